@@ -23,12 +23,14 @@ OPT         := $(or $(OPT.$(MODE)),$(error MODE=$(MODE) is not known))
 
 # Each program names the packages it may use; a server symbol in the worker is a link error.
 PKG.shared := jansson libpcre2-8 libcurl openssl
-PKG.server := libmicrohttpd libuv libpq libwslay libical libargon2 libzstd libdeflate $(PKG.shared)
+PKG.server := libmicrohttpd libuv libpq libical libargon2 libzstd libdeflate $(PKG.shared)
 PKG.worker := libuv libssh2 yaml-0.1 sqlite3 libudev cairo $(PKG.shared)
 PKG.cli    := $(PKG.shared) yaml-0.1
 PKG.sim    :=
 PKG.test   := check $(sort $(PKG.server) $(PKG.worker))
-pkg-libs    = -Wl,--as-needed $(if $(PKG.$(1)),$(shell pkg-config --libs $(PKG.$(1)))) -lpthread -lm -lutil
+LIBS.server := -lwslay
+LIBS.test   := -lwslay
+pkg-libs    = -Wl,--as-needed $(if $(PKG.$(1)),$(shell pkg-config --libs $(PKG.$(1)))) $(LIBS.$(1)) -lpthread -lm -lutil
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(sort $(PKG.server) $(PKG.worker) check))
 CFLAGS   += $(STD) $(WARN) $(OPT) -MMD -MP
 LDFLAGS  += $(filter -fsanitize=%,$(OPT:-fsanitize=fuzzer-no-link%=-fsanitize=address%))
