@@ -46,12 +46,13 @@ unit_tests := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 db_tests   := $(patsubst %.c,$(B)/%,$(wildcard tests/db/test_*.c))
 bench_programs := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FUZZ       := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-PROGRAMS   := $(patsubst %,$(B)/%,switchyard-server switchyard-worker switchyard switchyard-benchsim)
+PROGRAMS   := $(patsubst %,$(B)/%,$(if $(wildcard server/main.c),switchyard-server) $(if $(wildcard worker/main.c),switchyard-worker) \
+              $(if $(wildcard cli/main.c),switchyard) $(if $(wildcard tools/benchsim/*.c),switchyard-benchsim))
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(B)/libshared.a
 
 $(B)/switchyard-server: $(B)/server/main.c.o $(B)/libserver.a $(B)/libshared.a
 	$(call say,LD,$@)
@@ -84,7 +85,7 @@ $(B)/gen/%.c.o: $(B)/gen/%.c
 # What is made from other files: named queries, migrations and the dashboard.
 generated: $(B)/gen/queries.inc $(B)/gen/migrations.inc
 $(B)/gen/queries.inc: $(wildcard server/db/sql/*.sql) tools/sql.awk
-	$(Q)mkdir -p $(@D) && cat server/db/sql/*.sql | awk -f tools/sql.awk > $@
+	$(Q)mkdir -p $(@D) && cat /dev/null $(wildcard server/db/sql/*.sql) | awk -f tools/sql.awk > $@
 $(B)/gen/migrations.inc: $(wildcard migrations/*.sql) tools/migrations.sh
 	$(Q)mkdir -p $(@D) && sh tools/migrations.sh migrations > $@
 $(B)/gen/assets.c: $(shell find web -type f 2>/dev/null) tools/embed.sh
