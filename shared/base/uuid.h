@@ -2,6 +2,8 @@
  * Source: RFC 9562 (version 7: 48 bits of Unix milliseconds, then random bits).
  * Thread: any; ids of one process grow strictly within a millisecond. */
 #pragma once
+#include <string.h>
+
 #include "shared/base/base.h"
 
 enum { UUID_TEXT_BYTES = 37 }; /* 36 characters and the final zero */
@@ -18,3 +20,14 @@ void uuid_format(struct uuid id, char out_text[static UUID_TEXT_BYTES]);
 
 /* Accepts what Prefect's routes accept: hyphenated or 32 digits, either case. */
 MUST_CHECK bool uuid_parse(const char *text, size_t len, struct uuid *out);
+
+/* The nil UUID stands for "not set". */
+static inline bool uuid_is_nil(struct uuid id)
+{
+    return !memcmp(id.bytes, (struct uuid){0}.bytes, sizeof(id.bytes));
+}
+
+static inline bool uuid_equal(struct uuid a, struct uuid b)
+{
+    return !memcmp(a.bytes, b.bytes, sizeof(a.bytes));
+}

@@ -1,0 +1,76 @@
+/* A state: what a run is doing and since when, with the details that the orchestration rules and
+ * the clients look at.  Pure data.
+ *
+ * Owns:   nothing; every text belongs to the arena (or the literal) it was made with.
+ * Units:  *_us microseconds since 1970 UTC, TIME_NONE when not set; a nil UUID means not set.
+ * Source: the wire shapes `State`, `StateCreate`, `StateDetails` of Prefect 3.9.1. */
+#pragma once
+#include "shared/base/clock.h"
+#include "shared/base/uuid.h"
+
+/* STATE_NONE is "the run has no state yet"; it is a member of every "any state" set. */
+#define STATE_TYPES(X)                                                                             \
+    X(NONE)                                                                                        \
+    X(SCHEDULED) X(PENDING) X(RUNNING) X(COMPLETED) X(FAILED) X(CANCELLED) X(CRASHED) X(PAUSED)    \
+        X(CANCELLING)
+
+enum state_type {
+#define X(name) STATE_##name,
+    STATE_TYPES(X)
+#undef X
+        STATE_TYPE_COUNT,
+};
+
+/* Sets of state types are bit masks. */
+#define STATE_SET(name) (1u << STATE_##name)
+#define STATES_ANY      ((1u << STATE_TYPE_COUNT) - 1)
+#define STATES_TERMINAL                                                                            \
+    (STATE_SET(COMPLETED) | STATE_SET(FAILED) | STATE_SET(CANCELLED) | STATE_SET(CRASHED))
+
+/* A JSON boolean that may be null. */
+enum tri { TRI_NULL, TRI_FALSE, TRI_TRUE };
+
+struct input_key {
+    const char *name; /* "schema", "response", "description", ... */
+    const char *key;  /* of a flow run input */
+};
+
+struct state_details {
+    struct uuid flow_run_id, task_run_id, child_flow_run_id;
+    struct uuid transition_id, task_parameters_id, deployment_concurrency_lease_id;
+    int64_t scheduled_time_us, cache_expiration_us, pause_timeout_us;
+    const char *cache_key, *pause_key, *traceparent;
+    const struct input_key *input_keys; /* run_input_keyset; NULL is null */
+    size_t input_key_count;
+    enum tri deferred, refresh_cache, retriable;
+    bool untrackable_result, pause_reschedule;
+};
+
+/* Nothing set: times TIME_NONE, deferred false. */
+#define STATE_DETAILS_INIT                                                                         \
+    {                                                                                              \
+        .scheduled_time_us = TIME_NONE, .cache_expiration_us = TIME_NONE,                          \
+        .pause_timeout_us = TIME_NONE, .deferred = TRI_FALSE                                       \
+    }
+
+struct state {
+    struct uuid id;
+    enum state_type type;
+    const char *name;
+    int64_t timestamp_us;
+    const char *message; /* NULL is null */
+    const char *data;    /* opaque JSON text; NULL is null */
+    bool data_persisted; /* data is an object whose "type" is not "unpersisted" */
+    struct state_details details;
+};
+
+/* "SCHEDULED"; "" for STATE_NONE. */
+const char *state_type_name(enum state_type type);
+/* STATE_NONE when it is none of the nine (exact, upper case). */
+enum state_type state_type_parse(const char *text, size_t len);
+/* "Scheduled": the name of a state that was created without one. */
+const char *state_default_name(enum state_type type);
+bool state_is_terminal(enum state_type type);
+
+/* Fills what a client may leave out: the name, and the scheduled time of a SCHEDULED state. */
+void state_complete(struct state *s, int64_t now_us);
