@@ -1,0 +1,27 @@
+#include "worker/steps.h"
+
+#include <string.h>
+
+static const struct step *const table[] = {
+#define STEP(symbol) &symbol##_step,
+#include "worker/steps.def"
+#undef STEP
+};
+
+const struct step *step_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT(table); i++)
+        if (!strcmp(table[i]->schema.name, name))
+            return table[i];
+    return NULL;
+}
+
+size_t step_count(void)
+{
+    return COUNT(table);
+}
+
+const struct step *step_at(size_t index)
+{
+    return table[index];
+}
