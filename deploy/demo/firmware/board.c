@@ -25,7 +25,8 @@ enum {
 };
 
 static volatile uint8_t ring[RING];
-static volatile uint32_t ring_in, ring_out; /* free-running; lost bytes cost a command, never order */
+static volatile uint32_t ring_in,
+    ring_out; /* free-running; lost bytes cost a command, never order */
 static volatile uint32_t wraps;
 
 void usart1_handler(void);

@@ -1,4 +1,5 @@
-/* The two boards: UART, stopwatch, idle.  Registers: ST RM0033 (STM32F205), RM0090 (STM32F405), ARM DDI 0403. */
+/* The two boards: UART, stopwatch, idle.  Registers: ST RM0033 (STM32F205), RM0090 (STM32F405), ARM
+ * DDI 0403. */
 #pragma once
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ int board_read(void);
 /* Sleeps until an interrupt, unless a byte has come. */
 void board_idle(void);
 
-/* Counts core clock / 8 from watch_start(); off, and silent, until then and after watch_stop_us(). */
+/* Counts core clock / 8 from watch_start(); off, and silent, until then and after watch_stop_us().
+ */
 void watch_start(void);
 uint64_t watch_stop_us(void);

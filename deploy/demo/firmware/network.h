@@ -1,5 +1,6 @@
 /* Evaluates a chain of int8 fully connected layers, bit for bit as TFLite's reference kernels do.
- * Source: TFLite kernels/internal/reference/integer_ops/fully_connected.h and gemmlowp's fixed point. */
+ * Source: TFLite kernels/internal/reference/integer_ops/fully_connected.h and gemmlowp's fixed
+ * point. */
 #pragma once
 #include "tflite.h"
 

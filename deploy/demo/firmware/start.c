@@ -13,8 +13,15 @@ static void stop(void);
 enum { SYSTICK = 15, USART1 = 16 + 37 };
 
 __attribute__((section(".vectors"), used)) static const void *const vectors[16 + 82] = {
-    &stack_top, reset_handler, stop, stop, stop, stop, stop,
-    [SYSTICK] = systick_handler, [USART1] = usart1_handler,
+    &stack_top,
+    reset_handler,
+    stop,
+    stop,
+    stop,
+    stop,
+    stop,
+    [SYSTICK] = systick_handler,
+    [USART1] = usart1_handler,
 };
 
 static void stop(void)

@@ -90,7 +90,8 @@ static uint8_t u8_slot(const struct file *f, uint32_t table, uint32_t slot)
     return at && inside(f, at, 1) ? f->bytes[at] : 0;
 }
 
-static struct vector vector_slot(const struct file *f, uint32_t table, uint32_t slot, uint32_t width)
+static struct vector vector_slot(const struct file *f, uint32_t table, uint32_t slot,
+                                 uint32_t width)
 {
     uint32_t at = follow(f, slot_at(f, table, slot));
     if (!at || !inside(f, at, 4))
@@ -164,7 +165,8 @@ static const char *check_activation(const struct file *f, const struct tensor *t
     return NULL;
 }
 
-static const char *check_weights(const struct reader *r, const struct tensor *w, struct layer *layer)
+static const char *check_weights(const struct reader *r, const struct tensor *w,
+                                 struct layer *layer)
 {
     const struct file *f = &r->file;
     uint32_t outputs = u32_of(f, w->shape, 0), inputs = u32_of(f, w->shape, 1);
@@ -189,7 +191,8 @@ static const char *check_weights(const struct reader *r, const struct tensor *w,
     return NULL;
 }
 
-/* As TFLite does it: the product of one weight scale is rounded to float, that of a channel is not. */
+/* As TFLite does it: the product of one weight scale is rounded to float, that of a channel is not.
+ */
 static const char *add_scales(struct reader *r, const struct tensor *t, struct layer *layer)
 {
     const struct file *f = &r->file;
@@ -250,13 +253,15 @@ static bool is_fully_connected(const struct reader *r, uint32_t op)
     if (!code)
         return false;
     uint32_t builtin = u32_slot(&r->file, code, CODE_BUILTIN);
-    return (builtin ? builtin : u8_slot(&r->file, code, CODE_OLD_BUILTIN)) == BUILTIN_FULLY_CONNECTED;
+    return (builtin ? builtin : u8_slot(&r->file, code, CODE_OLD_BUILTIN)) ==
+           BUILTIN_FULLY_CONNECTED;
 }
 
 static const char *layer_read(struct reader *r, uint32_t op)
 {
     const struct file *f = &r->file;
-    struct vector inputs = vector_slot(f, op, OP_INPUTS, 4), outputs = vector_slot(f, op, OP_OUTPUTS, 4);
+    struct vector inputs = vector_slot(f, op, OP_INPUTS, 4),
+                  outputs = vector_slot(f, op, OP_OUTPUTS, 4);
     struct tensor t[3]; /* input, weights, output */
     struct layer layer = {0};
     const char *wrong;

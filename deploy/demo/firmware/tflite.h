@@ -1,8 +1,8 @@
 /* Reads an int8 fully connected model from a .tflite file into a list of layers.
  *
- * Accepts one subgraph that is a chain of FULLY_CONNECTED operators (activation none, RELU or RELU6), int8
- * tensors, per-tensor or per-channel weights with zero point 0, int32 bias or none.  Everything else is
- * refused with a reason.  Every offset is checked: any bytes may be given.
+ * Accepts one subgraph that is a chain of FULLY_CONNECTED operators (activation none, RELU or
+ * RELU6), int8 tensors, per-tensor or per-channel weights with zero point 0, int32 bias or none.
+ * Everything else is refused with a reason.  Every offset is checked: any bytes may be given.
  *
  * Borrows: the layers point into the file; it must stay where it is.
  * Source:  TensorFlow Lite schema.fbs (v3); FlatBuffers binary format. */

@@ -1,0 +1,83 @@
+/* The benches of an agent: a board and the meter that feeds it, handed out to one run at a time.
+ *
+ * An emulated bench is a child process `switchyard-benchsim --dir DIR --machine TARGET`, started
+ * with the lab and again whenever it ends.  It keeps the ports DIR/meter and DIR/uart and runs
+ * DIR/flash.elf while the meter's supply is on.
+ *
+ *   DOWN ──both ports are there──> READY ──child ended──> DOWN (again after 0.2 .. 10 s)
+ *
+ * A bench that is not emulated is READY as long as both of its ports exist.
+ *
+ * Owns:   its children; they end with it.
+ * Thread: the loop thread. */
+#pragma once
+#include <jansson.h>
+#include <uv.h>
+
+#include "shared/base/err.h"
+
+struct lab;
+
+enum bench_status { BENCH_DOWN, BENCH_READY };
+
+struct bench {
+    const char *name, *target;
+    const char *backend;      /* how the board is flashed: "qemu" */
+    const char *board_serial; /* of the board's probe; "" when it has none */
+    const char *uart;         /* path of the board's serial port */
+    const char *meter_driver; /* "v3pwr" */
+    const char *meter_port;   /* path of the meter's serial port */
+    const char *dir;          /* absolute; of an emulated bench, else NULL */
+    bool emulated;
+    enum bench_status status;
+};
+
+/* A place in the line for a bench.  Embedded by the one who waits; unused when zeroed. */
+struct bench_ticket {
+    const char *name;                             /* of the bench, or NULL: any of the target */
+    const char *target;                           /* or NULL: any */
+    void (*granted)(struct bench_ticket *ticket); /* called once, never from within lab_wait() */
+    void *owner;
+    const struct bench *bench; /* set while it is held */
+    struct bench_ticket *next;
+    bool waiting;
+};
+
+/* `config` is the member `benches` of the agent's configuration:
+ *
+ *   benches:
+ *     - name: bench-1
+ *       target: netduinoplus2
+ *       emulated: true                  # then `board` and `meter` may be left out
+ *       board: {backend: qemu, serial: SIM001, uart: /dev/serial/by-id/...}
+ *       meter: {driver: v3pwr, port: /dev/serial/by-id/...}
+ *
+ * NULL or an empty list is a lab without benches.  Emulated ones live in DATA_DIR/benches/NAME.
+ * `simulator` NULL: switchyard-benchsim next to this program, else in PATH.
+ * Errors: ERR_INVALID names the bench and the member; ERR_IO. */
+MUST_CHECK enum err_code lab_open(struct lab **out, uv_loop_t *loop, const json_t *config,
+                                  const char *data_dir, const char *simulator, struct err *e);
+
+/* Ends the children; `closed` is called when all are gone and the lab is freed.  Nobody may wait or
+ * hold. */
+void lab_close(struct lab *lab, void (*closed)(void *ctx), void *ctx);
+
+size_t lab_count(const struct lab *lab);
+const struct bench *lab_at(const struct lab *lab, size_t index);
+const struct bench *lab_find(const struct lab *lab, const char *name); /* NULL: there is none */
+
+/* As the agent protocol's `devices`: [{"name", "type": "bench", "target", "labels", "free"}].
+ * `free` is false for a bench that is DOWN, held, or waited for. */
+json_t *lab_devices(const struct lab *lab);
+
+/* First come, first served among the tickets that a bench fits; only READY benches are given.
+ * Errors: ERR_NOT_FOUND: no bench can ever fit. */
+MUST_CHECK enum err_code lab_wait(struct lab *lab, struct bench_ticket *ticket, struct err *e);
+
+/* Gives the bench back or leaves the line; harmless otherwise. */
+void lab_leave(struct lab *lab, struct bench_ticket *ticket);
+
+/* The bench leased to the run of a call (`devices.bench.name`).
+ * Errors: ERR_INVALID: the run has none; ERR_NOT_FOUND: this agent has not that one. */
+struct step_call;
+MUST_CHECK enum err_code bench_of(struct step_call *call, const struct bench **out);
