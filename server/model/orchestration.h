@@ -25,7 +25,7 @@ enum policy_id {
     POLICY_FLOW_FORCED = 1 << 1, /* force=true, and the first state of a new run */
     POLICY_FLOW_LATE = 1 << 2,   /* the late-runs service */
     POLICY_TASK = 1 << 3,
-    POLICY_TASK_BACKGROUND = 1 << 4, /* runs whose current state is deferred, or the first one */
+    POLICY_TASK_BACKGROUND = 1 << 4, /* the proposed state is deferred, forced or not */
     POLICY_TASK_FORCED = 1 << 5,     /* force=true, and the mirror of a subflow's state */
 };
 
@@ -161,12 +161,15 @@ struct verdict {
     struct run_columns run; /* likewise */
     bool policy_changed;    /* run.policy differs from the facts' */
     unsigned effects;       /* enum effect; 0 unless writes */
-    struct uuid lease_id;
+    struct uuid lease_id;   /* of the lease to take */
     int64_t lease_ttl_s;
 };
 
 void orchestrate(struct arena *a, const struct run_facts *facts, const struct proposal *proposal,
                  struct verdict *out);
+
+/* The policy of a set_state request. */
+enum policy_id policy_for(enum run_kind kind, const struct state *proposed, bool force);
 
 /* The facts after the verdict was applied: state, columns, slots held and free. */
 void run_facts_apply(struct run_facts *facts, const struct verdict *verdict);

@@ -11,8 +11,8 @@
 /* STATE_NONE is "the run has no state yet"; it is a member of every "any state" set. */
 #define STATE_TYPES(X)                                                                             \
     X(NONE)                                                                                        \
-    X(SCHEDULED) X(PENDING) X(RUNNING) X(COMPLETED) X(FAILED) X(CANCELLED) X(CRASHED) X(PAUSED)    \
-        X(CANCELLING)
+    X(SCHEDULED)                                                                                   \
+    X(PENDING) X(RUNNING) X(COMPLETED) X(FAILED) X(CANCELLED) X(CRASHED) X(PAUSED) X(CANCELLING)
 
 enum state_type {
 #define X(name) STATE_##name,
