@@ -62,7 +62,7 @@ START_TEST(axes_hold_their_data)
     struct ticks ticks;
     size_t labelled = 0;
     ck_assert_int_eq(s.log, axis_rows[_i].log);
-    ck_assert_double_le(s.min, axis_rows[_i].min);
+    ck_assert_double_le(s.min, axis_rows[_i].min + 1e-12);
     ck_assert_double_ge(s.max, axis_rows[_i].max);
     if (!isnan(axis_rows[_i].starts_at))
         ck_assert_double_eq(s.min, axis_rows[_i].starts_at);

@@ -30,6 +30,14 @@ static const struct chart_colours themes[] = {
                                RGB(0xF0B429), RGB(0xA6D8FA), RGB(0xC7C7C7), RGB(0xD8C77B)}},
 };
 
+/* fontconfig keeps its caches until the process ends, where LeakSanitizer counts some of them as
+ * lost. */
+__attribute__((weak)) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig";
+}
+
 enum { PNG_SCALE = 2 };
 static const double label_px = 12, title_px = 12.5;
 
@@ -119,18 +127,23 @@ void chart_write(struct chart *c, double x, double y, struct chart_text how, con
     cairo_show_text(c->cr, text);
 }
 
+/* The largest length up to len that does not cut a character in two. */
+static size_t whole(const char *text, size_t len)
+{
+    while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80)
+        len--;
+    return len;
+}
+
 void chart_write_cut(struct chart *c, double x, double y, double max_px, struct chart_text how,
                      const char *text)
 {
     char cut[160];
     size_t len = strlen(text);
-    if (len >= sizeof cut - 4)
-        len = sizeof cut - 4;
-    snprintf(cut, sizeof cut, "%.*s", (int)len, text);
+    len = whole(text, len < sizeof cut - 4 ? len : sizeof cut - 4);
+    snprintf(cut, sizeof cut, "%.*s%s", (int)len, text, text[len] ? "…" : "");
     while (len > 1 && chart_text_width(c, cut, how.size_px, how.bold) > max_px) {
-        do
-            len--;
-        while (len > 1 && ((unsigned char)text[len] & 0xC0) == 0x80);
+        len = whole(text, len - 1);
         snprintf(cut, sizeof cut, "%.*s…", (int)len, text);
     }
     chart_write(c, x, y, how, cut);
