@@ -58,8 +58,9 @@ static void leave(struct transition *t, const struct run_through *done)
 
 static bool same_policy(const struct retry_policy *a, const struct retry_policy *b)
 {
-    return a->pause_keys == b->pause_keys && a->pause_key_count == b->pause_key_count &&
-           a->resuming == b->resuming && a->retry_type == b->retry_type;
+    return a->pause_keys.items == b->pause_keys.items &&
+           a->pause_keys.count == b->pause_keys.count && a->resuming == b->resuming &&
+           a->retry_type == b->retry_type;
 }
 
 void orchestrate(struct arena *a, const struct run_facts *facts, const struct proposal *proposal,

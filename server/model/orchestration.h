@@ -12,12 +12,9 @@
  * Thread: any.
  * Order:  rules in Prefect's order, then the global transforms, then the exit phase backwards. */
 #pragma once
-#include <math.h>
-
+#include "server/model/retry_policy.h"
 #include "server/model/state.h"
 #include "shared/base/arena.h"
-
-enum run_kind { RUN_FLOW, RUN_TASK };
 
 /* Which rules apply. */
 enum policy_id {
@@ -28,28 +25,6 @@ enum policy_id {
     POLICY_TASK_BACKGROUND = 1 << 4, /* the proposed state is deferred, forced or not */
     POLICY_TASK_FORCED = 1 << 5,     /* force=true, and the mirror of a subflow's state */
 };
-
-enum retry_type { RETRY_NONE, RETRY_IN_PROCESS, RETRY_RESCHEDULE };
-
-/* The empirical policy of a run. */
-struct retry_policy {
-    int64_t max_retries;          /* deprecated on the wire, kept as sent */
-    double retry_delay_seconds;   /* deprecated on the wire, kept as sent */
-    int64_t retries;              /* RETRIES_NULL is null */
-    const double *retry_delays_s; /* one per attempt, the last repeats; NULL is null */
-    size_t retry_delay_count;
-    bool retry_delay_is_list;
-    double retry_jitter_factor;    /* NAN is null; task runs only */
-    const char *const *pause_keys; /* flow runs only, as the next two */
-    size_t pause_key_count;
-    enum tri resuming;
-    enum retry_type retry_type;
-};
-#define RETRIES_NULL INT64_MIN
-#define RETRY_POLICY_INIT                                                                          \
-    {                                                                                              \
-        .retries = RETRIES_NULL, .retry_jitter_factor = NAN, .resuming = TRI_FALSE                 \
-    }
 
 /* The columns of a run that orchestration changes. */
 struct run_columns {
@@ -142,7 +117,7 @@ enum effect {
     EFFECT_RELEASE_SLOT = 1 << 3,   /* delete this run's deployment lease */
     EFFECT_TAKE_TAG_SLOTS = 1 << 4, /* insert `lease_id` on all tag limits, no expiry */
     EFFECT_RELEASE_TAG_SLOTS = 1 << 5,
-    EFFECT_DELETE_INPUTS = 1 << 6,    /* flow run inputs under the keys in state.details */
+    EFFECT_DELETE_INPUTS = 1 << 6,    /* flow run inputs under the values of run_input_keyset */
     EFFECT_MIRROR_TO_PARENT = 1 << 7, /* decide verdict_mirror() for the parent task run, forced */
     EFFECT_WRITE_RESULT = 1 << 8,     /* an artifact row for state.data */
     EFFECT_WRITE_CACHE = 1 << 9,      /* state.details.cache_key -> state.id */

@@ -47,7 +47,7 @@ double rule_spread(double average_s, double factor, uint64_t random)
 {
     const double k = 1 + factor;
     double uniform = (double)(random >> 11) / 9007199254740992.0; /* 53 bits: [0, 1) */
-    double shortest = -log2(-expm1(-k * 0.6931471805599453));      /* in units of the average */
+    double shortest = -log2(-expm1(-k * 0.6931471805599453));     /* in units of the average */
     double low = exp(-k), high = exp(-shortest);                  /* survival at both ends */
 
     return -log(high - uniform * (high - low)) * average_s;
@@ -202,7 +202,7 @@ static void count_task_run(struct transition *t)
 static void write_result(struct transition *t)
 {
     const struct state *s = t->proposed;
-    if (s->data && (s->data_persisted || *s->data != '{'))
+    if (s->data.text && (s->data_persisted || *s->data.text != '{'))
         t->out->effects |= EFFECT_WRITE_RESULT;
 }
 

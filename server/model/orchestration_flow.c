@@ -59,8 +59,7 @@ static void forget_pauses(struct transition *t, enum retry_type retry)
     struct retry_policy *p = &t->out->run.policy;
 
     p->resuming = TRI_FALSE;
-    p->pause_keys = NULL;
-    p->pause_key_count = 0;
+    p->pause_keys = (struct strings){0};
     p->retry_type = retry;
 }
 
@@ -225,10 +224,10 @@ static const char *pause_verb(const struct transition *t)
 
 static bool has_fired(const struct transition *t, const char *key)
 {
-    const struct retry_policy *p = &t->facts->run.policy;
+    const struct strings *fired = &t->facts->run.policy.pause_keys;
 
-    for (size_t i = 0; key && i < p->pause_key_count; i++)
-        if (!strcmp(p->pause_keys[i], key))
+    for (size_t i = 0; key && i < fired->count; i++)
+        if (!strcmp(fired->items[i], key))
             return true;
     return false;
 }
@@ -256,20 +255,20 @@ static void enter_pause(struct transition *t)
  * same keys must not answer this pause. */
 static void note_pause(struct transition *t)
 {
-    struct retry_policy *p = &t->out->run.policy;
+    struct strings *fired = &t->out->run.policy.pause_keys;
     const char *key = t->proposed->details.pause_key;
-    const char **keys = arena_array(t->arena, const char *, p->pause_key_count + 1);
+    const char **keys = arena_array(t->arena, const char *, fired->count + 1);
     char id[UUID_TEXT_BYTES];
 
     if (!key) {
         uuid_format(t->proposal->state_id, id);
         key = arena_strndup(t->arena, id, sizeof(id) - 1);
     }
-    for (size_t i = 0; i < p->pause_key_count; i++)
-        keys[i] = p->pause_keys[i];
-    keys[p->pause_key_count++] = key;
-    p->pause_keys = keys;
-    if (t->proposed->details.input_key_count)
+    for (size_t i = 0; i < fired->count; i++)
+        keys[i] = fired->items[i];
+    keys[fired->count] = key;
+    *fired = (struct strings){keys, fired->count + 1};
+    if (t->proposed->details.run_input_keyset.text)
         t->out->effects |= EFFECT_DELETE_INPUTS;
 }
 
@@ -327,7 +326,7 @@ static void retry_failed(struct transition *t)
     struct retry_policy *p = &t->out->run.policy;
     struct state retry = rule_state(STATE_SCHEDULED, "AwaitingRetry", t->proposed->message);
 
-    if (p->retries == RETRIES_NULL || t->out->run.run_count > p->retries) {
+    if (p->retries == INT_NONE || t->out->run.run_count > p->retries) {
         p->retry_type = RETRY_NONE;
         return;
     }
@@ -335,7 +334,7 @@ static void retry_failed(struct transition *t)
         t->out->effects |= EFFECT_RETRY_TASKS;
     if (api_at_least(t, API_0_8_4))
         forget_pauses(t, RETRY_IN_PROCESS);
-    double delay_s = p->retry_delay_count ? p->retry_delays_s[0] : 0;
+    double delay_s = retry_policy_delay_s(p, 1);
     retry.data = t->proposed->data;
     retry.data_persisted = t->proposed->data_persisted;
     retry.details.scheduled_time_us = t->proposal->now_us + (int64_t)(delay_s * US_PER_S);

@@ -131,12 +131,8 @@ static void copy_task_parameters_id(struct transition *t)
 static double retry_delay_s(const struct transition *t)
 {
     const struct retry_policy *p = &t->out->run.policy;
-    int64_t attempt = t->out->run.run_count > 0 ? t->out->run.run_count - 1 : 0;
+    double base_s = retry_policy_delay_s(p, t->out->run.run_count);
 
-    if (!p->retry_delay_count)
-        return 0;
-    size_t last = p->retry_delay_count - 1;
-    double base_s = p->retry_delays_s[(size_t)attempt < last ? (size_t)attempt : last];
     if (p->retry_jitter_factor > 0 && base_s > 0)
         return rule_spread(base_s, p->retry_jitter_factor, t->proposal->random);
     return base_s;
@@ -146,7 +142,7 @@ static void retry_failed(struct transition *t)
 {
     const struct retry_policy *p = &t->out->run.policy;
 
-    if (t->proposed->details.retriable == TRI_FALSE || p->retries == RETRIES_NULL ||
+    if (t->proposed->details.retriable == TRI_FALSE || p->retries == INT_NONE ||
         t->out->run.run_count > p->retries)
         return;
     struct state retry = rule_state(STATE_SCHEDULED, "AwaitingRetry", t->proposed->message);

@@ -6,17 +6,17 @@
  * Source: the wire shapes `State`, `StateCreate`, `StateDetails` of Prefect 3.9.1. */
 #pragma once
 #include "shared/base/clock.h"
-#include "shared/base/uuid.h"
+#include "shared/json/codec.h"
 
 /* STATE_NONE is "the run has no state yet"; it is a member of every "any state" set. */
-#define STATE_TYPES(X)                                                                             \
-    X(NONE)                                                                                        \
+#define STATE_TYPES_NAMED(X)                                                                       \
     X(SCHEDULED)                                                                                   \
     X(PENDING) X(RUNNING) X(COMPLETED) X(FAILED) X(CANCELLED) X(CRASHED) X(PAUSED) X(CANCELLING)
 
 enum state_type {
+    STATE_NONE,
 #define X(name) STATE_##name,
-    STATE_TYPES(X)
+    STATE_TYPES_NAMED(X)
 #undef X
         STATE_TYPE_COUNT,
 };
@@ -27,30 +27,22 @@ enum state_type {
 #define STATES_TERMINAL                                                                            \
     (STATE_SET(COMPLETED) | STATE_SET(FAILED) | STATE_SET(CANCELLED) | STATE_SET(CRASHED))
 
-/* A JSON boolean that may be null. */
-enum tri { TRI_NULL, TRI_FALSE, TRI_TRUE };
-
-struct input_key {
-    const char *name; /* "schema", "response", "description", ... */
-    const char *key;  /* of a flow run input */
-};
-
 struct state_details {
+    struct given given;
     struct uuid flow_run_id, task_run_id, child_flow_run_id;
     struct uuid transition_id, task_parameters_id, deployment_concurrency_lease_id;
     int64_t scheduled_time_us, cache_expiration_us, pause_timeout_us;
     const char *cache_key, *pause_key, *traceparent;
-    const struct input_key *input_keys; /* run_input_keyset; NULL is null */
-    size_t input_key_count;
+    struct raw run_input_keyset; /* {"response": key of a flow run input, ...} */
     enum tri deferred, refresh_cache, retriable;
     bool untrackable_result, pause_reschedule;
 };
 
-/* Nothing set: times TIME_NONE, deferred false. */
+/* Nothing set. */
 #define STATE_DETAILS_INIT                                                                         \
     {                                                                                              \
         .scheduled_time_us = TIME_NONE, .cache_expiration_us = TIME_NONE,                          \
-        .pause_timeout_us = TIME_NONE, .deferred = TRI_FALSE                                       \
+        .pause_timeout_us = TIME_NONE, .refresh_cache = TRI_NONE, .retriable = TRI_NONE            \
     }
 
 struct state {
@@ -59,7 +51,7 @@ struct state {
     const char *name;
     int64_t timestamp_us;
     const char *message; /* NULL is null */
-    const char *data;    /* opaque JSON text; NULL is null */
+    struct raw data;     /* opaque; no text is null */
     bool data_persisted; /* data is an object whose "type" is not "unpersisted" */
     struct state_details details;
 };
@@ -74,3 +66,37 @@ bool state_is_terminal(enum state_type type);
 
 /* Fills what a client may leave out: the name, and the scheduled time of a SCHEDULED state. */
 void state_complete(struct state *s, int64_t now_us);
+
+/* ---- as JSON ---- */
+
+/* What a client proposes. */
+struct state_create {
+    struct given given;
+    enum state_type type;
+    const char *name, *message;
+    struct raw data;
+    struct state_details *state_details;
+};
+
+/* What a client reads, and what a row of *_state holds. */
+struct state_read {
+    struct given given;
+    struct uuid id;
+    enum state_type type;
+    const char *name;
+    int64_t timestamp_us;
+    const char *message;
+    struct raw data;
+    struct state_details *state_details;
+};
+
+extern const struct enum_name state_type_names[];
+extern const struct resource state_details_resource, state_create_resource, state_read_resource;
+
+/* Borrows all texts; the arena is for working memory. */
+struct state state_from_create(struct arena *a, const struct state_create *in);
+struct state state_from_read(struct arena *a, const struct state_read *in);
+void state_encode(struct buf *b, const struct state *s);
+void state_details_encode(struct buf *b, const struct state_details *d);
+/* Whether data is an object that tells where a result is. */
+bool state_data_is_persisted(struct arena *a, struct raw data);

@@ -54,7 +54,7 @@ struct rule_row {
     const char *what;
     enum policy_id policy;
     enum state_type from, to;
-    void (*given)(void); /* changes facts and proposal; may be NULL */
+    void (*arrange)(void); /* changes facts and proposal; may be NULL */
     enum verdict_status status;
     const char *reason;
     enum state_type result; /* the run's state afterwards */
@@ -65,8 +65,8 @@ struct rule_row {
 static inline void check_row(enum run_kind kind, const struct rule_row *row)
 {
     start(kind, row->from, row->to);
-    if (row->given)
-        row->given();
+    if (row->arrange)
+        row->arrange();
     decide(row->policy);
     ck_assert_msg(verdict.status == row->status, "%s: %s (%s)", row->what,
                   verdict_status_name(verdict.status), verdict.reason ? verdict.reason : "");

@@ -72,8 +72,8 @@ START_TEST(pause_and_resume_in_process_is_one_attempt)
     start(RUN_FLOW, STATE_RUNNING, STATE_PAUSED);
     proposed.details.pause_key = "7";
     decide(POLICY_FLOW);
-    ck_assert_uint_eq(verdict.run.policy.pause_key_count, 1);
-    ck_assert_str_eq(verdict.run.policy.pause_keys[0], "7");
+    ck_assert_uint_eq(verdict.run.policy.pause_keys.count, 1);
+    ck_assert_str_eq(verdict.run.policy.pause_keys.items[0], "7");
     ck_assert(verdict.policy_changed);
     run_facts_apply(&facts, &verdict);
     step(STATE_RUNNING, POLICY_FLOW, NOW + S(1));
@@ -104,18 +104,17 @@ END_TEST
 
 START_TEST(a_blocking_pause_that_is_rescheduled_starts_over)
 {
-    static const char *const keys[] = {"1"};
+    static const char *keys[] = {"1"};
     start(RUN_FLOW, STATE_PAUSED, STATE_SCHEDULED);
-    facts.run.policy.pause_keys = keys;
-    facts.run.policy.pause_key_count = 1;
+    facts.run.policy.pause_keys = (struct strings){keys, 1};
     decide(POLICY_FLOW);
     ck_assert_int_eq(verdict.run.policy.resuming, TRI_FALSE);
-    ck_assert_uint_eq(verdict.run.policy.pause_key_count, 0);
+    ck_assert_uint_eq(verdict.run.policy.pause_keys.count, 0);
     ck_assert_int_eq(verdict.run.policy.retry_type, RETRY_RESCHEDULE);
     facts.client.api_version = VERSION_NUMBER(0, 8, 3);
     decide(POLICY_FLOW);
     ck_assert_int_eq(verdict.run.policy.resuming, TRI_TRUE);
-    ck_assert_uint_eq(verdict.run.policy.pause_key_count, 1);
+    ck_assert_uint_eq(verdict.run.policy.pause_keys.count, 1);
 }
 END_TEST
 
@@ -132,17 +131,15 @@ END_TEST
 
 START_TEST(a_retry_waits_and_keeps_lease_message_and_data)
 {
-    static const double delay_s[] = {30};
     start(RUN_FLOW, STATE_RUNNING, STATE_FAILED);
     facts.run.policy.retries = 1;
-    facts.run.policy.retry_delays_s = delay_s;
-    facts.run.policy.retry_delay_count = 1;
+    facts.run.policy.retry_delay = RAW("30");
     facts.state.details.deployment_concurrency_lease_id = ID(0x77);
     proposed.message = "boom";
-    proposed.data = "{\"type\":\"unpersisted\"}";
+    proposed.data = RAW("{\"type\":\"unpersisted\"}");
     decide(POLICY_FLOW);
     ck_assert_str_eq(verdict.state.message, "boom");
-    ck_assert_ptr_eq(verdict.state.data, proposed.data);
+    ck_assert_ptr_eq(verdict.state.data.text, proposed.data.text);
     ck_assert(uuid_equal(verdict.state.details.deployment_concurrency_lease_id, ID(0x77)));
     ck_assert_int_eq(verdict.run.next_scheduled_start_time_us, NOW + S(30));
     ck_assert_int_eq(verdict.run.policy.retry_type, RETRY_IN_PROCESS);

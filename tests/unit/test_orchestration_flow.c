@@ -1,7 +1,7 @@
 /* Every rule of flow runs: when it fires, when not, and what a client reads. */
 #include "tests/unit/orchestration_fixture.h"
 
-static const char *const fired_keys[] = {"1"};
+static const char *fired_keys[] = {"1"};
 
 static void deployed(void)
 {
@@ -70,13 +70,13 @@ static void other_transition(void)
 }
 static void has_result(void)
 {
-    facts.state.data = "{\"type\":\"result\"}";
+    facts.state.data = RAW("{\"type\":\"result\"}");
     facts.state.data_persisted = true;
 }
 static void both_results(void)
 {
     has_result();
-    proposed.data = "{\"type\":\"reference\"}";
+    proposed.data = RAW("{\"type\":\"reference\"}");
     proposed.data_persisted = true;
 }
 static void has_pid(void)
@@ -128,8 +128,7 @@ static void late_full_enqueue(void)
 }
 static void key_fired(void)
 {
-    facts.run.policy.pause_keys = fired_keys;
-    facts.run.policy.pause_key_count = 1;
+    facts.run.policy.pause_keys = (struct strings){fired_keys, 1};
     proposed.details.pause_key = "1";
 }
 static void suspend_key_fired(void)
@@ -154,9 +153,7 @@ static void suspend_subflow(void)
 }
 static void pause_with_inputs(void)
 {
-    static const struct input_key keys[] = {{"response", "paused-1-response"}};
-    proposed.details.input_keys = keys;
-    proposed.details.input_key_count = 1;
+    proposed.details.run_input_keyset = RAW("{\"response\":\"paused-1-response\"}");
 }
 static void pause_expired(void)
 {
@@ -204,11 +201,11 @@ static void subflow(void)
 }
 static void unpersisted(void)
 {
-    proposed.data = "{\"type\":\"unpersisted\"}";
+    proposed.data = RAW("{\"type\":\"unpersisted\"}");
 }
 static void plain_data(void)
 {
-    proposed.data = "[1]";
+    proposed.data = RAW("[1]");
 }
 
 #define F  POLICY_FLOW

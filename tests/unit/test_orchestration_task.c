@@ -41,7 +41,7 @@ static void cache_hit(void)
     cached = (struct state){.id = ID(0xca),
                             .type = STATE_COMPLETED,
                             .name = "Completed",
-                            .data = "{\"type\":\"result\"}",
+                            .data = RAW("{\"type\":\"result\"}"),
                             .data_persisted = true,
                             .details = STATE_DETAILS_INIT};
     facts.cached = &cached;
@@ -73,7 +73,7 @@ static void cache_key_2000(void)
 }
 static void has_result(void)
 {
-    facts.state.data = "{\"type\":\"result\"}";
+    facts.state.data = RAW("{\"type\":\"result\"}");
     facts.state.data_persisted = true;
 }
 static void limited(int64_t limit, int64_t active)
@@ -257,18 +257,12 @@ END_TEST
 /* Attempt, delays and the one that applies. */
 static const struct {
     int64_t run_count;
-    double delays_s[3];
-    size_t count;
+    const char *delays;
     double expected_s;
 } delays[] = {
-    {1, {0}, 0, 0},
-    {1, {2.5}, 1, 2.5},
-    {2, {2.5}, 1, 2.5},
-    {1, {1, 10, 100}, 3, 1},
-    {2, {1, 10, 100}, 3, 10},
-    {3, {1, 10, 100}, 3, 100},
-    {4, {1, 10, 100}, 3, 100},
-    {0, {1, 10, 100}, 3, 1},
+    {1, NULL, 0},           {1, "2.5", 2.5},         {2, "2.5", 2.5},         {1, "[1, 10,100]", 1},
+    {2, "[1, 10,100]", 10}, {3, "[1, 10,100]", 100}, {4, "[1, 10,100]", 100}, {0, "[1, 10,100]", 1},
+    {1, "[]", 0},
 };
 
 START_TEST(each_attempt_has_its_delay)
@@ -276,8 +270,7 @@ START_TEST(each_attempt_has_its_delay)
     start(RUN_TASK, STATE_RUNNING, STATE_FAILED);
     facts.run.policy.retries = 9;
     facts.run.run_count = delays[_i].run_count;
-    facts.run.policy.retry_delays_s = delays[_i].delays_s;
-    facts.run.policy.retry_delay_count = delays[_i].count;
+    facts.run.policy.retry_delay.text = delays[_i].delays;
     decide(POLICY_TASK);
     ck_assert_int_eq(verdict.state.details.scheduled_time_us - NOW,
                      (int64_t)(delays[_i].expected_s * 1e6));
@@ -288,12 +281,10 @@ END_TEST
 
 START_TEST(jitter_stays_within_its_factor)
 {
-    static const double delay_s[] = {10};
     for (int i = 0; i < 64; i++) {
         start(RUN_TASK, STATE_RUNNING, STATE_FAILED);
         facts.run.policy.retries = 1;
-        facts.run.policy.retry_delays_s = delay_s;
-        facts.run.policy.retry_delay_count = 1;
+        facts.run.policy.retry_delay = RAW("10");
         facts.run.policy.retry_jitter_factor = 0.5;
         struct proposal p = {&proposed, POLICY_TASK, NOW,
                              STATE_ID,  LEASE_ID,    UINT64_MAX / 63 * (uint64_t)i};
@@ -325,7 +316,7 @@ static const struct {
     {RUN_FLOW, TRI_TRUE, true, POLICY_FLOW_FORCED},
     {RUN_TASK, TRI_FALSE, false, POLICY_TASK},
     {RUN_TASK, TRI_FALSE, true, POLICY_TASK_FORCED},
-    {RUN_TASK, TRI_NULL, false, POLICY_TASK},
+    {RUN_TASK, TRI_NONE, false, POLICY_TASK},
     {RUN_TASK, TRI_TRUE, false, POLICY_TASK_BACKGROUND},
     {RUN_TASK, TRI_TRUE, true, POLICY_TASK_BACKGROUND},
 };
