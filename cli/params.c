@@ -1,0 +1,198 @@
+#include "cli/params.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_KEY = 200, MAX_NAME = 120, FILE_BLOCK = 1 << 16 };
+
+static json_t *typed_value(const char *text, size_t len)
+{
+    json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+
+    return value ? value : json_stringn(text, len);
+}
+
+static enum err_code split_pair(struct err *e, const char *text, const char *what,
+                                char key[MAX_KEY], const char **out_value)
+{
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : 0;
+
+    if (len == 0 || len >= MAX_KEY)
+        return err_set(e, INVALID, "`%.80s` is not %s", text, what);
+    memcpy(key, text, len);
+    key[len] = '\0';
+    *out_value = equals + 1;
+    return ERR_OK;
+}
+
+enum err_code param_set(struct err *e, const char *text, json_t *into)
+{
+    char key[MAX_KEY];
+    const char *value;
+
+    enum err_code code = split_pair(e, text, "a parameter: expected KEY=VALUE", key, &value);
+    if (code)
+        return code;
+    json_t *typed = typed_value(value, strlen(value));
+    if (!typed)
+        return err_set(e, INVALID, "the value of %.80s is not UTF-8", key);
+    json_object_set_new(into, key, typed);
+    return ERR_OK;
+}
+
+/* Length of the first item of a list. */
+static size_t item_length(const char *text)
+{
+    int depth = 0;
+    bool quoted = false;
+    size_t i;
+
+    for (i = 0; text[i]; i++) {
+        char c = text[i];
+        if (quoted && c == '\\' && text[i + 1])
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && strchr("[{", c))
+            depth++;
+        else if (!quoted && strchr("]}", c))
+            depth--;
+        else if (c == ',' && !quoted && depth <= 0)
+            break;
+    }
+    return i;
+}
+
+enum err_code axis_add(struct err *e, const char *text, json_t *axes)
+{
+    char key[MAX_KEY];
+    const char *rest;
+
+    enum err_code code = split_pair(e, text, "an axis: expected KEY=VALUE,VALUE,...", key, &rest);
+    if (code)
+        return code;
+    if (json_object_get(axes, key))
+        return err_set(e, INVALID, "--matrix names %.80s twice: list its values in one", key);
+    json_t *values = json_array();
+    json_object_set_new(axes, key, values);
+    for (;;) {
+        size_t len = item_length(rest);
+        json_t *typed = len ? typed_value(rest, len) : NULL;
+        if (!typed)
+            return err_set(e, INVALID, "--matrix %.80s has an empty value", text);
+        json_array_append_new(values, typed);
+        if (!rest[len])
+            return ERR_OK;
+        rest += len + 1;
+    }
+}
+
+enum err_code matrix_expand(struct err *e, json_t *params, json_t *axes, size_t most, json_t **out)
+{
+    json_t *all = json_pack("[O]", params), *values, *row, *value;
+    const char *key;
+    size_t i, j;
+
+    json_object_foreach(axes, key, values)
+    {
+        json_t *next = json_array();
+        if (json_array_size(all) * json_array_size(values) > most) {
+            json_decref(next);
+            json_decref(all);
+            return err_set(e, INVALID, "the matrix has more than %zu combinations", most);
+        }
+        json_array_foreach(all, i, row) json_array_foreach(values, j, value)
+        {
+            json_t *more = json_copy(row);
+            json_object_set(more, key, value);
+            json_array_append_new(next, more);
+        }
+        json_decref(all);
+        all = next;
+    }
+    *out = all;
+    return ERR_OK;
+}
+
+/* "models/ad01.tflite" -> "ad01", other values as they are. */
+static const char *short_value(struct arena *a, json_t *value)
+{
+    if (!json_is_string(value)) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        const char *kept = arena_strndup(a, text ? text : "", text ? strlen(text) : 0);
+        free(text);
+        return kept;
+    }
+    const char *text = json_string_value(value), *slash = strrchr(text, '/');
+    text = slash && slash[1] ? slash + 1 : text;
+    const char *dot = strrchr(text, '.');
+    bool extension = dot && dot > text && dot[1] >= 'A';
+    return arena_strndup(a, text, extension ? (size_t)(dot - text) : strlen(text));
+}
+
+const char *combination_name(struct arena *a, json_t *axes, json_t *params)
+{
+    const char *key, *name = NULL;
+    json_t *values;
+
+    json_object_foreach(axes, key, values)
+    {
+        const char *word = short_value(a, json_object_get(params, key));
+        name = name ? arena_printf(a, "%s-%s", name, word) : word;
+    }
+    return name ? arena_strndup(a, name, strnlen(name, MAX_NAME)) : NULL;
+}
+
+static void hex_text(const unsigned char *bytes, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < len; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
+void sha256_text(const void *bytes, size_t len, char out_text[static SHA256_TEXT_BYTES])
+{
+    unsigned char hash[32];
+
+    EVP_Digest(bytes, len, hash, NULL, EVP_sha256(), NULL);
+    hex_text(hash, sizeof(hash), out_text);
+}
+
+enum err_code sha256_file(struct err *e, const char *path, char out_text[static SHA256_TEXT_BYTES])
+{
+    unsigned char block[FILE_BLOCK], hash[32];
+    FILE *f = fopen(path, "rb");
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    size_t n;
+
+    bool good = f && md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
+    while (good && (n = fread(block, 1, sizeof(block), f)) > 0)
+        good = EVP_DigestUpdate(md, block, n) == 1;
+    good = good && !ferror(f) && EVP_DigestFinal_ex(md, hash, NULL) == 1;
+    int why = errno;
+    EVP_MD_CTX_free(md);
+    if (f)
+        fclose(f);
+    if (!good)
+        return err_set(e, NOT_FOUND, "%s cannot be read: %s", path, strerror(why));
+    hex_text(hash, sizeof(hash), out_text);
+    return ERR_OK;
+}
+
+const char *run_key(struct arena *a, const char *campaign, const char *deployment_id,
+                    json_t *params)
+{
+    char hash[SHA256_TEXT_BYTES];
+    char *text = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+    sha256_text(text ? text : "", text ? strlen(text) : 0, hash);
+    free(text);
+    return arena_printf(a, "campaign/%s/%s/%s", campaign, deployment_id, hash);
+}
