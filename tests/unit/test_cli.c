@@ -40,7 +40,7 @@ static const struct {
     {{"worker", "start", "--pool", "p", "--", "--slots", "2"}, NULL, "start", 2},
     {{"run", "--help"}, NULL, "run", 0},
     {{"flow-rum", "ls"}, "did you mean `flow-run`?", NULL, 0},
-    {{"work-pool", "lsit"}, "did you mean `ls`?", NULL, 0},
+    {{"work-pool", "lst"}, "did you mean `ls`?", NULL, 0},
     {{"xyzzy"}, "there is no command `switchyard xyzzy`; see `switchyard --help`", NULL, 0},
     {{"run"}, "`switchyard run` needs DEPLOYMENT; see `switchyard run --help`", NULL, 0},
     {{"run", "a/b", "c"}, "takes no argument `c`", NULL, 0},
@@ -114,9 +114,12 @@ END_TEST
 static const struct {
     const char *url, *api;
 } urls[] = {
-    {"http://h:1", "http://h:1/api"},      {"http://h:1/", "http://h:1/api"},
-    {"http://h:1/api/", "http://h:1/api"}, {"https://h/lab/api", "https://h/lab/api"},
-    {"h:1", "http://h:1/api"},             {"h:1/api", "http://h:1/api"},
+    {"http://h:1", "http://h:1/api"},
+    {"http://h:1/", "http://h:1/api"},
+    {"http://h:1/api/", "http://h:1/api"},
+    {"https://h/lab/api", "https://h/lab/api"},
+    {"h:1", "http://h:1/api"},
+    {"h:1/api", "http://h:1/api"},
 };
 
 START_TEST(test_urls)
@@ -128,10 +131,19 @@ END_TEST
 static const struct {
     const char *text, *json;
 } params[] = {
-    {"a=1", "{\"a\":1}"},       {"a=x", "{\"a\":\"x\"}"},       {"a=", "{\"a\":\"\"}"},
-    {"a=true", "{\"a\":true}"}, {"a=[1,2]", "{\"a\":[1,2]}"},   {"a=b=c", "{\"a\":\"b=c\"}"},
-    {"a=01", "{\"a\":\"01\"}"}, {"a=\"1\"", "{\"a\":\"1\"}"},   {"a=1.5e3", "{\"a\":1500.0}"},
-    {"a=null", "{\"a\":null}"}, {"a=4711x", "{\"a\":\"4711x\"}"}, {"=1", NULL}, {"a", NULL},
+    {"a=1", "{\"a\":1}"},
+    {"a=x", "{\"a\":\"x\"}"},
+    {"a=", "{\"a\":\"\"}"},
+    {"a=true", "{\"a\":true}"},
+    {"a=[1,2]", "{\"a\":[1,2]}"},
+    {"a=b=c", "{\"a\":\"b=c\"}"},
+    {"a=01", "{\"a\":\"01\"}"},
+    {"a=\"1\"", "{\"a\":\"1\"}"},
+    {"a=1.5e3", "{\"a\":1500.0}"},
+    {"a=null", "{\"a\":null}"},
+    {"a=4711x", "{\"a\":\"4711x\"}"},
+    {"=1", NULL},
+    {"a", NULL},
 };
 
 START_TEST(test_params)
@@ -173,7 +185,8 @@ END_TEST
 
 START_TEST(test_run_key_ignores_order)
 {
-    json_t *x = json_pack("{s:i,s:s}", "a", 1, "b", "z"), *y = json_pack("{s:s,s:i}", "b", "z", "a", 1);
+    json_t *x = json_pack("{s:i,s:s}", "a", 1, "b", "z"),
+           *y = json_pack("{s:s,s:i}", "b", "z", "a", 1);
     json_t *z = json_pack("{s:s,s:i}", "b", "z", "a", 2);
     const char *key = run_key(&cli.arena, "c", "d", x);
 

@@ -14,7 +14,8 @@
 
 enum { MOST = 8, SEEN_BYTES = 4096 };
 
-/* Answers request n with replies[n] and keeps what was asked.  A NULL reply closes the connection. */
+/* Answers request n with replies[n] and keeps what was asked.  A NULL reply closes the connection.
+ */
 struct server {
     int listener, port, accepted, asked;
     const char *replies[MOST];
@@ -29,7 +30,7 @@ static struct http_client *client;
 static struct api api;
 
 #define OK_TRUE "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"
-#define BUSY "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+#define BUSY    "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 
 static bool read_request(int fd, char *text)
 {
@@ -81,8 +82,8 @@ static void setup(void)
     server.port = ntohs(at.sin_port);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/api/", server.port);
     ck_assert(http_global_init());
-    client = http_client_new(&(struct http_options){.base_url = url, .basic = "admin:pass",
-                                                    .timeout_ms = 1000, .max_reply_bytes = 100});
+    client = http_client_new(&(struct http_options){
+        .base_url = url, .basic = "admin:pass", .timeout_ms = 1000, .max_reply_bytes = 100});
     ck_assert_ptr_nonnull(client);
     api = (struct api){.http = client, .arena = &arena, .err = &err};
 }
@@ -137,18 +138,19 @@ static const struct {
     enum err_code code;
     const char *said;
 } refusals[] = {
-    {"HTTP/1.1 404 x\r\nContent-Length: 26\r\n\r\n{\"detail\":\"Flow not found\"}", ERR_NOT_FOUND,
+    {"HTTP/1.1 404 x\r\nContent-Length: 27\r\n\r\n{\"detail\":\"Flow not found\"}", ERR_NOT_FOUND,
      "Flow not found (404 to GET /x)"},
-    {"HTTP/1.1 401 x\r\nContent-Length: 36\r\n\r\n{\"exception_message\":\"Unauthorized\"}  ", ERR_AUTH,
-     "SWITCHYARD_API_AUTH_STRING"},
-    {"HTTP/1.1 422 x\r\nContent-Length: 78\r\n\r\n"
+    {"HTTP/1.1 401 x\r\nContent-Length: 36\r\n\r\n{\"exception_message\":\"Unauthorized\"}",
+     ERR_AUTH, "SWITCHYARD_API_AUTH_STRING"},
+    {"HTTP/1.1 422 x\r\nContent-Length: 79\r\n\r\n"
      "{\"exception_detail\":[{\"loc\":[\"body\",\"tags\",0],\"msg\":\"Input should be a word\"}]}",
      ERR_INVALID, "tags.0: Input should be a word"},
     {"HTTP/1.1 409 x\r\nContent-Length: 0\r\n\r\n", ERR_CONFLICT, "no reason given"},
     {"HTTP/1.1 500 x\r\nContent-Length: 3\r\n\r\nouc", ERR_INTERNAL, "500 to GET /x"},
     {"HTTP/1.1 200 x\r\nContent-Length: 6\r\n\r\n<html>", ERR_NETWORK, "does not answer with JSON"},
     {"HTTP/1.1 307 x\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", ERR_NETWORK, "redirect"},
-    {"HTTP/1.1 200 x\r\nContent-Length: 200\r\n\r\n0123456789012345678901234567890123456789012345678"
+    {"HTTP/1.1 200 x\r\nContent-Length: "
+     "200\r\n\r\n0123456789012345678901234567890123456789012345678"
      "9012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
      ERR_TOO_LARGE, "larger than 100 bytes"},
 };

@@ -31,8 +31,8 @@ static const struct {
     int64_t away_s;
     const char *text;
 } agos[] = {
-    {0, "now"},          {-5, "5s ago"},          {-59, "59s ago"},     {-60, "1m ago"},
-    {-3600, "1h ago"},   {-47 * 3600, "47h ago"}, {-48 * 3600, "2d ago"}, {125, "in 2m"},
+    {0, "now"},        {-5, "5s ago"},          {-59, "59s ago"},       {-60, "1m ago"},
+    {-3600, "1h ago"}, {-47 * 3600, "47h ago"}, {-48 * 3600, "2d ago"}, {125, "in 2m"},
 };
 
 START_TEST(test_ago)
@@ -45,7 +45,7 @@ static const struct {
     double s;
     const char *text;
 } durations[] = {
-    {0.42, "0.4s"}, {59.9, "59.9s"},    {59.97, "1m 00s"},  {184, "3m 04s"},
+    {0.42, "0.4s"},   {59.9, "59.9s"},  {59.97, "1m 00s"}, {184, "3m 04s"},
     {7800, "2h 10m"}, {90000, "1d 1h"}, {-1, "-"},
 };
 
@@ -71,17 +71,21 @@ START_TEST(test_cut)
 END_TEST
 
 static const struct column columns[] = {
-    {"ID", "id", CELL_ID, true},        {"NAME", "name", CELL_TEXT, false},
-    {"STATE", "state_name", CELL_STATE, true}, {"WHEN", "when", CELL_AGO, true},
-    {"TAGS", "tags", CELL_LIST, false}, {"PAUSED", "p", CELL_SWITCH, true}, {NULL},
+    {"ID", "id", CELL_ID, true},
+    {"NAME", "name", CELL_TEXT, false},
+    {"STATE", "state_name", CELL_STATE, true},
+    {"WHEN", "when", CELL_AGO, true},
+    {"TAGS", "tags", CELL_LIST, false},
+    {"PAUSED", "p", CELL_SWITCH, true},
+    {NULL},
 };
 
 static json_t *rows(void)
 {
     return json_pack("[{s:s,s:s,s:s,s:s,s:s,s:[ss],s:b},{s:s,s:s,s:n,s:s,s:[],s:b}]", "id",
                      "0123456789ab", "name", "a rather long name", "state_name", "Completed",
-                     "state_type", "COMPLETED", "when", "2026-01-01T23:59:00Z", "tags", "x", "y", "p",
-                     1, "id", "0123456789cd", "name", "b", "state_name", "when",
+                     "state_type", "COMPLETED", "when", "2026-01-01T23:59:00Z", "tags", "x", "y",
+                     "p", 1, "id", "0123456789cd", "name", "b", "state_name", "when",
                      "2026-01-02T00:00:09Z", "tags", "p", 0);
 }
 
@@ -106,15 +110,15 @@ START_TEST(test_table_on_a_terminal)
     term.color = true;
     table_print(&term, &a, columns, all);
     fflush(term.out);
-    ck_assert_ptr_nonnull(strstr(shown, "a rather…  \033[32mCompleted\033[0m"));
+    ck_assert_msg(strstr(shown, "a rather …  \033[32mCompleted\033[0m") != NULL, "%s", shown);
     json_decref(all);
 }
 END_TEST
 
 START_TEST(test_details)
 {
-    static const struct column some[] = {{"Name", "a.name"}, {"Took", "t", CELL_DURATION},
-                                         {"More", "more"}, {NULL}};
+    static const struct column some[] = {
+        {"Name", "a.name"}, {"Took", "t", CELL_DURATION}, {"More", "more"}, {NULL}};
     json_t *one = json_pack("{s:{s:s},s:f,s:{s:i}}", "a", "name", "x", "t", 1.5, "more", "k", 1);
 
     details_print(&term, &a, some, one);
