@@ -14,8 +14,9 @@ enum { INVALID_LISTED_MAX = 100 };
 /* What is wrong with a request, as it will be told. */
 struct invalid {
     struct arena *arena;
-    size_t count;     /* all errors; the first INVALID_LISTED_MAX are listed */
-    char first[200];  /* `body.name: Field required`, for logs and terminals */
+    bool trusted; /* what is read is our own output: readonly members count, unknown ones do not */
+    size_t count; /* all errors; the first INVALID_LISTED_MAX are listed */
+    char first[240];  /* `body.name: Field required`, for logs and terminals */
     struct buf *list; /* JSON objects separated by commas; NULL when there are none */
 };
 

@@ -1,0 +1,315 @@
+/* Column texts as PostgreSQL prints them, to JSON and to structs. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/clock.h"
+#include "shared/json/decode.h"
+#include "shared/json/write.h"
+
+enum { US_PER_S = 1000000 };
+
+static bool has_column(const struct field *f)
+{
+    return !f->writeonly && !(f->column && !f->column[0]);
+}
+
+size_t columns_count(const struct resource *r)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < r->count; i++)
+        count += has_column(&r->fields[i]);
+    return count;
+}
+
+void columns_list(struct buf *b, const struct resource *r, const char *table_alias)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct field *f = &r->fields[i];
+        if (!has_column(f))
+            continue;
+        if (!first)
+            buf_lit(b, ", ");
+        first = false;
+        if (f->column) {
+            buf_add(b, f->column, strlen(f->column));
+            continue;
+        }
+        if (table_alias) {
+            buf_add(b, table_alias, strlen(table_alias));
+            buf_lit(b, ".");
+        }
+        buf_add(b, f->name, strlen(f->name));
+    }
+}
+
+/* Takes one element of `{a,"b \"c\"",NULL}`; *at stands after `{` or a comma.  NULL is told by
+ * *out_null. */
+static bool take_element(const char **at, const char *end, struct buf *out, bool *out_null)
+{
+    bool quoted = *at < end && **at == '"';
+
+    out->len = 0;
+    *at += quoted;
+    while (*at < end && (quoted ? **at != '"' : **at != ',' && **at != '}')) {
+        if (**at == '\\' && end - *at > 1)
+            ++*at;
+        buf_add(out, (*at)++, 1);
+    }
+    *at += quoted;
+    *out_null = !quoted && out->len == 4 && memcmp(out->bytes, "NULL", 4) == 0;
+    if (*at >= end || out->full)
+        return false;
+    return *(*at)++ == ',';
+}
+
+static void write_pg_array(struct buf *b, const struct column *c)
+{
+    const char *at = c->text + 1, *end = c->text + c->len;
+    struct buf element = {.max_bytes = c->len + 1};
+    bool more = at < end && *at != '}', null;
+
+    write_array(b);
+    while (more) {
+        more = take_element(&at, end, &element, &null);
+        if (null)
+            write_null(b);
+        else
+            write_string_n(b, element.bytes ? element.bytes : "", element.len);
+    }
+    write_end_array(b);
+    buf_free(&element);
+}
+
+static void write_text(struct buf *b, const struct column *c)
+{
+    write_string_n(b, c->text, c->len);
+}
+
+static void write_as_is(struct buf *b, const struct column *c)
+{
+    write_raw(b, (struct raw){c->text, c->len});
+}
+
+static void write_list(struct buf *b, const struct column *c)
+{
+    if (c->len && c->text[0] == '{')
+        write_pg_array(b, c);
+    else
+        write_as_is(b, c);
+}
+
+static void write_number(struct buf *b, const struct column *c)
+{
+    if (memchr(c->text, 'N', c->len) || memchr(c->text, 'I', c->len)) {
+        write_null(b); /* NaN, Infinity */
+        return;
+    }
+    write_as_is(b, c);
+    if (!memchr(c->text, '.', c->len) && !memchr(c->text, 'e', c->len))
+        buf_lit(b, ".0");
+}
+
+static void write_boolean(struct buf *b, const struct column *c)
+{
+    write_bool(b, c->len && c->text[0] == 't');
+}
+
+/* `2024-01-01 00:00:00.123+00` to `"2024-01-01T00:00:00.123000Z"`, by moving characters: this is
+ * the hottest conversion of list replies. */
+static void write_timestamp(struct buf *b, const struct column *c)
+{
+    char text[32] = "\"";
+    size_t fraction = c->len >= 22 ? c->len - 22 : 0; /* with its point */
+    int64_t us;
+
+    if (c->len >= 22 && c->len <= 29 && c->text[4] == '-' && c->text[10] == ' ' &&
+        memcmp(c->text + c->len - 3, "+00", 3) == 0 && fraction != 1) {
+        memcpy(text + 1, c->text, 19 + fraction);
+        text[11] = 'T';
+        size_t len = 20 + fraction;
+        while (fraction && len < 27)
+            text[len++] = '0';
+        memcpy(text + len, "Z\"", 2);
+        write_raw(b, (struct raw){text, len + 2});
+    } else if (time_parse(c->text, c->len, &us)) {
+        write_time(b, us);
+    } else {
+        write_null(b); /* infinity */
+    }
+}
+
+/* A number of seconds, or an interval as `1 day -02:03:04.5`. */
+static bool parse_interval(const struct column *c, int64_t *out_us)
+{
+    char *end;
+    int64_t days_us = 0, clock_us = 0;
+    const char *at = c->text, *stop = c->text + c->len;
+    const char *unit = memmem(at, c->len, "day", 3);
+
+    if (!unit && !memchr(at, ':', c->len)) {
+        *out_us = (int64_t)(strtod(at, &end) * US_PER_S + (*at == '-' ? -0.5 : 0.5));
+        return end == stop;
+    }
+    if (unit) {
+        days_us = strtoll(at, NULL, 10) * 86400 * US_PER_S;
+        at = memchr(unit, ' ', (size_t)(stop - unit));
+        at = at ? at + 1 : stop;
+    }
+    if (at < stop && duration_parse(at, (size_t)(stop - at), &clock_us))
+        return false;
+    *out_us = days_us + clock_us;
+    return true;
+}
+
+static void write_interval(struct buf *b, const struct column *c)
+{
+    int64_t us;
+
+    if (!memchr(c->text, ':', c->len) && !memchr(c->text, 'd', c->len))
+        write_number(b, c);
+    else
+        write_duration(b, parse_interval(c, &us) ? us : TIME_NONE);
+}
+
+static void (*const writers[FIELD_KINDS])(struct buf *, const struct column *) = {
+    [FIELD_STR] = write_text,     [FIELD_INT] = write_as_is,      [FIELD_NUM] = write_number,
+    [FIELD_BOOL] = write_boolean, [FIELD_TRI] = write_boolean,    [FIELD_ENUM] = write_text,
+    [FIELD_UUID] = write_text,    [FIELD_TIME] = write_timestamp, [FIELD_DURATION] = write_interval,
+    [FIELD_STRS] = write_list,    [FIELD_UUIDS] = write_list,     [FIELD_JSON] = write_as_is,
+    [FIELD_DICT] = write_as_is,   [FIELD_LABELS] = write_as_is,   [FIELD_OBJECT] = write_as_is,
+    [FIELD_LIST] = write_as_is,
+};
+
+void json_encode_columns(struct buf *b, const struct resource *r, const struct column *columns)
+{
+    write_object(b);
+    for (size_t i = 0, at = 0; i < r->count; i++) {
+        const struct field *f = &r->fields[i];
+        if (f->writeonly)
+            continue;
+        write_key(b, f->name);
+        const struct column *c = has_column(f) ? &columns[at++] : NULL;
+        if (c && c->text)
+            writers[f->kind](b, c);
+        else
+            write_raw(
+                b, (struct raw){f->def && !c ? f->def : "null", f->def && !c ? strlen(f->def) : 4});
+    }
+    write_end_object(b);
+}
+
+static bool strings_from_pg(struct arena *a, const struct column *c, struct strings *out)
+{
+    const char *at = c->text + 1, *end = c->text + c->len;
+    struct buf element = {.max_bytes = c->len + 1};
+    bool more = at < end && *at != '}', null;
+
+    out->items = arena_array(a, const char *, c->len);
+    while (more) {
+        more = take_element(&at, end, &element, &null);
+        out->items[out->count++] =
+            arena_strndup(a, element.bytes ? element.bytes : "", element.len);
+    }
+    buf_free(&element);
+    return true;
+}
+
+static bool uuids_from_pg(struct arena *a, const struct column *c, struct uuids *out)
+{
+    struct strings texts = {0};
+
+    if (!strings_from_pg(a, c, &texts))
+        return false;
+    out->items = arena_array(a, struct uuid, texts.count + 1);
+    out->count = texts.count;
+    for (size_t i = 0; i < texts.count; i++)
+        if (!uuid_parse(texts.items[i], strlen(texts.items[i]), &out->items[i]))
+            return false;
+    return true;
+}
+
+/* Kinds whose column text is JSON: through the readers of requests, but with the server's own
+ * members. */
+static bool decode_json(struct arena *a, const struct field *f, const struct column *c, void *out)
+{
+    struct invalid bad = {.arena = a, .trusted = true};
+    struct doc *d = arena_new(a, struct doc);
+    struct doc_error error;
+
+    if (!doc_parse(a, c->text, c->len, d, &error))
+        return false;
+    struct reading r = {f, doc_root(d), &loc_body, &bad};
+    return readers[f->kind](&r, out);
+}
+
+static bool decode_enum(const struct field *f, const struct column *c, int *out)
+{
+    for (const struct enum_name *n = f->names; n->name; n++) {
+        if (strlen(n->name) == c->len && memcmp(n->name, c->text, c->len) == 0) {
+            *out = n->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool decode_column(struct arena *a, const struct field *f, const struct column *c, void *out)
+{
+    char *end = NULL;
+
+    switch (f->kind) {
+    case FIELD_STR:
+        *(const char **)out = arena_strndup(a, c->text, c->len);
+        return true;
+    case FIELD_INT:
+        *(int64_t *)out = strtoll(c->text, &end, 10);
+        return end == c->text + c->len;
+    case FIELD_NUM:
+        *(double *)out = strtod(c->text, &end);
+        return end == c->text + c->len;
+    case FIELD_BOOL:
+        *(bool *)out = c->text[0] == 't';
+        return true;
+    case FIELD_TRI:
+        *(enum tri *)out = c->text[0] == 't' ? TRI_TRUE : TRI_FALSE;
+        return true;
+    case FIELD_ENUM:
+        return decode_enum(f, c, out);
+    case FIELD_UUID:
+        return uuid_parse(c->text, c->len, out);
+    case FIELD_TIME:
+        return time_parse(c->text, c->len, out);
+    case FIELD_DURATION:
+        return parse_interval(c, out);
+    case FIELD_STRS:
+        return c->text[0] == '{' ? strings_from_pg(a, c, out) : decode_json(a, f, c, out);
+    case FIELD_UUIDS:
+        return c->text[0] == '{' ? uuids_from_pg(a, c, out) : decode_json(a, f, c, out);
+    case FIELD_JSON:
+    case FIELD_DICT:
+    case FIELD_LABELS:
+        *(struct raw *)out = (struct raw){arena_strndup(a, c->text, c->len), c->len};
+        return true;
+    default:
+        return decode_json(a, f, c, out);
+    }
+}
+
+enum err_code columns_decode(struct arena *a, const struct resource *r,
+                             const struct column *columns, void *out, struct err *e)
+{
+    memset(out, 0, r->size);
+    for (size_t i = 0, at = 0; i < r->count; i++) {
+        const struct field *f = &r->fields[i];
+        const struct column *c = has_column(f) ? &columns[at++] : NULL;
+        field_set_none(f, (char *)out + f->offset);
+        if (c && c->text && !decode_column(a, f, c, (char *)out + f->offset))
+            return err_set(e, INTERNAL, "%s.%s: column does not fit: %.100s", r->name, f->name,
+                           c->text);
+    }
+    return ERR_OK;
+}
