@@ -292,7 +292,8 @@ static void leave_pause(struct transition *t)
           (STATES_TERMINAL | STATE_SET(RUNNING) | STATE_SET(SCHEDULED) | STATE_SET(CANCELLING))))
         rule_reject(t, NULL,
                     arena_printf(t->arena,
-                                 "This run cannot transition to the %s state from the %s state.",
+                                 "This run cannot transition to the StateType.%s state from the "
+                                 "StateType.%s state.",
                                  state_type_name(to), state_type_name(current(t)->type)));
     else if (paused->pause_reschedule && !has_deployment(t))
         rule_reject(

@@ -298,7 +298,7 @@ static const struct rule_row rows[] = {
     {"suspend", F, ST(RUNNING), ST(PAUSED), suspend_deployed, OK, ST(PAUSED), "Suspended", 0},
 
     {"resume", F, ST(PAUSED), ST(RUNNING), pause_open, OK, ST(RUNNING), "Running", 0},
-    {"resume to pending", F, ST(PAUSED), ST(PENDING), NULL, VERDICT_REJECT, "This run cannot transition to the PENDING state from the PAUSED state.", ST(PAUSED), "Paused", 0},
+    {"resume to pending", F, ST(PAUSED), ST(PENDING), NULL, VERDICT_REJECT, "This run cannot transition to the StateType.PENDING state from the StateType.PAUSED state.", ST(PAUSED), "Paused", 0},
     {"resume without deployment", F, ST(PAUSED), ST(SCHEDULED), suspended, VERDICT_REJECT, "Cannot reschedule a scheduled flow run without a deployment.", ST(PAUSED), "Suspended", 0},
     {"resume a suspended run", F, ST(PAUSED), ST(SCHEDULED), suspended_deployed, OK, ST(SCHEDULED), "Scheduled", 0},
     {"resume too late", F, ST(PAUSED), ST(RUNNING), pause_expired, VERDICT_REJECT, "The flow run pause has timed out and can no longer resume.", ST(FAILED), "Failed", 0},
