@@ -18,6 +18,7 @@ struct err {
     enum err_code code;
     int line;
     const char *file;
+    bool object_level; /* the wire calls it exception_message, not detail */
     char detail[400];
 };
 

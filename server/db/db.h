@@ -1,0 +1,81 @@
+/* A connection to PostgreSQL.  server/db is the only user of libpq.
+ *
+ * Owns:   results live in the arena of the work that asked and end with it.
+ * Errors: DB when the database does not answer or refuses (the statement may be tried again),
+ *         CONFLICT for a broken unique or foreign key, INVALID for text that a type refuses.
+ * Thread: one at a time per connection. */
+#pragma once
+#include "server/work.h"
+
+enum query {
+#define QUERY(name, parameters, text) Q_##name,
+#include "queries.inc"
+#undef QUERY
+    QUERY_COUNT,
+};
+
+struct db;
+struct pg_result;
+
+/* Rows of one answer.  Columns are text as PostgreSQL prints it, NULL for SQL NULL. */
+struct rows {
+    void *result;
+    int count, columns;
+};
+
+enum { DB_PARAMETERS_MAX = 96 };
+
+/* Never fails: connects when first used, and again after the connection was lost. */
+struct db *db_open(const char *conninfo);
+void db_close(struct db *db);
+
+/* One prepared statement.  `parameters` are texts or NULL, as many as the statement has. */
+MUST_CHECK enum err_code db_query(struct work *w, enum query q, const char *const *parameters, struct rows *out);
+
+/* The same for a statement made at run time (filters).  Prepared once per text, the least recently
+ * used are forgotten. */
+MUST_CHECK enum err_code db_query_text(struct work *w, const char *sql, size_t count, const char *const *parameters, struct rows *out);
+
+/* A transaction; db_rollback() after any error, it keeps w->err. */
+MUST_CHECK enum err_code db_begin(struct work *w);
+MUST_CHECK enum err_code db_commit(struct work *w);
+void db_rollback(struct work *w);
+/* For whoever does not know whether the work left a transaction open. */
+void db_rollback_if_open(struct work *w);
+
+/* Several statements in one round trip and, without db_begin(), in one transaction. */
+struct db_step {
+    enum query query;
+    const char *const *parameters;
+    struct rows rows; /* out */
+};
+MUST_CHECK enum err_code db_pipeline(struct work *w, struct db_step *steps, size_t count);
+
+/* COPY ... FROM STDIN; `data` in PostgreSQL's text format. */
+MUST_CHECK enum err_code db_copy_in(struct work *w, const char *sql, const char *data, size_t len);
+
+/* Several statements without parameters, as in a migration. */
+MUST_CHECK enum err_code db_script(struct work *w, const char *sql);
+
+/* True when the last error named this unique index or constraint. */
+bool db_conflict_is(const struct work *w, const char *constraint);
+
+/* NULL for SQL NULL. */
+const char *rows_text(const struct rows *r, int row, int column);
+size_t rows_len(const struct rows *r, int row, int column);
+int64_t rows_i64(const struct rows *r, int row, int column); /* 0 for NULL */
+double rows_f64(const struct rows *r, int row, int column);
+bool rows_bool(const struct rows *r, int row, int column);
+/* Microseconds; TIME_NONE for NULL. */
+int64_t rows_time(const struct rows *r, int row, int column);
+
+/* Parameters as text in the arena. */
+const char *param_i64(struct work *w, int64_t value);
+const char *param_f64(struct work *w, double value);
+const char *param_time(struct work *w, int64_t time_us); /* NULL for TIME_NONE */
+#define param_bool(value) ((value) ? "t" : "f")
+
+/* Text array literal `{"a","b"}`; a NULL item is SQL NULL. */
+const char *param_array(struct work *w, const char *const *items, size_t count);
+
+#define PARAMS(...) ((const char *const[]){__VA_ARGS__})

@@ -1,0 +1,162 @@
+#include "server/http/parking.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "server/http/executor.h"
+#include "server/http/reply.h"
+#include "server/server.h"
+#include "shared/base/clock.h"
+
+/* Topics share counters by hash: a ring may wake a stranger, who looks, finds nothing and parks again. */
+enum { TOPICS = 1024 };
+
+struct parking {
+    pthread_mutex_t lock;
+    struct server *server;
+    uint64_t rung[TOPICS];
+    struct request *parked; /* a plain list: rings are rarer than requests, agents are at most thousands */
+    size_t count;
+};
+
+struct parking *parking_start(struct server *server)
+{
+    struct parking *p = calloc(1, sizeof(*p));
+    if (!p)
+        abort();
+    pthread_mutex_init(&p->lock, NULL);
+    p->server = server;
+    return p;
+}
+
+void parking_stop(struct parking *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* FNV-1a */
+uint64_t parking_topic(const char *kind, const char *name)
+{
+    uint64_t h = 14695981039346656037u;
+
+    for (; *kind; kind++)
+        h = (h ^ (unsigned char)*kind) * 1099511628211u;
+    h = (h ^ '/') * 1099511628211u;
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 1099511628211u;
+    return h % TOPICS;
+}
+
+uint64_t parking_seen(struct request *rq, uint64_t topic)
+{
+    struct parking *p = rq->work.server->parking;
+    pthread_mutex_lock(&p->lock);
+    uint64_t seen = p->rung[topic];
+    pthread_mutex_unlock(&p->lock);
+    return seen;
+}
+
+enum err_code park(struct request *rq, uint64_t topic, uint64_t seen, int64_t until_us)
+{
+    rq->parks = true;
+    rq->parked_on = topic;
+    rq->parked_seen = seen;
+    rq->parked_until_us = until_us;
+    return ERR_OK;
+}
+
+static void run_again(struct parking *p, struct request *rq)
+{
+    if (executor_submit(p->server->executor, rq) != ERR_OK) {
+        reply_error(rq);
+        request_finish(rq);
+    }
+}
+
+static bool due(const struct parking *p, const struct request *rq, int64_t now_us)
+{
+    return p->rung[rq->parked_on] != rq->parked_seen || rq->parked_until_us <= now_us ||
+           atomic_load(&p->server->stopping);
+}
+
+void parking_hold(struct parking *p, struct request *rq)
+{
+    pthread_mutex_lock(&p->lock);
+    bool now = due(p, rq, 0);
+    if (!now) {
+        rq->next = p->parked;
+        p->parked = rq;
+        p->count++;
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (now)
+        run_again(p, rq);
+    else
+        uv_async_send(&p->server->parking_wake);
+}
+
+/* Takes all that are due off the list. */
+static struct request *take_due(struct parking *p, int64_t now_us, int64_t *out_next_us)
+{
+    struct request *taken = NULL, **at = &p->parked;
+
+    *out_next_us = INT64_MAX;
+    while (*at) {
+        struct request *rq = *at;
+        if (due(p, rq, now_us)) {
+            *at = rq->next;
+            rq->next = taken;
+            taken = rq;
+            p->count--;
+            continue;
+        }
+        if (rq->parked_until_us < *out_next_us)
+            *out_next_us = rq->parked_until_us;
+        at = &rq->next;
+    }
+    return taken;
+}
+
+int64_t parking_expire(struct parking *p, int64_t now_us)
+{
+    int64_t next_us;
+
+    pthread_mutex_lock(&p->lock);
+    struct request *rq = take_due(p, now_us, &next_us), *next;
+    pthread_mutex_unlock(&p->lock);
+    for (; rq; rq = next) {
+        next = rq->next;
+        run_again(p, rq);
+    }
+    return next_us;
+}
+
+void parking_ring(struct parking *p, uint64_t topic)
+{
+    pthread_mutex_lock(&p->lock);
+    p->rung[topic]++;
+    bool anyone = p->parked != NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (anyone)
+        parking_expire(p, 0);
+}
+
+void parking_ring_all(struct parking *p)
+{
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < TOPICS; i++)
+        p->rung[i]++;
+    pthread_mutex_unlock(&p->lock);
+    parking_expire(p, 0);
+}
+
+size_t parking_count(struct parking *p)
+{
+    pthread_mutex_lock(&p->lock);
+    size_t n = p->count;
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}

@@ -1,0 +1,32 @@
+/* Long polls that wait without a thread.
+ *
+ * A handler that finds nothing says park() and returns ERR_OK; it runs again from its start when its
+ * topic is rung, when the time is over or when the server stops.  No ring is lost: a handler reads
+ * parking_seen() before it looks for work; if the topic was rung since then, it runs again at once.
+ *
+ *   uint64_t seen = parking_seen(rq, topic);
+ *   ... nothing found ...
+ *   if (clock_monotonic_us() < deadline && !rq->work.server->stopping) return park(rq, topic, seen, deadline);
+ *   ... answer with nothing ...
+ *
+ * Thread: any. */
+#pragma once
+#include "server/http/request.h"
+
+struct parking;
+struct parking *parking_start(struct server *server);
+/* After everything was rung by parking_ring_all(). */
+void parking_stop(struct parking *p);
+
+uint64_t parking_topic(const char *kind, const char *name);
+uint64_t parking_seen(struct request *rq, uint64_t topic);
+/* `until_us` on the monotonic clock. */
+enum err_code park(struct request *rq, uint64_t topic, uint64_t seen, int64_t until_us);
+void parking_ring(struct parking *p, uint64_t topic);
+void parking_ring_all(struct parking *p);
+size_t parking_count(struct parking *p);
+
+/* Called by the executor after a handler that parked; by the loop when time goes by.  Returns the
+ * monotonic time of the next deadline, INT64_MAX for none. */
+void parking_hold(struct parking *p, struct request *rq);
+int64_t parking_expire(struct parking *p, int64_t now_us);

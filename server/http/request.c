@@ -1,0 +1,104 @@
+#include "server/http/request.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/http/reply.h"
+#include "server/http/route.h"
+#include "server/http/unescape.h"
+
+const char *const method_names[METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+
+const char *request_header(struct request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
+}
+
+const char *request_query(struct request *rq, const char *name)
+{
+    const char *raw = MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, name);
+    return raw ? unescape(&rq->work.arena, raw, strlen(raw), true) : NULL;
+}
+
+bool request_query_bool(struct request *rq, const char *name)
+{
+    static const char *const yes[] = {"true", "1", "yes", "on", "t", "y"};
+    const char *value = request_query(rq, name);
+
+    for (size_t i = 0; value && i < COUNT(yes); i++)
+        if (strcasecmp(value, yes[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Wrong versions are told with the words of Prefect, missing blank included. */
+static enum err_code check_version(struct request *rq)
+{
+    const char *version = request_header(rq, "X-PREFECT-API-VERSION");
+    unsigned major, minor, patch;
+    char rest;
+
+    if (!version || !*version || (rq->route->flags & NO_VERSION_CHECK))
+        return ERR_OK;
+    if (sscanf(version, "%u.%u.%u%c", &major, &minor, &patch, &rest) != 3)
+        return err_set(&rq->work.err, BAD_REQUEST,
+                       "Invalid X-PREFECT-API-VERSION header format.Expected header in format 'x.y.z' but "
+                       "received %.60s",
+                       version);
+    if (major == 0 && minor < 8)
+        return err_set(&rq->work.err, BAD_REQUEST,
+                       "The request specified API version %.60s but this server requires version 0.8.0 or higher.",
+                       version);
+    return ERR_OK;
+}
+
+static enum err_code parse_body(struct request *rq)
+{
+    struct doc_error bad;
+
+    if (!rq->body.len)
+        return ERR_OK;
+    if (doc_parse(&rq->work.arena, rq->body.bytes, rq->body.len, &rq->doc, &bad))
+        return ERR_OK;
+    if (bad.unreadable)
+        return err_set(&rq->work.err, BAD_REQUEST, "There was an error parsing the body");
+    invalid_syntax(&rq->invalid, &bad);
+    return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
+}
+
+static enum err_code decode_body(struct request *rq)
+{
+    const struct resource *r = rq->route->body;
+    struct val root = rq->body.len ? doc_root(&rq->doc) : (struct val){0};
+    enum err_code rc;
+
+    if (rq->route->flags & BODY_LIST) {
+        rc = json_decode_list(r, root, &loc_body, &rq->in, &rq->in_count, &rq->invalid);
+    } else {
+        if (val_type(root) <= DOC_NULL && !(rq->route->flags & BODY_OPTIONAL)) {
+            invalid_add(&rq->invalid, &loc_body, "missing", "Field required", RAW("null"), NULL);
+            return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
+        }
+        rq->in = arena_alloc(&rq->work.arena, 1, r->size, _Alignof(max_align_t));
+        rc = json_decode(r, root, &loc_body, rq->in, &rq->invalid);
+    }
+    return rc ? err_set(&rq->work.err, INVALID, "%s", rq->invalid.first) : ERR_OK;
+}
+
+enum err_code request_decode(struct request *rq)
+{
+    const struct route *route = rq->route;
+    enum err_code rc = ERR_OK;
+
+    if (rq->in || (route->flags & BODY_FILE))
+        return check_version(rq);
+    rq->invalid.arena = &rq->work.arena;
+    if (route->body && !(route->flags & BODY_RAW))
+        rc = parse_body(rq);
+    if (!rc)
+        rc = check_version(rq);
+    if (!rc && route->body)
+        rc = decode_body(rq);
+    return rc;
+}

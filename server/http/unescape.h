@@ -1,0 +1,6 @@
+/* Percent-decoding. */
+#pragma once
+#include "shared/base/arena.h"
+
+/* plus: '+' is a blank, as in query strings.  Broken escapes stay as they are. */
+char *unescape(struct arena *a, const char *text, size_t len, bool plus);

@@ -1,0 +1,28 @@
+/* The context of the program, passed down; made by main.c. */
+#pragma once
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "server/config.h"
+#include "shared/base/base.h"
+
+struct server {
+    struct config config;
+    const char *conninfo; /* for db_open() */
+    uv_loop_t loop;
+    struct listener *listener;
+    struct executor *executor;
+    struct parking *parking;
+    struct websocket *websockets; /* all that are open; loop thread */
+    struct cluster *cluster;      /* --dev, else NULL */
+    struct secrets *secrets;      /* encryption of blocks at rest */
+    struct lane *transitions;     /* flow-run set_state */
+    struct lane *creations;       /* POST /flow_runs/ */
+    struct lane *reads;           /* GET /flow_runs/{id} */
+    struct lane *logs;            /* POST /logs/ */
+    struct lane *events;          /* events in: stored, and task runs recorded */
+    struct lane *journal;         /* what agents deliver */
+    uv_async_t parking_wake;      /* a long poll came: set the timer */
+    atomic_bool stopping;         /* long polls answer at once, lanes drain */
+    int64_t started_us;
+};
