@@ -11,6 +11,7 @@
 
 #include "server/db/cluster.h"
 #include "server/db/db.h"
+#include "server/db/filter.h"
 #include "server/db/migrate.h"
 #include "server/http/executor.h"
 #include "server/http/listener.h"
@@ -253,6 +254,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     umask(022);
     routes_index();
+    filters_build();
     int status;
     if (config_read(&p.arena, argc, argv, &p.server.config, &command, &e) != ERR_OK)
         status = fail(&e);

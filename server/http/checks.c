@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http/assets.h"
 #include "server/http/reply.h"
 #include "server/http/route.h"
 #include "server/server.h"
@@ -90,6 +91,8 @@ static enum err_code check_route(struct request *rq)
     const char *allow = NULL;
     enum err_code rc = route_find(rq, &allow);
 
+    if (rc == ERR_NOT_FOUND && assets_reply(rq))
+        return ERR_CANCELLED; /* answered */
     if (rc == ERR_METHOD && allow)
         reply_header(rq, "Allow", allow);
     return rc;

@@ -94,7 +94,7 @@ enum err_code request_decode(struct request *rq)
     if (rq->in || (route->flags & BODY_FILE))
         return check_version(rq);
     rq->invalid.arena = &rq->work.arena;
-    if (route->body && !(route->flags & BODY_RAW))
+    if (route->body || (route->flags & BODY_DOC))
         rc = parse_body(rq);
     if (!rc)
         rc = check_version(rq);

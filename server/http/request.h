@@ -66,7 +66,7 @@ struct request {
 typedef enum err_code handler_fn(struct request *rq);
 
 /* The decoded body. */
-#define request_in(rq, T) ((const struct T *)(rq)->in)
+#define request_in(rq, T) ((const T *)(rq)->in)
 
 /* NULL when absent.  Borrows: valid until the reply is sent. */
 const char *request_header(struct request *rq, const char *name);

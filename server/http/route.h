@@ -34,7 +34,8 @@ enum route_flag {
     REPLY_LIST = 1 << 4,
     NO_VERSION_CHECK = 1 << 5,
     NOT_IN_OPENAPI = 1 << 6,
-    UPGRADE = 1 << 7, /* a WebSocket, see `socket` */
+    UPGRADE = 1 << 7,  /* a WebSocket, see `socket` */
+    BODY_DOC = 1 << 8, /* parsed into rq->doc, not decoded; may be empty */
 };
 
 extern const struct route routes[];

@@ -1,0 +1,191 @@
+#include "server/api/listing.h"
+
+#include <string.h>
+
+#include "server/db/params.h"
+#include "server/http/reply.h"
+#include "shared/json/write.h"
+
+/* The keys of filters in a body. */
+static const char *const keys[FILTER_TARGETS] = {
+    [FILTER_FLOWS] = "flows",
+    [FILTER_FLOW_RUNS] = "flow_runs",
+    [FILTER_TASK_RUNS] = "task_runs",
+    [FILTER_DEPLOYMENTS] = "deployments",
+    [FILTER_WORK_POOLS] = "work_pools",
+    [FILTER_WORK_QUEUES] = "work_queues",
+    [FILTER_WORKERS] = "workers",
+    [FILTER_LOGS] = "logs",
+    [FILTER_BLOCK_TYPES] = "block_types",
+    [FILTER_BLOCK_SCHEMAS] = "block_schemas",
+    [FILTER_BLOCK_DOCUMENTS] = "block_documents",
+    [FILTER_ARTIFACTS] = "artifacts",
+    [FILTER_ARTIFACT_COLLECTIONS] = "artifacts",
+    [FILTER_VARIABLES] = "variables",
+    [FILTER_AUTOMATIONS] = "automations",
+};
+
+enum { ROWS_MAX = FILTER_TARGETS + 5, SORTS_MAX = 16 };
+
+static bool is_related(enum filter_target from, enum filter_target target);
+
+static struct field filter_row(const char *key, enum filter_target t, size_t offset)
+{
+    return (struct field){.name = key, .kind = FIELD_OBJECT, .nullable = true, .of = &filter_resources[t], .offset = offset};
+}
+
+/* The resource of this listing's body. */
+static size_t make_rows(const struct listing *l, struct field *rows, const struct enum_name *sorts, const char *default_sort)
+{
+    size_t n = 0;
+
+    for (enum filter_target t = 0; t < FILTER_TARGETS; t++)
+        if (t == l->target || is_related(l->target, t))
+            rows[n++] = filter_row(t == l->target && l->key ? l->key : keys[t], t,
+                                   offsetof(struct listing_in, filters) + t * sizeof(struct filter_node *));
+    rows[n++] = filter_row("work_pool_queues", FILTER_WORK_QUEUES, offsetof(struct listing_in, work_pool_queues));
+    if (l->sort_count > 1)
+        rows[n++] = (struct field){.name = "sort", .kind = FIELD_ENUM, .names = sorts, .def = default_sort,
+                                   .offset = offsetof(struct listing_in, sort)};
+    rows[n++] = (struct field)F_INT(struct listing_in, limit, F_NULLABLE);
+    rows[n++] = (struct field)F_INT(struct listing_in, offset, F_GE(0), .def = "0");
+    rows[n++] = (struct field)F_INT(struct listing_in, page, F_GE(1), .def = "1");
+    return n;
+}
+
+enum err_code listing_decode(struct request *rq, const struct listing *l, struct listing_in *out)
+{
+    struct enum_name sorts[SORTS_MAX + 1] = {{0}};
+    struct field rows[ROWS_MAX];
+    struct work *w = &rq->work;
+
+    for (size_t i = 0; i < l->sort_count && i < SORTS_MAX; i++)
+        sorts[i] = (struct enum_name){l->sorts[i].name, (int)i};
+    const char *def = l->sort_count ? arena_printf(&w->arena, "\"%s\"", l->sorts[l->default_sort].name) : NULL;
+    const struct resource body = {.name = "Body", .size = sizeof(*out), .given_offset = offsetof(struct listing_in, given),
+                                  .fields = rows, .count = make_rows(l, rows, sorts, def), .extra = true};
+    struct val root = rq->doc.count ? doc_root(&rq->doc) : (struct val){0};
+    if (json_decode(&body, root, &loc_body, out, &rq->invalid))
+        return err_set(&w->err, INVALID, "%s", rq->invalid.first);
+    if (out->limit == INT_NONE || !given(out, limit))
+        out->limit = LIST_LIMIT_MAX;
+    if (out->limit > LIST_LIMIT_MAX)
+        return err_set(&w->err, INVALID, "Invalid limit: must be less than or equal to %d.", LIST_LIMIT_MAX);
+    if (out->limit < 0)
+        return err_set(&w->err, INVALID, "Invalid limit: must be greater than or equal to 0.");
+    return ERR_OK;
+}
+
+static bool is_related(enum filter_target from, enum filter_target target)
+{
+    static const unsigned runs = 1u << FILTER_FLOWS | 1u << FILTER_FLOW_RUNS | 1u << FILTER_TASK_RUNS | 1u << FILTER_DEPLOYMENTS |
+                                 1u << FILTER_WORK_POOLS | 1u << FILTER_WORK_QUEUES;
+    static const unsigned related[FILTER_TARGETS] = {
+        [FILTER_FLOWS] = runs, [FILTER_FLOW_RUNS] = runs, [FILTER_TASK_RUNS] = runs, [FILTER_DEPLOYMENTS] = runs,
+        [FILTER_ARTIFACTS] = runs, [FILTER_ARTIFACT_COLLECTIONS] = runs,
+        [FILTER_BLOCK_TYPES] = 1u << FILTER_BLOCK_SCHEMAS,
+        [FILTER_BLOCK_DOCUMENTS] = 1u << FILTER_BLOCK_TYPES | 1u << FILTER_BLOCK_SCHEMAS,
+    };
+    return related[from] >> target & 1u;
+}
+
+void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in, const char *what)
+{
+    sql_add(s, "SELECT ");
+    if (what)
+        sql_add(s, what);
+    else
+        columns_list(&s->text, l->resource, l->alias);
+    sql_add(s, " FROM ");
+    sql_add(s, l->from);
+    sql_add(s, " WHERE ");
+    sql_add(s, l->where ? l->where : "true");
+    for (enum filter_target t = 0; t < FILTER_TARGETS; t++)
+        filter_compile(s, l->target, t, in->filters[t]);
+    filter_compile(s, l->target, FILTER_WORK_QUEUES, in->work_pool_queues);
+}
+
+static enum err_code select_page(struct request *rq, const struct listing *l, const struct listing_in *in, int64_t offset,
+                                 struct rows *out)
+{
+    struct sql s;
+
+    sql_begin(&s, &rq->work);
+    listing_select(&s, l, in, NULL);
+    sql_add(&s, " ORDER BY ");
+    sql_add(&s, l->sorts[in->sort].sql);
+    sql_add(&s, " LIMIT ");
+    sql_param(&s, param_i64(&rq->work, in->limit));
+    if (offset) {
+        sql_add(&s, " OFFSET ");
+        sql_param(&s, param_i64(&rq->work, offset));
+    }
+    return sql_run(&s, out);
+}
+
+static enum err_code count_all(struct request *rq, const struct listing *l, const struct listing_in *in, int64_t *out)
+{
+    struct sql s;
+    struct rows rows;
+
+    sql_begin(&s, &rq->work);
+    listing_select(&s, l, in, "count(*)");
+    enum err_code rc = sql_run(&s, &rows);
+    if (!rc)
+        *out = rows_i64(&rows, 0, 0);
+    return rc;
+}
+
+enum err_code listing_filter(struct request *rq, const struct listing *l)
+{
+    struct listing_in in;
+    struct rows rows;
+    enum err_code rc = listing_decode(rq, l, &in);
+
+    if (!rc)
+        rc = select_page(rq, l, &in, in.offset, &rows);
+    return rc ? rc : reply_rows(rq, l->resource, &rows);
+}
+
+enum err_code listing_count(struct request *rq, const struct listing *l)
+{
+    struct listing_in in;
+    int64_t count = 0;
+    enum err_code rc = listing_decode(rq, l, &in);
+
+    if (!rc)
+        rc = count_all(rq, l, &in, &count);
+    if (rc)
+        return rc;
+    write_int64(&rq->reply.body, count);
+    return reply_status(rq, 200);
+}
+
+enum err_code listing_paginate(struct request *rq, const struct listing *l)
+{
+    struct listing_in in;
+    struct rows rows;
+    int64_t count = 0;
+    enum err_code rc = listing_decode(rq, l, &in);
+
+    if (!rc)
+        rc = count_all(rq, l, &in, &count);
+    if (!rc)
+        rc = select_page(rq, l, &in, (in.page - 1) * in.limit, &rows);
+    if (rc)
+        return rc;
+    struct buf *b = &rq->reply.body;
+    write_object(b);
+    write_key(b, "results");
+    rc = reply_rows(rq, l->resource, &rows);
+    write_key(b, "count");
+    write_int64(b, count);
+    write_key(b, "limit");
+    write_int64(b, in.limit);
+    write_key(b, "pages");
+    write_int64(b, in.limit ? (count + in.limit - 1) / in.limit : 0);
+    write_key(b, "page");
+    write_int64(b, in.page);
+    write_end_object(b);
+    return rc ? rc : reply_status(rq, 200);
+}

@@ -1,0 +1,40 @@
+/* POST /X/filter, /X/count and /X/paginate, the same for all resources: a row says where the rows come
+ * from, which filters a body may carry and how it may be sorted. */
+#pragma once
+#include "server/db/filter.h"
+#include "server/http/request.h"
+
+struct sort {
+    const char *name; /* "NAME_ASC" */
+    const char *sql;  /* behind ORDER BY; ends in something unique */
+};
+
+struct listing {
+    const struct resource *resource; /* its columns are selected */
+    const char *from;                /* "flow f": table and alias, maybe joins */
+    const char *alias;               /* of the columns that have no expression of their own */
+    const char *where;               /* always true of the rows; NULL: all */
+    enum filter_target target;
+    const struct sort *sorts;
+    size_t sort_count, default_sort;
+    /* Another name of the filter's key in the body; NULL: that of the target. */
+    const char *key;
+};
+
+enum { LIST_LIMIT_MAX = 200 };
+
+enum err_code listing_filter(struct request *rq, const struct listing *l);
+enum err_code listing_count(struct request *rq, const struct listing *l);
+enum err_code listing_paginate(struct request *rq, const struct listing *l);
+
+/* What a body said, for endpoints of their own: filters by target, NULL where there is none. */
+struct listing_in {
+    struct given given;
+    struct filter_node *filters[FILTER_TARGETS];
+    struct filter_node *work_pool_queues;
+    int sort;
+    int64_t limit, offset, page;
+};
+MUST_CHECK enum err_code listing_decode(struct request *rq, const struct listing *l, struct listing_in *out);
+/* Appends "SELECT ... FROM ... WHERE true AND ...", then it is up to the caller. */
+void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in, const char *what);

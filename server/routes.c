@@ -1,0 +1,35 @@
+/* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
+#include "server/api/admin.h"
+#include "server/api/flows.h"
+#include "server/http/metrics.h"
+#include "server/http/openapi.h"
+#include "server/http/route.h"
+#include "server/model/flow.h"
+
+/* clang-format off */
+const struct route routes[] = {
+    /* the server itself */
+    {GET,    "/health",                      admin_health,        .scope = SCOPE_OPEN, .flags = NO_VERSION_CHECK, .doc = "Is the program alive?"},
+    {GET,    "/hello",                       admin_hello,         .doc = "Says hello."},
+    {GET,    "/ready",                       admin_ready,         .scope = SCOPE_OPEN, .doc = "Does the database answer?"},
+    {GET,    "/version",                     admin_api_version,   .flags = NO_VERSION_CHECK, .doc = "Version of the API."},
+    {GET,    "/admin/version",               admin_version,       .doc = "Version of Prefect whose contract is kept."},
+    {GET,    "/admin/storage",               admin_storage_get,   .doc = "Default storage of results."},
+    {GET,    "/csrf-token",                  admin_csrf_token,    .doc = "A token for browsers, when they need one."},
+    {GET,    "/openapi.json",                openapi_get,         .flags = NOT_IN_OPENAPI},
+    {GET,    "//openapi.json",               openapi_get,         .flags = NOT_IN_OPENAPI},
+    {GET,    "//metrics",                    metrics_get,         .flags = NOT_IN_OPENAPI},
+    {GET,    "//ui-settings",                admin_ui_settings,   .flags = NOT_IN_OPENAPI},
+
+    /* flows */
+    {POST,   "/flows/",                      flows_create,        .body = &flow_create_resource, .reply = &flow_resource, .doc = "Make a flow, or find it by name."},
+    {POST,   "/flows/filter",                flows_filter,        .flags = BODY_DOC | REPLY_LIST, .reply = &flow_resource, .doc = "Flows that match."},
+    {POST,   "/flows/count",                 flows_count,         .flags = BODY_DOC, .doc = "How many match."},
+    {POST,   "/flows/paginate",              flows_paginate,      .flags = BODY_DOC, .doc = "A page of flows that match."},
+    {GET,    "/flows/name/{name}",           flows_get_by_name,   .reply = &flow_resource, .doc = "The flow of that name."},
+    {GET,    "/flows/{id:uuid}",             flows_get,           .reply = &flow_resource, .doc = "One flow."},
+    {PATCH,  "/flows/{id:uuid}",             flows_update,        .body = &flow_update_resource, .doc = "Change a flow."},
+    {DELETE, "/flows/{id:uuid}",             flows_delete,        .doc = "Delete a flow, its deployments and runs."},
+};
+/* clang-format on */
+const size_t route_count = COUNT(routes);
