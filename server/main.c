@@ -203,7 +203,7 @@ static int serve(struct program *p)
     uv_run(&s->loop, UV_RUN_DEFAULT);
     parking_stop(s->parking);
     uv_loop_close(&s->loop);
-    log_info("stopped");
+    log_info("stopped", KV_S("program", "switchyard-server"));
     return status;
 }
 
