@@ -1,0 +1,366 @@
+/* firmware.build: one target's image from a checked out source tree.
+ *
+ *   tool's commands, in order ──> size of the ELF file ──> outputs
+ *
+ * A build that the linker refuses because a region overflows is a result, not a failure: `fits` is
+ * false and `overflow_bytes` says by how much.  Any other failure fails the task with the
+ * compiler's first complaint. In a container the work folder has the same path as outside, so that
+ * all paths hold on both sides. */
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "worker/lab/firmware_size.h"
+#include "worker/steps.h"
+
+enum { COMMANDS_MAX = 2, WORDS_MAX = 24, ARGV_MAX = 64, COMPLAINT_BYTES = 300 };
+
+static const struct step_param params[] = {
+    /* clang-format off */
+    {"tool",      FLOW_STRING,   false, "\"make\"",     "what builds it", "make|mbed-cli|mbed-tools|mbed-ce"},
+    {"dir",       FLOW_STRING,   false, "\"src\"",      "the source tree; relative to the run's work folder"},
+    {"target",    FLOW_STRING,   true,  NULL,           "the board, as the tool calls it"},
+    {"header",    FLOW_STRING,   false, NULL,           "header with the model: MODEL_HEADER for make"},
+    {"program",   FLOW_STRING,   false, "\"firmware\"", "name of the image without .elf"},
+    {"profile",   FLOW_STRING,   false, "\"release\"",  "of Mbed's tools", "develop|debug|release"},
+    {"build_id",  FLOW_STRING,   false, NULL,           "what the boot banner shows; default: new for each build"},
+    {"out",       FLOW_STRING,   false, "\"build\"",    "folder of objects and image; relative to the run's work folder"},
+    {"args",      FLOW_LIST,     false, "[]",           "further arguments of the tool's (first) command"},
+    {"jobs",      FLOW_INTEGER,  false, "2",            "compilers at a time"},
+    {"container", FLOW_STRING,   false, NULL,           "image to build in; default: this machine"},
+    {"engine",    FLOW_STRING,   false, "\"docker\"",   "program that starts containers", "docker|podman"},
+    {"timeout",   FLOW_DURATION, false, "1800",         "of each command"},
+    /* clang-format on */
+};
+
+static const struct step_output outputs[] = {
+    {"fits", FLOW_BOOLEAN, "false: a memory region of the target overflows, and there is no image"},
+    {"result", FLOW_STRING, "`ok` or `does_not_fit`"},
+    {"overflow_bytes", FLOW_INTEGER, "by how much, 0 when it fits"},
+    {"overflow_region", FLOW_STRING, "which region, empty when it fits"},
+    {"elf", FLOW_STRING, "absolute path of the image; null when it does not fit"},
+    {"build_id", FLOW_STRING, "what the boot banner will show"},
+    {"flash_bytes", FLOW_INTEGER, "text + data; null when not known"},
+    {"ram_bytes", FLOW_INTEGER, "data + bss; null when not known"},
+};
+
+/* {name} is replaced; a word that names something absent is left out. */
+struct tool {
+    const char *name;
+    const char *commands[COMMANDS_MAX][WORDS_MAX];
+    const char *elf;
+};
+
+/* Source: the tools' own help. */
+static const struct tool tools[] = {
+    {"make",
+     {{"make", "-C", "{dir}", "-j{jobs}", "TARGET={target}", "MODEL_HEADER={header}",
+       "BUILD_ID={build}", "OUT={out}"}},
+     "{out}/{program}.elf"},
+    {"mbed-cli",
+     {{"mbed", "compile", "-m", "{target}", "-t", "GCC_ARM", "--profile={profile}", "--build={out}",
+       "-N", "{program}", "-j", "{jobs}", "-DBUILD_ID=\"{build}\""}},
+     "{out}/{program}.elf"},
+    {"mbed-tools",
+     {{"mbed-tools", "compile", "-m", "{target}", "-t", "GCC_ARM", "-b", "{profile}"}},
+     "{dir}/cmake_build/{target}/{profile}/GCC_ARM/{program}.elf"},
+    {"mbed-ce",
+     {{"cmake", "-S", "{dir}", "-B", "{out}", "-GNinja", "-DMBED_TARGET={target}",
+       "-DCMAKE_BUILD_TYPE={Profile}", "-DUPLOAD_METHOD=NONE", "-DBUILD_ID={build}"},
+      {"cmake", "--build", "{out}", "--target", "{program}", "-j", "{jobs}"}},
+     "{out}/{program}.elf"},
+};
+
+struct build {
+    const struct tool *tool;
+    const char *dir, *out, *elf, *build_id;
+    struct firmware_size size;
+    char complaint[COMPLAINT_BYTES]; /* the first line that looks like the reason */
+    int command;
+};
+
+static void next_command(struct step_call *call);
+
+/* ---- from templates to arguments ---- */
+
+static const char *capital(struct step_call *call, const char *text)
+{
+    char *copy = arena_strndup(call->arena, text, strlen(text));
+    copy[0] = (char)toupper((unsigned char)copy[0]);
+    return copy;
+}
+
+static const char *value_of(struct step_call *call, const char *name, size_t len)
+{
+    const struct build *b = call->state;
+    const char *header = step_string(call, "header");
+    const struct {
+        const char *name, *value;
+    } values[] = {
+        {"dir", b->dir},
+        {"out", b->out},
+        {"build", b->build_id},
+        {"target", step_string(call, "target")},
+        {"program", step_string(call, "program")},
+        {"profile", step_string(call, "profile")},
+        {"Profile", capital(call, step_string(call, "profile"))},
+        {"header", header ? step_path(call, header) : NULL},
+        {"jobs", arena_printf(call->arena, "%lld", (long long)step_integer(call, "jobs"))},
+    };
+    for (size_t i = 0; i < COUNT(values); i++)
+        if (strlen(values[i].name) == len && !memcmp(values[i].name, name, len))
+            return values[i].value;
+    return NULL;
+}
+
+/* NULL when a value is absent. */
+static const char *expand(struct step_call *call, const char *word)
+{
+    const char *text = "", *open;
+    while ((open = strchr(word, '{'))) {
+        size_t len = strcspn(open + 1, "}");
+        const char *value = value_of(call, open + 1, len);
+        if (!value)
+            return NULL;
+        text = arena_printf(call->arena, "%s%.*s%s", text, (int)(open - word), word, value);
+        word = open + len + 2;
+    }
+    return arena_printf(call->arena, "%s%s", text, word);
+}
+
+/* Prefix for a command in a container; 0 words on this machine. */
+static size_t add_container(struct step_call *call, const char **argv)
+{
+    const struct build *b = call->state;
+    const char *image = step_string(call, "container"), *work = call->run->work_dir;
+    if (!image)
+        return 0;
+    const char *const words[] = {
+        step_string(call, "engine"),
+        "run",
+        "--rm",
+        "--init",
+        "--volume",
+        arena_printf(call->arena, "%s:%s", work, work),
+        "--workdir",
+        b->dir,
+        "--user",
+        arena_printf(call->arena, "%u:%u", (unsigned)getuid(), (unsigned)getgid()),
+        "--env",
+        "HOME=/tmp",
+        image};
+    memcpy(argv, words, sizeof(words));
+    return COUNT(words);
+}
+
+static size_t add_words(struct step_call *call, const char *const *words, const char **argv,
+                        size_t n)
+{
+    for (size_t i = 0; i < WORDS_MAX && words[i]; i++) {
+        const char *word = expand(call, words[i]);
+        if (word)
+            argv[n++] = word;
+    }
+    return n;
+}
+
+static size_t add_args(struct step_call *call, const char **argv, size_t n)
+{
+    const json_t *args = json_object_get(call->with, "args");
+    for (size_t i = 0; i < json_array_size(args) && n + 1 < ARGV_MAX; i++)
+        if (json_is_string(json_array_get(args, i)))
+            argv[n++] = json_string_value(json_array_get(args, i));
+    return n;
+}
+
+/* ---- what the commands say ---- */
+
+static bool is_complaint(const char *line)
+{
+    static const char *const marks[] = {": error: ", ": fatal error: ", "undefined reference to",
+                                        "*** No rule", "*** "};
+    for (size_t i = 0; i < COUNT(marks); i++)
+        if (strstr(line, marks[i]))
+            return true;
+    return false;
+}
+
+static void on_line(struct step_call *call, int fd, const char *line)
+{
+    struct build *b = call->state;
+    (void)fd;
+    step_log(call, LOG_INFO, "%s", line);
+    firmware_size_line(&b->size, line);
+    if (!b->complaint[0] && is_complaint(line)) {
+        size_t len = strnlen(line, sizeof(b->complaint) - 1);
+        memcpy(b->complaint, line, len);
+        b->complaint[len] = 0;
+    }
+}
+
+static json_t *bytes_or_null(int64_t bytes)
+{
+    return bytes < 0 ? json_null() : json_integer(bytes);
+}
+
+static void finish(struct step_call *call)
+{
+    struct build *b = call->state;
+    bool fits = b->size.overflow_bytes == 0;
+
+    if (!fits)
+        step_log(call, LOG_WARN, "does not fit: region %s overflows by %lld bytes", b->size.region,
+                 (long long)b->size.overflow_bytes);
+    step_output(call, "fits", json_boolean(fits));
+    step_output(call, "result", json_string(fits ? "ok" : "does_not_fit"));
+    step_output(call, "overflow_bytes", json_integer(b->size.overflow_bytes));
+    step_output(call, "overflow_region", json_string(b->size.region));
+    step_output(call, "elf", fits ? json_string(b->elf) : json_null());
+    step_output(call, "build_id", json_string(b->build_id));
+    step_output(call, "flash_bytes", bytes_or_null(b->size.flash_bytes));
+    step_output(call, "ram_bytes", bytes_or_null(b->size.ram_bytes));
+    step_done(call, ERR_OK);
+}
+
+static void on_sized(struct step_call *call, const struct step_exit *how)
+{
+    const struct build *b = call->state;
+    if (how->cancelled)
+        step_done(call, step_exit_code(call, "the size of the image", how));
+    else if (b->size.flash_bytes < 0)
+        step_done(call,
+                  err_set(&call->err, IO, "arm-none-eabi-size does not tell the size of %s: %.200s",
+                          b->elf, how->last));
+    else
+        finish(call);
+}
+
+static void run_command(struct step_call *call, const char *const *argv,
+                        void (*exited)(struct step_call *, const struct step_exit *))
+{
+    const struct build *b = call->state;
+    enum err_code code = step_exec(call, &(struct step_exec){
+                                             .argv = argv,
+                                             .cwd = b->dir,
+                                             .env = (const char *const[]){"LC_ALL=C", NULL},
+                                             .timeout_s = step_number(call, "timeout"),
+                                             .line = on_line,
+                                             .exited = exited,
+                                         });
+    if (code)
+        step_done(call, code);
+}
+
+static void measure_size(struct step_call *call)
+{
+    const struct build *b = call->state;
+    const char **argv = arena_array(call->arena, const char *, ARGV_MAX);
+    size_t n = add_container(call, argv);
+
+    if (access(b->elf, R_OK)) {
+        step_done(call, err_set(&call->err, NOT_FOUND,
+                                "%s ended well but left no image %s: is `program` right?",
+                                b->tool->name, b->elf));
+        return;
+    }
+    argv[n++] = "arm-none-eabi-size";
+    argv[n++] = "-B";
+    argv[n] = b->elf;
+    run_command(call, argv, on_sized);
+}
+
+static enum err_code failure(struct step_call *call, const struct step_exit *how)
+{
+    struct build *b = call->state;
+    if (how->status && !how->signal && !how->cancelled && !how->timed_out && b->complaint[0])
+        return err_set(&call->err, IO, "%s ended with status %d: %s", b->tool->name, how->status,
+                       b->complaint);
+    return step_exit_code(call, b->tool->name, how);
+}
+
+static void on_built(struct step_call *call, const struct step_exit *how)
+{
+    struct build *b = call->state;
+    bool ended_by_itself = !how->cancelled && !how->timed_out && !how->signal;
+
+    b->command++;
+    if (how->status && ended_by_itself && b->size.overflow_bytes)
+        finish(call);
+    else if (how->status || !ended_by_itself)
+        step_done(call, failure(call, how));
+    else if (b->command < COMMANDS_MAX && b->tool->commands[b->command][0])
+        next_command(call);
+    else
+        measure_size(call);
+}
+
+static void next_command(struct step_call *call)
+{
+    const struct build *b = call->state;
+    const char **argv = arena_array(call->arena, const char *, ARGV_MAX);
+    size_t n = add_container(call, argv);
+
+    n = add_words(call, b->tool->commands[b->command], argv, n);
+    if (b->command == 0)
+        n = add_args(call, argv, n);
+    argv[n] = NULL;
+    run_command(call, argv, on_built);
+}
+
+/* The random end of the task run's id: no two builds show the same banner. */
+static const char *new_build_id(struct step_call *call)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(call->task_run_id, text);
+    return arena_printf(call->arena, "%s", text + UUID_TEXT_BYTES - 1 - 12);
+}
+
+static enum err_code check(struct step_call *call, const struct build *b)
+{
+    size_t len = strlen(b->build_id);
+    const char *target = step_string(call, "target");
+
+    if (!len || len > 40 ||
+        strspn(b->build_id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") !=
+            len)
+        return err_set(&call->err, INVALID,
+                       "`build_id` is not 1 to 40 of the characters A-Z a-z 0-9 . _ -: %.60s",
+                       b->build_id);
+    if (!target[0] || target[0] == '-' || strpbrk(target, " /\t\n$`"))
+        return err_set(&call->err, INVALID, "`target` is not the name of a board: %.60s", target);
+    if (mkdir(b->out, 0777) && errno != EEXIST)
+        return err_set(&call->err, IO, "cannot make the folder %s: %s", b->out, strerror(errno));
+    return ERR_OK;
+}
+
+static void start(struct step_call *call)
+{
+    struct build *b = arena_new(call->arena, struct build);
+    const char *build_id = step_string(call, "build_id");
+
+    call->state = b;
+    b->size = (struct firmware_size)FIRMWARE_SIZE_UNKNOWN;
+    for (size_t i = 0; i < COUNT(tools); i++)
+        if (!strcmp(tools[i].name, step_string(call, "tool")))
+            b->tool = &tools[i];
+    b->dir = step_path(call, step_string(call, "dir"));
+    b->out = step_path(call, step_string(call, "out"));
+    b->build_id = build_id ? build_id : new_build_id(call);
+    enum err_code code = check(call, b);
+    if (code) {
+        step_done(call, code);
+        return;
+    }
+    b->elf = expand(call, b->tool->elf);
+    next_command(call);
+}
+
+const struct step firmware_build_step = {
+    .schema = {.name = "firmware.build",
+               .doc = "Builds the firmware of one target and tells its flash and RAM use.",
+               STEP_PARAMS(params),
+               STEP_OUTPUTS(outputs)},
+    .start = start,
+};
