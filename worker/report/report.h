@@ -17,7 +17,7 @@
 enum {
     REPORT_TRACES_MAX =
         24, /* current traces that are drawn; the other results have theirs in the store */
-    REPORT_ROWS_MAX = 20000, /* measurements and failed runs */
+    REPORT_ROWS_MAX = 10000, /* measurements and failed runs */
     REPORT_FILES_MAX = 8 + 2 * REPORT_TRACES_MAX,
     REPORT_FILE_MAX_BYTES = 48 << 20,
 };
