@@ -146,25 +146,6 @@ const char *combination_name(struct arena *a, json_t *axes, json_t *params)
     return name ? arena_strndup(a, name, strnlen(name, MAX_NAME)) : NULL;
 }
 
-static void hex_text(const unsigned char *bytes, size_t len, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < len; i++) {
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 15];
-    }
-    *out = '\0';
-}
-
-void sha256_text(const void *bytes, size_t len, char out_text[static SHA256_TEXT_BYTES])
-{
-    unsigned char hash[32];
-
-    EVP_Digest(bytes, len, hash, NULL, EVP_sha256(), NULL);
-    hex_text(hash, sizeof(hash), out_text);
-}
-
 enum err_code sha256_file(struct err *e, const char *path, char out_text[static SHA256_TEXT_BYTES])
 {
     unsigned char block[FILE_BLOCK], hash[32];
@@ -192,7 +173,7 @@ const char *run_key(struct arena *a, const char *campaign, const char *deploymen
     char hash[SHA256_TEXT_BYTES];
     char *text = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 
-    sha256_text(text ? text : "", text ? strlen(text) : 0, hash);
+    sha256_of(text ? text : "", text ? strlen(text) : 0, hash);
     free(text);
     return arena_printf(a, "campaign/%s/%s/%s", campaign, deployment_id, hash);
 }

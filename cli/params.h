@@ -2,6 +2,7 @@
  * Errors: INVALID, with the word at fault. */
 #pragma once
 #include "cli/cli.h"
+#include "shared/base/sha256.h"
 
 /* `key=value`: value is JSON when it parses, else text.  Sets it in `into`. */
 MUST_CHECK enum err_code param_set(struct err *e, const char *text, json_t *into);
@@ -21,8 +22,6 @@ const char *combination_name(struct arena *a, json_t *axes, json_t *params);
 const char *run_key(struct arena *a, const char *campaign, const char *deployment_id,
                     json_t *params);
 
-/* sha256 of bytes or of a file, as 64 hexadecimal digits. */
-enum { SHA256_TEXT_BYTES = 65 };
-void sha256_text(const void *bytes, size_t len, char out_text[static SHA256_TEXT_BYTES]);
+/* sha256 of a file, as 64 hexadecimal digits. */
 MUST_CHECK enum err_code sha256_file(struct err *e, const char *path,
                                      char out_text[static SHA256_TEXT_BYTES]);

@@ -1,28 +1,21 @@
 /* report.render: the report of a campaign, from what its runs left on the server.
  * Collects all measurements of runs with the tag `campaign:NAME`, and the runs that gave none;
  * writes the report into the run's folder, puts its files into the file store and registers two
- * artifacts: `energy-report` (Markdown) and `energy-report-files` (a table with the files' hashes).
+ * artifacts: `energy-report` (Markdown) and `energy-report-files` (type `report`: the files and
+ * their hashes).
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include <openssl/evp.h>
-
 #include "shared/base/clock.h"
+#include "shared/base/sha256.h"
 #include "worker/io/api_call.h"
 #include "worker/report/collect.h"
 #include "worker/steps.h"
 
-enum {
-    HASH_BYTES = 32,
-    HASH_TEXT_BYTES = 65,
-    ARTIFACTS_PER_PAGE = 50,
-    RUNS_PER_PAGE = 200,
-    REPLY_MAX_BYTES = 32 << 20
-};
+enum { ARTIFACTS_PER_PAGE = 50, RUNS_PER_PAGE = 200, REPLY_MAX_BYTES = 32 << 20 };
 
 static const struct step_param params[] = {
     /* clang-format off */
@@ -46,7 +39,7 @@ struct render {
     bool upload;
     struct report report;
     struct report_files files;
-    char hashes[REPORT_FILES_MAX][HASH_TEXT_BYTES];
+    char hashes[REPORT_FILES_MAX][SHA256_TEXT_BYTES];
     size_t bytes[REPORT_FILES_MAX];
     const char *markdown;
 };
@@ -124,14 +117,6 @@ static enum err_code load(const char *path, struct buf *out, struct err *e)
     return failed ? err_set(e, IO, "%s: cannot be read", path) : ERR_OK;
 }
 
-static void hash(const struct buf *bytes, char out_text[static HASH_TEXT_BYTES])
-{
-    unsigned char digest[HASH_BYTES];
-    EVP_Digest(bytes->bytes ? bytes->bytes : "", bytes->len, digest, NULL, EVP_sha256(), NULL);
-    for (size_t i = 0; i < HASH_BYTES; i++)
-        snprintf(out_text + 2 * i, 3, "%02x", digest[i]);
-}
-
 static enum err_code upload(struct render *x, struct step_work *work)
 {
     enum err_code rc = ERR_OK;
@@ -140,7 +125,7 @@ static enum err_code upload(struct render *x, struct step_work *work)
         rc = load(arena_printf(work->arena, "%s/%s", x->folder, x->files.file[i].name), &bytes,
                   &work->err);
         if (rc == ERR_OK) {
-            hash(&bytes, x->hashes[i]);
+            sha256_of(bytes.bytes ? bytes.bytes : "", bytes.len, x->hashes[i]);
             x->bytes[i] = bytes.len;
             if (x->upload)
                 rc = api_put(&x->api,
@@ -188,24 +173,20 @@ static const char *file_url(struct step_call *call, const struct render *x, size
                         x->hashes[i], x->files.file[i].name);
 }
 
-/* A table as Prefect stores one: a list of rows, written as a text. */
-static json_t *file_table(struct step_call *call, const struct render *x)
+static json_t *file_list(const struct render *x)
 {
-    json_t *rows = json_array();
+    json_t *files = json_array();
     for (size_t i = 0; i < x->files.count; i++) {
         const struct report_file *f = &x->files.file[i];
-        json_array_append_new(
-            rows, json_pack("{s:o, s:s, s:s, s:I, s:s, s:s}", "file",
-                            json_string(arena_printf(call->arena, "[%s](%s)", f->name,
-                                                     file_url(call, x, i))),
-                            "title", f->title, "type", f->mime, "bytes", (json_int_t)x->bytes[i],
-                            "sha256", x->hashes[i], "name", f->name));
+        json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", f->name,
+                                               "title", f->title, "type", f->mime, "bytes",
+                                               (json_int_t)x->bytes[i], "sha256", x->hashes[i]));
     }
-    char *text = json_dumps(rows, JSON_COMPACT);
-    json_t *data = json_string(text);
-    free(text);
-    json_decref(rows);
-    return data;
+    return json_pack("{s:s, s:I, s:I, s:I, s:b, s:o}", "campaign", x->campaign, "results",
+                     (json_int_t)x->report.result_count, "measurements",
+                     (json_int_t)x->report.measurement_count, "failed_runs",
+                     (json_int_t)x->report.failure_count, "emulated", x->report.emulated_count > 0,
+                     "files", files);
 }
 
 static void register_artifacts(struct step_call *call, const struct render *x)
@@ -221,9 +202,9 @@ static void register_artifacts(struct step_call *call, const struct render *x)
                             arena_printf(call->arena, "Energy report of campaign %s", x->campaign),
                             "data", links));
     step_artifact(call,
-                  json_pack("{s:s, s:s, s:s, s:o}", "key", "energy-report-files", "type", "table",
+                  json_pack("{s:s, s:s, s:s, s:o}", "key", "energy-report-files", "type", "report",
                             "description", "The files of the report, in the file store", "data",
-                            file_table(call, x)));
+                            file_list(x)));
 }
 
 static void finish(struct step_call *call, enum err_code code)
