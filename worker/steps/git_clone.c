@@ -32,7 +32,7 @@ static const struct step_output outputs[] = {
 };
 
 struct stage {
-    const char *argv[10];
+    const char *argv[12];
 };
 
 struct clone {
