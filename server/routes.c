@@ -1,6 +1,7 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
 #include "server/api/admin.h"
 #include "server/api/flows.h"
+#include "server/api/set_state.h"
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
@@ -30,6 +31,9 @@ const struct route routes[] = {
     {GET,    "/flows/{id:uuid}",             flows_get,           .reply = &flow_resource, .doc = "One flow."},
     {PATCH,  "/flows/{id:uuid}",             flows_update,        .body = &flow_update_resource, .doc = "Change a flow."},
     {DELETE, "/flows/{id:uuid}",             flows_delete,        .doc = "Delete a flow, its deployments and runs."},
+
+    /* flow runs */
+    {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
 };
 /* clang-format on */
 const size_t route_count = COUNT(routes);

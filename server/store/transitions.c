@@ -1,0 +1,255 @@
+#include "server/store/transitions.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "server/db/columns.h"
+#include "server/db/params.h"
+#include "server/http/parking.h"
+#include "server/server.h"
+#include "server/store/transitions_write.h"
+#include "shared/base/buf.h"
+
+static const struct state_details no_details = STATE_DETAILS_INIT;
+
+static int compare_runs(const void *a, const void *b)
+{
+    const struct transition *x = *(struct transition *const *)a, *y = *(struct transition *const *)b;
+    return memcmp(&x->run_id, &y->run_id, sizeof(x->run_id));
+}
+
+static struct uuid read_uuid(const struct rows *r, int row, int column)
+{
+    struct uuid id = {{0}};
+    const char *text = rows_text(r, row, column);
+    if (text && !uuid_parse(text, rows_len(r, row, column), &id))
+        return (struct uuid){{0}};
+    return id;
+}
+
+static int64_t read_seconds_us(const struct rows *r, int row, int column)
+{
+    return (int64_t)(rows_f64(r, row, column) * 1e6 + 0.5);
+}
+
+/* The columns of transition_facts, in order. */
+enum {
+    C_ID, C_STATE_ID, C_TYPE, C_NAME, C_TIMESTAMP, C_MESSAGE, C_DETAILS, C_DATA, C_RUN_COUNT, C_TOTAL, C_START, C_END,
+    C_EXPECTED, C_NEXT, C_POLICY, C_DEPLOYMENT, C_PARENT, C_HAS_PID, C_DEPLOYMENT_EXISTS, C_LIMIT, C_OPTIONS,
+};
+
+static enum err_code read_state(struct work *w, const struct rows *r, int row, struct state *out)
+{
+    const char *details = rows_text(r, row, C_DETAILS);
+    const char *type = rows_text(r, row, C_TYPE), *data = rows_text(r, row, C_DATA);
+
+    *out = (struct state){.details = no_details, .timestamp_us = TIME_NONE};
+    if (!type)
+        return ERR_OK;
+    out->id = read_uuid(r, row, C_STATE_ID);
+    out->type = state_type_parse(type, rows_len(r, row, C_TYPE));
+    out->name = rows_text(r, row, C_NAME);
+    out->timestamp_us = rows_time(r, row, C_TIMESTAMP);
+    out->message = rows_text(r, row, C_MESSAGE);
+    if (data) {
+        out->data = (struct raw){data, rows_len(r, row, C_DATA)};
+        out->data_persisted = state_data_is_persisted(&w->arena, out->data);
+    }
+    if (!details || strcmp(details, "{}") == 0)
+        return ERR_OK;
+    return json_decode_text(&w->arena, &state_details_resource, details, rows_len(r, row, C_DETAILS), &out->details, &w->err);
+}
+
+static enum err_code read_policy(struct work *w, const struct rows *r, int row, struct retry_policy *out)
+{
+    *out = (struct retry_policy)RETRY_POLICY_INIT;
+    enum err_code rc = retry_policy_read(&w->arena, RUN_FLOW, rows_text(r, row, C_POLICY), rows_len(r, row, C_POLICY), out, &w->err);
+    if (!rc)
+        retry_policy_complete(&w->arena, out);
+    return rc;
+}
+
+static enum err_code read_options(struct work *w, const struct rows *r, int row, struct deployment_facts *out)
+{
+    struct doc doc;
+    struct doc_error bad;
+    const char *text = rows_text(r, row, C_OPTIONS);
+
+    if (!text || !doc_parse(&w->arena, text, rows_len(r, row, C_OPTIONS), &doc, &bad))
+        return ERR_OK;
+    struct val root = doc_root(&doc), strategy = val_get(root, "collision_strategy");
+    if (val_equals(strategy, "CANCEL_NEW", strlen("CANCEL_NEW")))
+        out->collision = COLLISION_CANCEL_NEW;
+    if (!val_int64(val_get(root, "grace_period_seconds"), &out->grace_period_s))
+        out->grace_period_s = 0;
+    return ERR_OK;
+}
+
+static enum err_code read_facts(struct work *w, const struct rows *r, int row, struct run_facts *out)
+{
+    *out = (struct run_facts){.kind = RUN_FLOW, .run = RUN_COLUMNS_INIT};
+    out->id = read_uuid(r, row, C_ID);
+    enum err_code rc = read_state(w, r, row, &out->state);
+    if (!rc)
+        rc = read_policy(w, r, row, &out->run.policy);
+    if (!rc)
+        rc = read_options(w, r, row, &out->deployment);
+    out->run.state_type = out->state.type;
+    out->run.state_name = out->state.name;
+    out->run.state_timestamp_us = out->state.timestamp_us;
+    out->run.start_time_us = rows_time(r, row, C_START);
+    out->run.end_time_us = rows_time(r, row, C_END);
+    out->run.expected_start_time_us = rows_time(r, row, C_EXPECTED);
+    out->run.next_scheduled_start_time_us = rows_time(r, row, C_NEXT);
+    out->run.total_run_time_us = read_seconds_us(r, row, C_TOTAL);
+    out->run.run_count = rows_i64(r, row, C_RUN_COUNT);
+    out->parent_task_run_id = read_uuid(r, row, C_PARENT);
+    out->has_infrastructure_pid = rows_bool(r, row, C_HAS_PID);
+    out->deployment.id = read_uuid(r, row, C_DEPLOYMENT);
+    out->deployment.exists = rows_bool(r, row, C_DEPLOYMENT_EXISTS);
+    return rc;
+}
+
+/* --- concurrency limits of deployments: rare, so queried only when there are any ------------------ */
+
+/* The limit of row i of the facts as seen by this batch. */
+struct limit_view {
+    struct uuid id;
+    int64_t limit, free;
+};
+
+static enum err_code lock_limits(struct work *w, const struct rows *facts, struct limit_view **out, size_t *out_count)
+{
+    struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)facts->count), 0};
+    struct rows rows;
+
+    for (int i = 0; i < facts->count; i++)
+        if (rows_text(facts, i, C_LIMIT))
+            ids.items[ids.count++] = read_uuid(facts, i, C_LIMIT);
+    *out_count = 0;
+    if (!ids.count)
+        return ERR_OK;
+    enum err_code rc = db_query(w, Q_transition_limits, PARAMS(param_uuid_array(w, ids)), &rows);
+    if (rc)
+        return rc;
+    *out = arena_array(&w->arena, struct limit_view, (size_t)rows.count);
+    for (int i = 0; i < rows.count; i++)
+        (*out)[i] = (struct limit_view){read_uuid(&rows, i, 0), rows_i64(&rows, i, 1), rows_i64(&rows, i, 2)};
+    *out_count = (size_t)rows.count;
+    return ERR_OK;
+}
+
+static enum err_code find_holders(struct work *w, const struct rows *facts, struct rows *out)
+{
+    struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)facts->count), (size_t)facts->count};
+
+    for (int i = 0; i < facts->count; i++)
+        ids.items[i] = read_uuid(facts, i, C_ID);
+    return db_query(w, Q_transition_holders, PARAMS(param_uuid_array(w, ids)), out);
+}
+
+static bool holds(const struct rows *holders, struct uuid id)
+{
+    for (int i = 0; i < holders->count; i++) {
+        struct uuid holder = read_uuid(holders, i, 0);
+        if (memcmp(&holder, &id, sizeof(id)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct limit_view *view_of(struct limit_view *views, size_t count, struct uuid id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(&views[i].id, &id, sizeof(id)) == 0)
+            return &views[i];
+    return NULL;
+}
+
+/* --- deciding ------------------------------------------------------------------------------------ */
+
+static struct proposal proposal_of(struct work *w, struct transition *t)
+{
+    struct proposal p = {.state = &t->proposed, .policy = t->policy, .now_us = w->now_us, .state_id = uuid_v7(), .lease_id = uuid_v4()};
+
+    memcpy(&p.random, p.lease_id.bytes + 8, sizeof(p.random));
+    return p;
+}
+
+static void decide(struct work *w, struct transition *t, struct limit_view *limit)
+{
+    struct proposal p = proposal_of(w, t);
+
+    t->facts.client = t->client;
+    if (limit) {
+        t->facts.deployment.limited = true;
+        t->facts.deployment.limit = limit->limit;
+        t->facts.deployment.free_slots = limit->free;
+    }
+    orchestrate(&w->arena, &t->facts, &p, &t->verdict);
+    if (limit && t->verdict.writes && (t->verdict.effects & EFFECT_TAKE_SLOT))
+        limit->free--;
+    if (limit && t->verdict.writes && (t->verdict.effects & EFFECT_RELEASE_SLOT))
+        limit->free++;
+}
+
+/* Items and rows are both in the order of ids; several items may name one run. */
+static enum err_code decide_all(struct work *w, struct transition **items, size_t count, const struct rows *facts)
+{
+    struct limit_view *views = NULL;
+    size_t view_count = 0;
+    struct rows holders = {0};
+    enum err_code rc = lock_limits(w, facts, &views, &view_count);
+
+    if (!rc && view_count)
+        rc = find_holders(w, facts, &holders);
+    for (size_t i = 0, row = 0; i < count && !rc; i++) {
+        struct transition *t = items[i];
+        struct uuid id = {{0}};
+        while (row < (size_t)facts->count && (id = read_uuid(facts, (int)row, C_ID), memcmp(&id, &t->run_id, sizeof(id)) < 0))
+            row++;
+        t->found = row < (size_t)facts->count && memcmp(&id, &t->run_id, sizeof(id)) == 0;
+        if (!t->found)
+            continue;
+        struct transition *before = i && memcmp(&items[i - 1]->run_id, &t->run_id, sizeof(id)) == 0 ? items[i - 1] : NULL;
+        if (before) {
+            t->facts = before->facts;
+        } else {
+            rc = read_facts(w, facts, (int)row, &t->facts);
+            t->facts.deployment.slot_held = view_count && holds(&holders, t->run_id);
+        }
+        if (!rc) {
+            decide(w, t, view_of(views, view_count, read_uuid(facts, (int)row, C_LIMIT)));
+            run_facts_apply(&t->facts, &t->verdict);
+        }
+    }
+    return rc;
+}
+
+enum err_code transitions_apply(struct work *w, struct transition **items, size_t count)
+{
+    struct uuids ids = {arena_array(&w->arena, struct uuid, count), count};
+    struct rows facts;
+
+    qsort(items, count, sizeof(*items), compare_runs);
+    for (size_t i = 0; i < count; i++)
+        ids.items[i] = items[i]->run_id;
+    enum err_code rc = db_query(w, Q_transition_facts, PARAMS(param_uuid_array(w, ids)), &facts);
+    if (!rc)
+        rc = decide_all(w, items, count, &facts);
+    return rc ? rc : transitions_write(w, items, count);
+}
+
+void transitions_announce(struct work *w, struct transition **items, size_t count)
+{
+    unsigned entered = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (items[i]->found && items[i]->verdict.writes)
+            entered |= 1u << items[i]->verdict.state.type;
+    if (entered & STATE_SET(SCHEDULED))
+        parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
+    if (entered & STATE_SET(CANCELLING))
+        parking_ring(w->server->parking, parking_topic("flow_runs", "CANCELLING"));
+}

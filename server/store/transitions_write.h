@@ -1,0 +1,5 @@
+/* The writing half of a batch of transitions; for store/transitions.c and the lane. */
+#pragma once
+#include "server/store/transitions.h"
+
+MUST_CHECK enum err_code transitions_write(struct work *w, struct transition **items, size_t count);
