@@ -1,0 +1,33 @@
+/* Parameters as users of the dashboard enter them: objects with `__prefect_kind` stand for a value.
+ *
+ *   none{value} -> value    json{value: text} -> parsed    workspace_variable{variable_name} -> its
+ * value
+ *
+ * An object of an unknown kind stands for its `value`.  Kinds nest; json or workspace_variable
+ * without its member removes what it stands for.
+ *
+ * Errors: a reason for clients, in Prefect's words.
+ * Source: the wire facts, section 7.5. */
+#pragma once
+#include "shared/json/doc.h"
+
+struct hydration_variable {
+    const char *name;
+    struct raw value;
+};
+
+struct hydration {
+    struct arena *arena;
+    const struct hydration_variable *variables;
+    size_t variable_count;
+    /* Renders a Jinja template; NULL where templates are not known. */
+    bool (*render)(struct arena *a, const char *template, const char **out_text,
+                   const char **out_reason);
+    const char *reason; /* out: why it failed */
+};
+
+/* Appends the names of the variables that the parameters refer to. */
+void hydration_needs(struct arena *a, struct val parameters, struct strings *names);
+
+/* Appends the hydrated parameters, always an object.  False: h->reason says why. */
+MUST_CHECK bool hydrate(struct hydration *h, struct val parameters, struct buf *out);
