@@ -1,0 +1,9 @@
+#!/bin/bash
+# run.sh VERSION: the compatibility test with that version of Prefect's SDK.
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+if ! venv=$("$here/install_prefect.sh" "$1"); then
+    [ "${CI:-}" = true ] || { echo "skipped: Prefect $1 cannot be installed here"; exit 77; }
+    exit 1
+fi
+exec "$venv/bin/python" "$here/test_sdk.py"

@@ -1,0 +1,195 @@
+#!/bin/bash
+# tests/run.sh short|all [SUITE...]: runs the suites below and ends with `N passed, N failed, N skipped`.
+#
+# A suite is a function or script; it fails by its exit status, exit status 77 skips it (the last line of its
+# output says why).  Counts come from its output: Check's and unittest's summaries, TAP lines; else it
+# counts as one.  Logs: build/test-logs/SUITE.log.
+#
+#   suite         when   at most  command
+suites='
+    lint          all    900      make lint
+    build         short  900      make -j$cores all
+    unit          short  300      unit debug
+    fuzz-replay   short  300      fuzz_replay debug
+    db            short  400      db debug
+    asan          short  900      unit asan
+    cli           short  200      script tests/e2e/cli.sh
+    compat        short  300      tests/compat/run.sh 3.9.1
+    e2e           short  500      scripts tests/e2e/test_*
+    clang         all    900      make -j$cores CC=clang-14 B=build/clang all
+    tsan          all    900      unit tsan
+    fuzz-asan     all    900      fuzz_replay asan
+    db-asan       all    900      db asan
+    db-tsan       all    900      db tsan
+    e2e-long      all    3600     scripts tests/e2e/long_*
+    e2e-asan      all    2400     e2e_with asan
+    chaos         all    3600     scripts tests/chaos/*
+    compat-3.8    all    600      tests/compat/run.sh 3.8.3
+    compat-3.7    all    600      tests/compat/run.sh 3.7.0
+    compat-3.6    all    600      tests/compat/run.sh 3.6.0
+    compat-3.4    all    600      tests/compat/run.sh 3.4.0
+'
+set -u
+cd "$(dirname "$0")/.."
+cores=$(nproc)
+logs=build/test-logs
+passed=0 failed=0 skipped=0
+export CK_VERBOSITY=normal PYTHONUNBUFFERED=1
+# A leak or an undefined operation ends the test, wherever it happens.
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+
+# Builds the programs of one kind of test: `programs MODE tests/unit/test_*.c` prints their paths and
+# fails when one of them does not build.
+programs() {
+    local mode=$1 source built=()
+    shift
+    for source in "$@"; do
+        [ -e "$source" ] && built+=("build/$mode/${source%.c}")
+    done
+    [ ${#built[@]} -gt 0 ] || return 0
+    printf '%s\n' "${built[@]}"
+    make -k -j"$cores" MODE="$mode" "${built[@]}" >&2
+}
+
+# Runs each given program even when one before it fails.
+each() {
+    local status=0 program
+    for program in $list; do
+        echo "== $program"
+        "$@" "$program" || { echo "not ok $program (exit status $?)"; status=1; }
+    done
+    return $status
+}
+
+unit() {
+    local built
+    list=$(programs "$1" tests/unit/test_*.c)
+    built=$?
+    each timeout -k 5 120 && [ $built -eq 0 ]
+}
+
+db() {
+    compgen -G 'tests/db/test_*.c' >/dev/null || skip "there are no database tests"
+    local built
+    list=$(programs "$1" tests/db/test_*.c)
+    built=$?
+    each timeout -k 5 180 tests/db/with-postgres.sh && [ $built -eq 0 ]
+}
+
+fuzz_replay() {
+    local source name status=0 targets=()
+    for source in tests/fuzz/fuzz_*.c; do
+        name=${source#tests/fuzz/fuzz_}
+        targets+=("${name%.c}")
+    done
+    make -j"$cores" MODE="$1" "${targets[@]/#/build/$1/tests/fuzz/replay_}" >&2 || return 1
+    for name in "${targets[@]}"; do
+        if timeout -k 5 60 "build/$1/tests/fuzz/replay_$name" "tests/fuzz/corpus/$name"/*; then
+            echo "ok $name"
+        else
+            echo "not ok $name"
+            status=1
+        fi
+    done
+    return $status
+}
+
+skip() {
+    echo "skipped: $1"
+    exit 77
+}
+
+script() {
+    [ -e "$1" ] || skip "$1 is not there"
+    "$@"
+}
+
+scripts() {
+    local status=0 one count=0
+    for one in "$@"; do
+        [ -x "$one" ] || continue
+        count=$((count + 1))
+        echo "== $one"
+        "$one"
+        case $? in
+        0) echo "ok $one" ;;
+        77) echo "ok $one # SKIP" ;;
+        *) echo "not ok $one"; status=1 ;;
+        esac
+    done
+    [ $count -gt 0 ] || skip "there is no $*"
+    return $status
+}
+
+e2e_with() {
+    make -j"$cores" MODE="$1" all || return 1
+    SWITCHYARD_BUILD=build/$1 scripts tests/e2e/test_*
+}
+
+# Adds up a log: sets good, bad, left.
+count() {
+    read -r good bad left < <(awk '
+        /: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
+            gsub(/[:,]/, " ")
+            for (i = 1; i < NF; i++) v[$i] = $(i + 1)
+            bad += v["Failures"] + v["Errors"]; good += v["Checks"] - v["Failures"] - v["Errors"]
+        }
+        /^Ran [0-9]+ tests? in /  { ran = $2 }
+        /^(OK|FAILED)( |$)/ && ran != "" {
+            f = 0; s = 0
+            if (match($0, /failures=[0-9]+/)) f += substr($0, RSTART + 9, RLENGTH - 9)
+            if (match($0, /errors=[0-9]+/))   f += substr($0, RSTART + 7, RLENGTH - 7)
+            if (match($0, /skipped=[0-9]+/))  s  = substr($0, RSTART + 8, RLENGTH - 8)
+            bad += f; left += s; good += (ran > f + s) ? ran - f - s : 0; ran = ""
+        }
+        /^ok .*# SKIP/ { left++; next }
+        /^ok /         { good++ }
+        /^not ok /     { bad++ }
+        END { print good + 0, bad + 0, left + 0 }' "$1")
+}
+
+run_suite() { # NAME SECONDS COMMAND...
+    local name=$1 limit=$2 log=$logs/$1.log started=$SECONDS status result
+    shift 2
+    timeout -k 20 "$limit" bash "$0" --suite "$@" >"$log" 2>&1 </dev/null
+    status=$?
+    count "$log"
+    if [ $status -eq 77 ]; then
+        skipped=$((skipped + 1))
+        printf '  %-12s %s\n' "$name" "$(tail -n 1 "$log")"
+        return
+    fi
+    if [ $status -eq 0 ] && [ $((good + bad + left)) -eq 0 ]; then good=1; fi
+    if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+    result="$good passed"
+    [ "$left" -eq 0 ] || result="$result, $left skipped"
+    [ "$bad" -eq 0 ] || result="$result, $bad FAILED"
+    [ $status -ne 124 ] || result="$result: not done after $limit s"
+    printf '  %-12s %s (%d s)\n' "$name" "$result" $((SECONDS - started))
+    [ "$bad" -eq 0 ] || { echo "  ---- the end of $log:"; tail -n 40 "$log" | sed 's/^/  | /'; }
+}
+
+if [ "${1-}" = --suite ]; then # inside of the time-out
+    shift
+    eval "$*"
+    exit
+fi
+when=${1-}
+case $when in
+short | all) shift ;;
+*) echo "usage: tests/run.sh short|all [SUITE...]" >&2; exit 2 ;;
+esac
+mkdir -p $logs
+if [ -x deploy/bootstrap.sh ]; then
+    deploy/bootstrap.sh --tests </dev/null >$logs/bootstrap.log 2>&1 ||
+        { tail -n 20 $logs/bootstrap.log; echo "deploy/bootstrap.sh --tests failed"; exit 1; }
+fi
+while read -r name row_when limit command; do
+    [ -n "$name" ] || continue
+    [ $when = all ] || [ "$row_when" = short ] || continue
+    [ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
+    run_suite "$name" "$limit" "$command"
+done <<<"$suites"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
