@@ -14,6 +14,7 @@ suites='
     db            short  400      db debug
     asan          short  900      unit asan
     cli           short  200      script tests/e2e/cli.sh
+    firmware      short  300      script tests/e2e/firmware.sh
     compat        short  300      tests/compat/run.sh 3.9.1
     e2e           short  500      scripts tests/e2e/test_*
     clang         all    900      make -j$cores CC=clang-14 B=build/clang all
