@@ -1,7 +1,6 @@
 #include "cli/params.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,25 +145,23 @@ const char *combination_name(struct arena *a, json_t *axes, json_t *params)
     return name ? arena_strndup(a, name, strnlen(name, MAX_NAME)) : NULL;
 }
 
-enum err_code sha256_file(struct err *e, const char *path, char out_text[static SHA256_TEXT_BYTES])
+enum err_code sha256_file(struct err *e, const char *path,
+                          char out_text[static SHA256_TEXT_BYTES])
 {
-    unsigned char block[FILE_BLOCK], hash[32];
+    unsigned char block[FILE_BLOCK];
     FILE *f = fopen(path, "rb");
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
     size_t n;
 
-    bool good = f && md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
-    while (good && (n = fread(block, 1, sizeof(block), f)) > 0)
-        good = EVP_DigestUpdate(md, block, n) == 1;
-    good = good && !ferror(f) && EVP_DigestFinal_ex(md, hash, NULL) == 1;
-    int why = errno;
-    EVP_MD_CTX_free(md);
-    if (f)
-        fclose(f);
-    if (!good)
-        return err_set(e, NOT_FOUND, "%s cannot be read: %s", path, strerror(why));
-    hex_text(hash, sizeof(hash), out_text);
-    return ERR_OK;
+    if (!f)
+        return err_set(e, NOT_FOUND, "%s cannot be read: %s", path, strerror(errno));
+    struct sha256 *h = sha256_new();
+    while ((n = fread(block, 1, sizeof(block), f)) > 0)
+        sha256_add(h, block, n);
+    bool broken = ferror(f);
+    sha256_text(h, out_text);
+    sha256_free(h);
+    fclose(f);
+    return broken ? err_set(e, IO, "%s cannot be read", path) : ERR_OK;
 }
 
 const char *run_key(struct arena *a, const char *campaign, const char *deployment_id,

@@ -44,7 +44,7 @@ static void decide(enum policy_id policy)
     orchestrate(&arena, &facts, &p, &verdict);
 }
 
-static void teardown(void)
+static inline void teardown(void)
 {
     arena_reset(&arena);
 }
