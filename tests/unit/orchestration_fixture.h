@@ -38,7 +38,7 @@ static void start(enum run_kind kind, enum state_type from, enum state_type to)
     proposed = (struct state){.type = to, .details = STATE_DETAILS_INIT};
 }
 
-static void decide(enum policy_id policy)
+static inline void decide(enum policy_id policy)
 {
     struct proposal p = {&proposed, policy, NOW, STATE_ID, LEASE_ID, UINT64_C(1) << 63};
     orchestrate(&arena, &facts, &p, &verdict);
