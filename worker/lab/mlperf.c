@@ -1,0 +1,314 @@
+#include "worker/lab/mlperf.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEAD_BYTES = 5, MAX_TRACE_BYTES = 256 << 20, MAX_TEXT_BYTES = 4 << 20 };
+
+/* What results.txt says of one window. */
+struct published {
+    double start_s, length_s, energy_uj, per_inference_uj;
+    uint64_t inferences;
+};
+
+struct results {
+    struct published windows[MLPERF_MAX_WINDOWS];
+    size_t count;
+    double median_uj;
+};
+
+/* The whole file, with a final zero; *out_len is without it.  NOT_FOUND leaves e alone. */
+static enum err_code read_file(const char *folder, const char *name, size_t max_bytes,
+                               char **out_bytes, size_t *out_len, struct err *e)
+{
+    char path[4096];
+    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+        return err_set(e, INVALID, "the path of %s is too long", name);
+    FILE *f = fopen(path, "rb");
+    if (!f && errno == ENOENT)
+        return ERR_NOT_FOUND;
+    if (!f)
+        return err_set(e, IO, "cannot open %s: %s", path, strerror(errno));
+    enum err_code code = ERR_OK;
+    char *bytes = NULL;
+    size_t len = 0;
+    if (fseek(f, 0, SEEK_END) || ftell(f) < 0)
+        code = err_set(e, IO, "cannot read %s: %s", path, strerror(errno));
+    else if ((len = (size_t)ftell(f)) > max_bytes)
+        code = err_set(e, INVALID, "%s has %zu bytes, more than the limit of %zu", name, len,
+                       max_bytes);
+    else if (rewind(f), !(bytes = malloc(len + 1)))
+        code = err_set(e, INTERNAL, "no memory for %s (%zu bytes)", name, len);
+    else if (fread(bytes, 1, len, f) != len)
+        code = err_set(e, IO, "cannot read %s: %s", path, strerror(errno));
+    fclose(f);
+    if (code) {
+        free(bytes);
+        return code;
+    }
+    bytes[len] = 0;
+    *out_bytes = bytes;
+    *out_len = len;
+    return ERR_OK;
+}
+
+static float float_at(const char *p)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    uint32_t bits = u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static enum err_code decode_trace(const char *bytes, size_t len, struct mlperf *m, struct err *e)
+{
+    static const char *const name = "trace1-energy.bin";
+    if (len < HEAD_BYTES)
+        return err_set(e, INVALID, "%s has %zu bytes, its head alone has 5", name, len);
+    if ((unsigned char)bytes[0] != 0xF1)
+        return err_set(e, INVALID, "%s begins with byte 0x%02X, expected 0xF1", name,
+                       (unsigned char)bytes[0]);
+    if ((len - HEAD_BYTES) % 4)
+        return err_set(e, INVALID, "%s is cut off: %zu bytes are not 5 + 4N", name, len);
+    m->rate_hz = float_at(bytes + 1);
+    if (!(m->rate_hz >= 1 && m->rate_hz <= 1e6))
+        return err_set(e, INVALID, "%s gives a sample rate of %g Hz, expected 1 to 1000000", name,
+                       m->rate_hz);
+    m->count = (len - HEAD_BYTES) / 4;
+    m->energy_uj = calloc(m->count + 1, sizeof(*m->energy_uj));
+    if (!m->energy_uj)
+        return err_set(e, INTERNAL, "no memory for %zu samples", m->count);
+    double limit_uj = 20e6 / m->rate_hz; /* 20 W */
+    for (size_t i = 0; i < m->count; i++) {
+        m->energy_uj[i] = float_at(bytes + HEAD_BYTES + 4 * i);
+        if (!(m->energy_uj[i] >= -1e-3 * limit_uj && m->energy_uj[i] <= limit_uj))
+            return err_set(e, INVALID, "%s is damaged: sample %zu is %g uJ, expected 0 to %g", name,
+                           i, (double)m->energy_uj[i], limit_uj);
+    }
+    return ERR_OK;
+}
+
+static enum err_code decode_stamps(const char *text, size_t len, struct mlperf *m, struct err *e)
+{
+    static const char *const name = "trace1-timestamps.json";
+    json_error_t why;
+    json_t *list = json_loadb(text, len, 0, &why);
+    if (!list)
+        return err_set(e, INVALID, "%s is damaged at line %d: %s", name, why.line, why.text);
+    enum err_code code = ERR_OK;
+    size_t count = json_array_size(list);
+    double last_s = 0, end_s = (double)m->count / m->rate_hz;
+    if (!json_is_array(list) || count < 3 || count % 2 == 0 || count > 2 * MLPERF_MAX_WINDOWS)
+        code =
+            err_set(e, INVALID, "%s has %zu time stamps, expected a list of 2N + 1", name, count);
+    if (!code && !(m->windows = calloc(count / 2, sizeof(*m->windows))))
+        code = err_set(e, INTERNAL, "no memory for %zu windows", count / 2);
+    for (size_t i = 0; !code && i < count; i++) {
+        json_t *item = json_array_get(list, i);
+        double t = json_number_value(item);
+        if (!json_is_number(item) || t < 0 || (i && t <= last_s) || t > end_s)
+            code = err_set(
+                e, INVALID,
+                "%s: time stamp %zu (%g s) is not a time after %g s and within the trace's %g s",
+                name, i, t, last_s, end_s);
+        else if (i && i % 2)
+            m->windows[i / 2].start_s = t;
+        else if (i)
+            m->windows[i / 2 - 1].end_s = t;
+        last_s = t;
+    }
+    m->window_count = code ? 0 : count / 2;
+    json_decref(list);
+    return code;
+}
+
+/* The published rule, bit for bit: see the head comment of the header. */
+static void sum_windows(struct mlperf *m)
+{
+    double t = 0, step = 1 / m->rate_hz;
+    size_t i = 0;
+    for (size_t w = 0; w < m->window_count; w++) {
+        struct mlperf_window *win = &m->windows[w];
+        long double sum_uj = 0;
+        for (; i < m->count && t < win->start_s; i++)
+            t += step;
+        for (; i < m->count && t < win->end_s; i++, t += step) {
+            sum_uj += m->energy_uj[i];
+            win->samples++;
+        }
+        win->energy_j = (double)(sum_uj / 1e6L);
+    }
+}
+
+static bool number_after(const char *line, const char *key, double *out)
+{
+    const char *at = strstr(line, key);
+    if (!at)
+        return false;
+    at += strlen(key);
+    at += strspn(at, " :");
+    char *end;
+    double value = strtod(at, &end);
+    if (end == at || !isfinite(value))
+        return false;
+    *out = value;
+    return true;
+}
+
+/* One line of results.txt; sections begin with `Energy data` or `Performance results for window k`.
+ */
+static enum err_code results_line(const char *line, struct results *r, struct published **at,
+                                  struct err *e)
+{
+    double number, value;
+    if (number_after(line, "results for window", &number) ||
+        number_after(line, "data for window", &number)) {
+        size_t index = (size_t)fmax(number, 0) / 2;
+        if (fmod(number, 2) != 0 || index < 1 || index > MLPERF_MAX_WINDOWS)
+            return err_set(e, INVALID, "results.txt names window %g, expected an even number",
+                           number);
+        *at = &r->windows[index - 1];
+        if (index > r->count)
+            r->count = index;
+        number_after(line, "at time", &(*at)->start_s);
+        number_after(line, " for", &value);
+        const char *length = strstr(line, "at time");
+        if (length)
+            number_after(length, "for", &(*at)->length_s);
+    } else if (*at && number_after(line, "Energy/Inf.", &value))
+        (*at)->per_inference_uj = value;
+    else if (*at && number_after(line, "Energy  ", &value))
+        (*at)->energy_uj = value;
+    else if (*at && number_after(line, "# Inferences", &value) && value >= 1 && value < 1e9)
+        (*at)->inferences = (uint64_t)value;
+    else
+        number_after(line, "Median energy cost is", &r->median_uj);
+    return ERR_OK;
+}
+
+static enum err_code decode_results(char *text, struct results *r, struct err *e)
+{
+    struct published *at = NULL;
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+        enum err_code code = results_line(line, r, &at, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static bool agree(double a, double b, double rel, double abs)
+{
+    return fabs(a - b) <= rel * fabs(b) + abs;
+}
+
+static enum err_code compare_window(struct mlperf *m, size_t w, const struct published *p,
+                                    struct err *e)
+{
+    struct mlperf_window *win = &m->windows[w];
+    size_t number = 2 * (w + 1);
+    double energy_uj = win->energy_j * 1e6;
+    if (!p->inferences || !(p->energy_uj > 0))
+        return err_set(e, INVALID, "results.txt lacks energy or number of inferences of window %zu",
+                       number);
+    if (!agree(p->start_s, win->start_s, 0, 0.011) ||
+        !agree(p->length_s, win->end_s - win->start_s, 0, 0.011))
+        return err_set(
+            e, INVALID,
+            "window %zu is at %g s for %g s in results.txt, at %g s for %g s in the stamps", number,
+            p->start_s, p->length_s, win->start_s, win->end_s - win->start_s);
+    if (!agree(energy_uj, p->energy_uj, 1e-8, 0.0006))
+        return err_set(
+            e, INVALID,
+            "the trace gives %.3f uJ for window %zu, results.txt says %.3f: one is damaged",
+            energy_uj, number, p->energy_uj);
+    if (p->per_inference_uj > 0 &&
+        !agree(p->energy_uj / (double)p->inferences, p->per_inference_uj, 1e-6, 0.0006))
+        return err_set(
+            e, INVALID, "results.txt contradicts itself in window %zu: %.3f uJ / %llu is not %.3f",
+            number, p->energy_uj, (unsigned long long)p->inferences, p->per_inference_uj);
+    win->inferences = p->inferences;
+    m->worst_published_rel =
+        fmax(m->worst_published_rel, fabs(energy_uj - p->energy_uj) / p->energy_uj);
+    return ERR_OK;
+}
+
+static enum err_code compare_results(struct mlperf *m, const struct results *r, struct err *e)
+{
+    if (r->count != m->window_count)
+        return err_set(e, INVALID, "results.txt has %zu windows, the time stamps give %zu",
+                       r->count, m->window_count);
+    for (size_t w = 0; w < r->count; w++) {
+        enum err_code code = compare_window(m, w, &r->windows[w], e);
+        if (code)
+            return code;
+    }
+    m->published = true;
+    return ERR_OK;
+}
+
+static enum err_code read_results(const char *folder, struct mlperf *m, struct err *e)
+{
+    char *text;
+    size_t len;
+    enum err_code code = read_file(folder, "results.txt", MAX_TEXT_BYTES, &text, &len, e);
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK; /* not published: the windows stand, inferences are not known */
+    if (code)
+        return code;
+    struct results *r = calloc(1, sizeof(*r));
+    code = r ? decode_results(text, r, e) : err_set(e, INTERNAL, "no memory for results.txt");
+    if (!code)
+        code = compare_results(m, r, e);
+    free(r);
+    free(text);
+    return code;
+}
+
+static enum err_code
+read_part(const char *folder, const char *name, size_t max_bytes, struct mlperf *m,
+          enum err_code (*decode)(const char *, size_t, struct mlperf *, struct err *),
+          struct err *e)
+{
+    char *bytes;
+    size_t len;
+    enum err_code code = read_file(folder, name, max_bytes, &bytes, &len, e);
+    if (code == ERR_NOT_FOUND)
+        return err_set(e, IO, "%s has no %s", folder, name);
+    if (code)
+        return code;
+    code = decode(bytes, len, m, e);
+    free(bytes);
+    return code;
+}
+
+enum err_code mlperf_read(const char *folder, struct mlperf *out, struct err *e)
+{
+    struct mlperf m = {0};
+    enum err_code code =
+        read_part(folder, "trace1-energy.bin", MAX_TRACE_BYTES, &m, decode_trace, e);
+    if (!code)
+        code = read_part(folder, "trace1-timestamps.json", MAX_TEXT_BYTES, &m, decode_stamps, e);
+    if (!code) {
+        sum_windows(&m);
+        code = read_results(folder, &m, e);
+    }
+    if (code)
+        mlperf_free(&m);
+    else
+        *out = m;
+    return code;
+}
+
+void mlperf_free(struct mlperf *m)
+{
+    free(m->energy_uj);
+    free(m->windows);
+    *m = (struct mlperf){0};
+}
