@@ -10,7 +10,7 @@
 enum { EXPONENT_DIGITS = 2, MANTISSA_DIGITS_MAX = 6 };
 
 /* One record `DDDD[+-]EE` at the start of p; its length, or 0. */
-static size_t record_at(const char *p, uint32_t *out_raw, size_t *out_width)
+static size_t record_at(const char *p, uint32_t *out_raw)
 {
     size_t digits = strspn(p, "0123456789");
     if (digits < 1 || digits > MANTISSA_DIGITS_MAX || (p[digits] != '-' && p[digits] != '+'))
@@ -24,7 +24,6 @@ static size_t record_at(const char *p, uint32_t *out_raw, size_t *out_width)
     if (exponent < SAMPLE_DEC_MIN || exponent > SAMPLE_DEC_MAX)
         return 0;
     *out_raw = sample_dec32((uint32_t)strtoul(p, NULL, 10), exponent);
-    *out_width = digits;
     return digits + 1 + EXPONENT_DIGITS;
 }
 
@@ -35,14 +34,13 @@ static void take_records(struct v3pwr_stream *s, const char *line)
         return;
     while (*line) {
         uint32_t raw;
-        size_t width, length = record_at(line, &raw, &width);
+        size_t length = record_at(line, &raw);
         if (!length) {
             s->damaged = true;
             return;
         }
         uint8_t bytes[4] = {(uint8_t)raw, (uint8_t)(raw >> 8), (uint8_t)(raw >> 16),
                             (uint8_t)(raw >> 24)};
-        s->widths[width]++;
         s->samples++;
         s->sink.samples(s->sink.ctx, bytes, 1);
         line += length;

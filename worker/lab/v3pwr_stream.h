@@ -83,9 +83,8 @@ struct v3pwr_stream {
     bool anchored;
     uint64_t anchor_sample;
     uint32_t stamp_ms;
-    uint64_t clock_ms;  /* since the anchor */
-    uint64_t widths[8]; /* ASCII: mantissas by number of digits */
-    size_t len, pos;    /* of hold; one byte before pos is kept for the hunt */
+    uint64_t clock_ms; /* since the anchor */
+    size_t len, pos;   /* of hold; one byte before pos is kept for the hunt */
     uint8_t hold[1024];
 };
 

@@ -1,0 +1,194 @@
+#include "worker/lab/recorder.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/base/clock.h"
+
+enum { BUFFER_ALARM_PCT = 50, WARNINGS_MAX = 50 };
+static const double pace_rel =
+    0.005; /* host and meter clocks may differ this much without a word */
+
+void recorder_init(struct recorder *r, const struct meter_info *info,
+                   const struct meter_config *config, uint64_t wanted)
+{
+    *r = (struct recorder){
+        .wanted = wanted, .range_max_a = info->range_max_a, .warnings = json_array()};
+    trace_init(&r->trace, info->code, config->rate_hz, config->volts_v);
+}
+
+void recorder_free(struct recorder *r)
+{
+    trace_free(&r->trace);
+    json_decref(r->warnings);
+    free(r->arrivals_s);
+    *r = (struct recorder){0};
+}
+
+void recorder_warn(struct recorder *r, const char *fmt, ...)
+{
+    if (json_array_size(r->warnings) >= WARNINGS_MAX)
+        return;
+    char text[500];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    json_array_append_new(r->warnings, json_string(text));
+}
+
+static void take_samples(struct recorder *r, const struct meter_news *news)
+{
+    uint64_t have = trace_count(&r->trace), count = news->count;
+    if (r->wanted && have + count > r->wanted)
+        count = have < r->wanted ? r->wanted - have : 0;
+    if (count && !trace_add(&r->trace, news->raw, (size_t)count))
+        r->full = true;
+}
+
+static void note_arrival(struct recorder *r, const struct stream_block *b)
+{
+    if (!r->arrivals_s)
+        r->arrivals_s = malloc(RECORDER_ARRIVALS_MAX * sizeof(*r->arrivals_s));
+    if (!r->arrivals_s || r->arrival_count == RECORDER_ARRIVALS_MAX)
+        return;
+    double end_s = (double)(b->first + b->count) / r->trace.rate_hz;
+    r->arrivals_s[r->arrival_count++] = (double)clock_monotonic_us() / 1e6 - end_s;
+}
+
+static void take_block(struct recorder *r, const struct stream_block *b)
+{
+    if (b->buffer_pct <= 100 && b->buffer_pct > r->buffer_max_pct)
+        r->buffer_max_pct = b->buffer_pct;
+    bool beyond = r->wanted && b->first >= r->wanted;
+    if (beyond)
+        return;
+    if (b->verdict > BLOCK_NO_STAMP)
+        trace_suspect(&r->trace, b);
+    else if (b->verdict == BLOCK_NO_STAMP)
+        recorder_warn(r, "a time stamp is missing between samples %llu and %llu; no sample is",
+                      (unsigned long long)b->first, (unsigned long long)(b->first + b->count));
+    r->closed = b->first + b->count;
+    note_arrival(r, b);
+}
+
+static void take_event(struct recorder *r, const struct stream_event *event)
+{
+    switch (event->kind) {
+    case STREAM_BLOCK:
+        take_block(r, &event->block);
+        break;
+    case STREAM_ENDED:
+        if (event->block.verdict != BLOCK_GOOD && (!r->wanted || event->block.first < r->wanted))
+            trace_suspect(&r->trace, &event->block);
+        break;
+    case STREAM_RESTART: /* samples of an older acquisition */
+        r->trace.raw.len = 0;
+        r->closed = 0;
+        r->arrival_count = 0;
+        break;
+    case STREAM_TARGET_RESET:
+        r->resets++;
+        trace_mark(&r->trace, event->at, "reset", event->text);
+        break;
+    case STREAM_POWER:
+        r->resets += !(event->value > 0);
+        trace_mark(&r->trace, event->at, event->value > 0 ? "power_on" : "power_off", event->text);
+        break;
+    case STREAM_MARK:
+        trace_mark(&r->trace, event->at, "edge", event->text);
+        break;
+    case STREAM_UNKNOWN:
+        recorder_warn(r, "the stream holds a frame of unknown kind F0 %02X at sample %llu",
+                      (unsigned)event->value, (unsigned long long)event->at);
+        break;
+    default:
+        break;
+    }
+}
+
+void recorder_take(struct recorder *r, const struct meter_news *news)
+{
+    if (news->kind == METER_SAMPLES)
+        take_samples(r, news);
+    else if (news->kind == METER_EVENT)
+        take_event(r, news->event);
+    else if (news->kind == METER_WARNING)
+        recorder_warn(r, "%s", news->text);
+}
+
+static double lowest(const double *values, size_t first, size_t end)
+{
+    double low = values[first];
+    for (size_t i = first; i < end; i++)
+        low = fmin(low, values[i]);
+    return low;
+}
+
+bool recorder_origin_s(const struct recorder *r, double *out_s)
+{
+    if (!r->arrival_count)
+        return false;
+    *out_s = lowest(r->arrivals_s, 0, r->arrival_count);
+    return true;
+}
+
+/* The lower envelope of arrival times tells how fast the meter's clock runs against the host's. */
+static void compare_pace(struct recorder *r)
+{
+    size_t n = r->arrival_count, third = n / 3;
+    double duration_s = (double)trace_count(&r->trace) / r->trace.rate_hz;
+    if (third < 10 || duration_s < 0.5)
+        return;
+    double drift_s = lowest(r->arrivals_s, n - third, n) - lowest(r->arrivals_s, 0, third);
+    double pace = drift_s / (duration_s * 2 / 3);
+    if (fabs(pace) > pace_rel + 0.004 / duration_s)
+        recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
+                      100 * fabs(pace), pace > 0 ? "slower" : "faster");
+}
+
+static enum err_code judge_blocks(struct recorder *r, struct err *e)
+{
+    if (!r->trace.suspect_count)
+        return ERR_OK;
+    const struct stream_block *b = &r->trace.suspects[0];
+    const char *more = r->trace.suspect_count > 1 ? " (and more like it)" : "";
+    double at_s = (double)b->first / r->trace.rate_hz;
+    if (b->verdict == BLOCK_COUNT)
+        return err_set(e, INVALID,
+                       "the stream is damaged: the block at %.3f s has %llu samples, %d expected%s",
+                       at_s, (unsigned long long)b->count, STREAM_BLOCK_SAMPLES, more);
+    return err_set(e, INVALID, "the stream is damaged: the block at %.3f s (%llu samples) %s%s",
+                   at_s, (unsigned long long)b->count, stream_verdict_texts[b->verdict], more);
+}
+
+enum err_code recorder_judge(struct recorder *r, struct err *e)
+{
+    uint64_t have = trace_count(&r->trace);
+    enum err_code code = judge_blocks(r, e);
+    if (code)
+        return code;
+    if (r->full)
+        return err_set(e, TOO_LARGE, "the recording is larger than %d MB", TRACE_MAX_BYTES >> 20);
+    if (have < r->wanted)
+        return err_set(e, INVALID, "the meter sent %llu of %llu samples", (unsigned long long)have,
+                       (unsigned long long)r->wanted);
+    if (r->resets)
+        return err_set(
+            e, INVALID,
+            "the target's supply was interrupted %llu times during the recording (brown-out)",
+            (unsigned long long)r->resets);
+    struct samples samples = trace_samples(&r->trace);
+    struct signal_report report = signal_inspect(&samples, r->trace.rate_hz, r->range_max_a);
+    if ((code = signal_judge(&report, r->trace.rate_hz, e)))
+        return code;
+    if (report.finding == SIGNAL_CONSTANT)
+        recorder_warn(r, "all samples are exactly %.6g A: a stuck meter?", report.value_a);
+    if (r->buffer_max_pct >= BUFFER_ALARM_PCT)
+        recorder_warn(r, "the meter's buffer was %u %% full: the host reads too slowly",
+                      r->buffer_max_pct);
+    compare_pace(r);
+    return ERR_OK;
+}

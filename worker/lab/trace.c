@@ -1,0 +1,101 @@
+#include "worker/lab/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void trace_init(struct trace *t, enum sample_code code, double rate_hz, double volts_v)
+{
+    *t = (struct trace){.code = code, .rate_hz = rate_hz, .volts_v = volts_v};
+    t->raw.max_bytes = TRACE_MAX_BYTES;
+}
+
+struct samples trace_samples(const struct trace *t)
+{
+    return (struct samples){t->code, (const uint8_t *)t->raw.bytes, trace_count(t)};
+}
+
+bool trace_add(struct trace *t, const uint8_t *raw, size_t count)
+{
+    buf_add(&t->raw, raw, count * (size_t)t->code);
+    return !t->raw.full;
+}
+
+/* Room for one more of `size` bytes in a list that grows by doubling; NULL at the limit. */
+static void *grow(void **list, size_t *count, size_t limit, size_t size)
+{
+    if (*count >= limit)
+        return NULL;
+    if ((*count & (*count - 1)) == 0) {
+        void *grown = realloc(*list, (*count ? *count * 2 : 1) * size);
+        if (!grown)
+            return NULL;
+        *list = grown;
+    }
+    char *slot = (char *)*list + *count * size;
+    ++*count;
+    return memset(slot, 0, size);
+}
+
+void trace_suspect(struct trace *t, const struct stream_block *block)
+{
+    t->lost += block->count ? block->count : STREAM_BLOCK_SAMPLES;
+    struct stream_block *slot =
+        grow((void **)&t->suspects, &t->suspect_count, TRACE_MAX_SUSPECTS, sizeof(*slot));
+    if (slot)
+        *slot = *block;
+}
+
+void trace_mark(struct trace *t, uint64_t sample, const char *name, const char *text)
+{
+    struct trace_mark *slot =
+        grow((void **)&t->marks, &t->mark_count, TRACE_MAX_MARKS, sizeof(*slot));
+    if (!slot)
+        return;
+    slot->sample = sample;
+    snprintf(slot->name, sizeof(slot->name), "%s", name);
+    snprintf(slot->text, sizeof(slot->text), "%s", text ? text : "");
+}
+
+void trace_window(struct trace *t, const struct trace_window *window)
+{
+    struct trace_window *slot =
+        grow((void **)&t->windows, &t->window_count, TRACE_MAX_MARKS, sizeof(*slot));
+    if (slot)
+        *slot = *window;
+}
+
+void trace_free(struct trace *t)
+{
+    buf_free(&t->raw);
+    free(t->suspects);
+    free(t->marks);
+    free(t->windows);
+    json_decref(t->provenance);
+    *t = (struct trace){0};
+}
+
+size_t trace_view(const struct trace *t, uint64_t first, uint64_t end, size_t count,
+                  struct trace_point *out)
+{
+    struct samples s = trace_samples(t);
+    if (end > s.count)
+        end = s.count;
+    if (end <= first || !count)
+        return 0;
+    uint64_t width = (end - first + count - 1) / count;
+    size_t points = 0;
+    for (uint64_t at = first; at < end; at += width, points++) {
+        uint64_t stop = at + width < end ? at + width : end;
+        double sum = 0, min = sample_a(&s, at), max = min;
+        for (uint64_t k = at; k < stop; k++) {
+            double a = sample_a(&s, k);
+            sum += a;
+            min = a < min ? a : min;
+            max = a > max ? a : max;
+        }
+        out[points] =
+            (struct trace_point){(float)min, (float)(sum / (double)(stop - at)), (float)max};
+    }
+    return points;
+}

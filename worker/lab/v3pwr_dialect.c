@@ -1,0 +1,198 @@
+#include "worker/lab/v3pwr_dialect.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const double meter_rates_hz[16] = {1e5, 5e4, 2e4, 1e4, 5e3, 2e3, 1e3, 500,
+                                   200, 100, 50,  20,  10,  5,   2,   1};
+
+#define BOTH   DIALECT_BOTH
+#define V3PWR  DIALECT_V3PWR
+#define LPM01A DIALECT_LPM01A
+// clang-format off
+static const struct command_row setup_rows[] = {
+    /* spellings                                        for     required  ms    tries */
+    {{"powershield"},                                   BOTH,   BOTH,     700,  4, .use = USE_IDENTITY},
+    {{"version"},                                       BOTH,   0,        700,  2, .use = USE_VERSION},
+    {{"power_monitor"},                                 V3PWR,  0,        400,  1},
+    {{"htc"},                                           LPM01A, LPM01A,   1500, 3},
+    {{"status"},                                        BOTH,   0,        1000, 2, .use = USE_STATUS},
+    {{"acqmode dyn"},                                   LPM01A, 0,        1500, 2},
+    {{"funcmode optim"},                                LPM01A, 0,        1500, 1},
+    {{"output current"},                                BOTH,   LPM01A,   1500, 2},
+    {{"trigsrc %s"},                                    BOTH,   BOTH,     1500, 3, ARGUMENT_TRIGGER},
+    {{"trigdelay 0m", "trigdelay 0"},                   BOTH,   0,        1000, 2},
+    {{"freq %s"},                                       BOTH,   BOTH,     1500, 3, ARGUMENT_RATE},
+    {{"format bin_hexa", "format bin_hex", "format ascii_dec"}, BOTH, BOTH, 1500, 3, .use = USE_FORMAT},
+    {{"acqtime inf", "acqtime 0"},                      BOTH,   BOTH,     1500, 3},
+    {{"volt %s", "volt vout %s"},                       BOTH,   BOTH,     6000, 2, ARGUMENT_MILLIVOLTS},
+    {{"volt get", "volt vout get"},                     BOTH,   0,        1000, 1, .use = USE_VOLTAGE},
+};
+static const struct command_row power_on_rows[] = {
+    {{"pwr on", "pwr vout on"},                         BOTH,   V3PWR,    2000, 3},
+};
+static const struct command_row power_off_rows[] = {
+    {{"pwr off", "pwr vout off"},                       BOTH,   V3PWR,    2000, 3},
+};
+// clang-format on
+
+const struct command_script script_setup = {setup_rows, COUNT(setup_rows)},
+                            script_power_on = {power_on_rows, COUNT(power_on_rows)},
+                            script_power_off = {power_off_rows, COUNT(power_off_rows)};
+
+/* Names that an error line may carry; an error that names another command is not ours. */
+static const char *const names[] = {
+    "powershield", "version", "power_monitor", "htc",      "hrc",       "status",  "acqmode",
+    "funcmode",    "output",  "trigsrc",       "freq",     "trigdelay", "format",  "acqtime",
+    "volt",        "pwr",     "pwrend",        "start",    "stop",      "targrst", "temp",
+    "autotest",    "calib",   "eventsrc",      "currthre", "currthres", "psrst",   "lcd",
+    "range",       "echo",    "help",          "apiver",
+};
+
+static bool has_word(const char *line, const char *word, size_t len)
+{
+    for (const char *p = line; (p = strchr(p, word[0])); p++) {
+        bool starts = p == line || !(isalnum((unsigned char)p[-1]) || p[-1] == '_');
+        if (starts && !strncasecmp(p, word, len) &&
+            !(isalnum((unsigned char)p[len]) || p[len] == '_'))
+            return true;
+    }
+    return false;
+}
+
+static bool names_another(const char *line, const char *command, size_t len)
+{
+    if (has_word(line, command, len))
+        return false;
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (has_word(line, names[i], strlen(names[i])))
+            return true;
+    return false;
+}
+
+enum answer answer_classify(const char *line, const char *command)
+{
+    size_t len = strcspn(command, " ");
+    bool ack = !strncmp(line, "ack", 3) && !isalnum((unsigned char)line[3]);
+    if (ack && has_word(line, command, len))
+        return ANSWER_ACK;
+    if (ack && !strncmp(command, "powershield", len) && strstr(line, "V3PWR"))
+        return ANSWER_ACK;
+    if (ack)
+        return ANSWER_OTHER;
+    bool refused = !strncasecmp(line, "err", 3) || strstr(line, "nknown");
+    if (!refused || !strncasecmp(line, "error detail", 12))
+        return ANSWER_NONE;
+    /* `error: <text>` is the meter's state, free text; only `error <command>` names a command */
+    const char *rest = line + strcspn(line, " :");
+    return *rest == ' ' && names_another(rest, command, len) ? ANSWER_OTHER : ANSWER_REFUSED;
+}
+
+const char *answer_strip(char *line)
+{
+    static const char *const prompts[] = {"PowerShield >", "stlp >", ">"};
+    char *p = line;
+    for (bool again = true; again;) {
+        again = false;
+        p += strspn(p, " \t");
+        for (size_t i = 0; i < COUNT(prompts); i++)
+            if (!strncmp(p, prompts[i], strlen(prompts[i]))) {
+                p += strlen(prompts[i]);
+                again = true;
+            }
+    }
+    size_t len = strlen(p);
+    while (len && isspace((unsigned char)p[len - 1]))
+        p[--len] = 0;
+    return p;
+}
+
+/* Whole thousands as `k`: the meters take `100k`, not 1e5. */
+static void format_rate(char *text, size_t size, double rate_hz)
+{
+    unsigned rate = (unsigned)lround(rate_hz);
+    if (rate >= 1000)
+        snprintf(text, size, "%uk", rate / 1000);
+    else
+        snprintf(text, size, "%u", rate);
+}
+
+void command_format(char out_text[static COMMAND_MAX], const struct command_row *row, int spelling,
+                    const struct meter_config *config, enum dialect dialect)
+{
+    char argument[32] = "";
+    if (row->argument == ARGUMENT_RATE)
+        format_rate(argument, sizeof(argument), config->rate_hz);
+    else if (row->argument == ARGUMENT_MILLIVOLTS)
+        snprintf(argument, sizeof(argument), "%ldm", lround(config->volts_v * 1000));
+    else if (row->argument == ARGUMENT_TRIGGER && config->hardware_trigger)
+        snprintf(argument, sizeof(argument), "%s", dialect == DIALECT_LPM01A ? "d7" : "hw");
+    else if (row->argument == ARGUMENT_TRIGGER)
+        snprintf(argument, sizeof(argument), "sw");
+    const char *text = row->spellings[spelling], *hole = strstr(text, "%s");
+    if (hole)
+        snprintf(out_text, COMMAND_MAX, "%.*s%s%s", (int)(hole - text), text, argument, hole + 2);
+    else
+        snprintf(out_text, COMMAND_MAX, "%s", text);
+}
+
+void answer_identity(const char *line, struct meter_info *info, enum dialect *out_dialect)
+{
+    bool v3 = strstr(line, "V3PWR");
+    const char *serial = strrchr(line, ' ');
+    *out_dialect = v3 ? DIALECT_V3PWR : DIALECT_LPM01A;
+    snprintf(info->model, sizeof(info->model), "%s", v3 ? "STLINK-V3PWR" : "X-NUCLEO-LPM01A");
+    snprintf(info->serial, sizeof(info->serial), "%.60s", serial ? serial + 1 : "");
+    if (strstr(info->serial, "V3PWR") || !strcmp(info->serial, "powershield"))
+        info->serial[0] = 0;
+    info->gain_rel = (v3 ? 0.005 : 0.02) / sqrt(3);
+    info->range_max_a = v3 ? 0.55 : 0.08;
+}
+
+bool answer_volts(const char *line, double *out_v)
+{
+    const char *last = strrchr(line, ' ');
+    char *rest;
+    double value = strtod(last ? last + 1 : line, &rest);
+    if (!last || rest == last + 1 || !(value > 0))
+        return false;
+    double volts = value;
+    if ((*rest == '-' || *rest == '+') && isdigit((unsigned char)rest[1]))
+        volts = value * pow(10, strtod(rest, NULL));
+    else if (*rest == 'm' && !strcasecmp(rest, "mv"))
+        volts = value / 1000;
+    else if (!strcmp(rest, "m"))
+        volts = value / 1000;
+    else if (*rest && strcasecmp(rest, "v"))
+        return false;
+    else if (value >= 100)
+        volts = value / 1000;
+    if (volts < 0.1 || volts > 20)
+        return false;
+    *out_v = volts;
+    return true;
+}
+
+bool meter_parse_rate(const char *text, double *out_hz)
+{
+    char *rest;
+    double value = strtod(text, &rest);
+    if (rest == text)
+        return false;
+    if (*rest == 'k' || *rest == 'K') {
+        value *= 1000;
+        rest++;
+    }
+    if (*rest && strcasecmp(rest, "hz"))
+        return false;
+    for (size_t i = 0; i < COUNT(meter_rates_hz); i++)
+        if (fabs(value - meter_rates_hz[i]) < 1e-6) {
+            *out_hz = meter_rates_hz[i];
+            return true;
+        }
+    return false;
+}
