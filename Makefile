@@ -98,7 +98,7 @@ $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.c.o $(B)/tests/fuzz/replay.c.o 
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(call pkg-libs,test) -o $@
 
-unit: $(unit_tests)
+unit: $(unit_tests) $(B)/switchyard-worker $(B)/switchyard-benchsim
 	$(Q)for t in $(unit_tests); do $$t || exit 1; done
 db: $(db_tests)
 	$(Q)for t in $(db_tests); do tests/db/with-postgres.sh $$t || exit 1; done

@@ -25,12 +25,16 @@ void power_print(const json_t *value)
     free(text);
 }
 
-static void add_window(struct analysis *a, double start_s, double end_s, double energy_j, uint64_t inferences)
+static void add_window(struct analysis *a, double start_s, double end_s, double energy_j,
+                       uint64_t inferences)
 {
-    json_t *window = json_pack("{s:f,s:f,s:f}", "start_s", start_s, "end_s", end_s, "energy_j", energy_j);
+    json_t *window =
+        json_pack("{s:f,s:f,s:f}", "start_s", start_s, "end_s", end_s, "energy_j", energy_j);
     double each_j = inferences ? energy_j / (double)inferences : 0;
-    json_object_set_new(window, "inferences", inferences ? json_integer((json_int_t)inferences) : json_null());
-    json_object_set_new(window, "energy_per_inference_j", inferences ? json_real(each_j) : json_null());
+    json_object_set_new(window, "inferences",
+                        inferences ? json_integer((json_int_t)inferences) : json_null());
+    json_object_set_new(window, "energy_per_inference_j",
+                        inferences ? json_real(each_j) : json_null());
     json_array_append_new(a->windows, window);
     a->count++;
     if (inferences)
@@ -40,19 +44,22 @@ static void add_window(struct analysis *a, double start_s, double end_s, double 
 static void add_gate(struct analysis *a, const char *name, bool passed, double value, double limit,
                      const char *detail)
 {
-    json_array_append_new(a->gates, json_pack("{s:s,s:b,s:f,s:f,s:s}", "name", name, "passed", passed, "value",
-                                              value, "limit", limit, "detail", detail));
+    json_array_append_new(a->gates,
+                          json_pack("{s:s,s:b,s:f,s:f,s:s}", "name", name, "passed", passed,
+                                    "value", value, "limit", limit, "detail", detail));
 }
 
 static void add_common_gates(struct analysis *a)
 {
     char detail[100];
-    snprintf(detail, sizeof(detail), "%zu of %zu windows have a known number of inferences", a->known, a->count);
-    add_gate(a, "windows_found", a->known && a->known == a->count, (double)a->known, (double)a->count, detail);
+    snprintf(detail, sizeof(detail), "%zu of %zu windows have a known number of inferences",
+             a->known, a->count);
+    add_gate(a, "windows_found", a->known && a->known == a->count, (double)a->known,
+             (double)a->count, detail);
     double mean = stat_mean(a->per_inference_j, a->known);
     double spread = mean > 0 ? stat_deviation(a->per_inference_j, a->known) / mean : 0;
-    snprintf(detail, sizeof(detail), "standard deviation of %zu windows is %.3f %% of their mean", a->known,
-             spread * 100);
+    snprintf(detail, sizeof(detail), "standard deviation of %zu windows is %.3f %% of their mean",
+             a->known, spread * 100);
     add_gate(a, "repeatability", spread <= 0.01, spread, 0.01, detail);
 }
 
@@ -66,10 +73,12 @@ static enum err_code analyze_mlperf(struct analysis *a, const char *path, struct
     a->samples = m.count;
     a->per_inference_j = calloc(m.window_count + 1, sizeof(double));
     for (size_t i = 0; a->per_inference_j && i < m.window_count; i++)
-        add_window(a, m.windows[i].start_s, m.windows[i].end_s, m.windows[i].energy_j, m.windows[i].inferences);
+        add_window(a, m.windows[i].start_s, m.windows[i].end_s, m.windows[i].energy_j,
+                   m.windows[i].inferences);
     add_common_gates(a);
     if (m.published)
-        add_gate(a, "published_figures", true, m.worst_published_rel, 1e-8, "results.txt agrees with the trace");
+        add_gate(a, "published_figures", true, m.worst_published_rel, 1e-8,
+                 "results.txt agrees with the trace");
     mlperf_free(&m);
     return ERR_OK;
 }
@@ -92,7 +101,8 @@ static enum err_code analyze_trace(struct analysis *a, const char *path, struct 
     add_common_gates(a);
     char detail[100];
     double lost = samples.count ? (double)t.lost / (double)samples.count : 0;
-    snprintf(detail, sizeof(detail), "%llu of %zu samples", (unsigned long long)t.lost, samples.count);
+    snprintf(detail, sizeof(detail), "%llu of %zu samples", (unsigned long long)t.lost,
+             samples.count);
     add_gate(a, "lost_samples", lost <= 0.001, lost, 0.001, detail);
     struct signal_report report = signal_inspect(&samples, t.rate_hz, 1.0);
     struct err why = {.detail = "the current varies as a current does"};
@@ -105,19 +115,20 @@ static enum err_code analyze_trace(struct analysis *a, const char *path, struct 
 
 static void print_table(const struct analysis *a, double median_j)
 {
-    printf("%llu samples at %g Hz\n%10s %10s %14s %11s %16s\n", (unsigned long long)a->samples, a->rate_hz,
-           "start s", "end s", "energy J", "inferences", "J/inference");
+    printf("%llu samples at %g Hz\n%10s %10s %14s %11s %16s\n", (unsigned long long)a->samples,
+           a->rate_hz, "start s", "end s", "energy J", "inferences", "J/inference");
     size_t i;
     json_t *w;
-    json_array_foreach (a->windows, i, w)
-        printf("%10.3f %10.3f %14.6g %11lld %16.6g\n", json_real_value(json_object_get(w, "start_s")),
-               json_real_value(json_object_get(w, "end_s")), json_real_value(json_object_get(w, "energy_j")),
-               (long long)json_integer_value(json_object_get(w, "inferences")),
-               json_real_value(json_object_get(w, "energy_per_inference_j")));
+    json_array_foreach(a->windows, i, w) printf(
+        "%10.3f %10.3f %14.6g %11lld %16.6g\n", json_real_value(json_object_get(w, "start_s")),
+        json_real_value(json_object_get(w, "end_s")),
+        json_real_value(json_object_get(w, "energy_j")),
+        (long long)json_integer_value(json_object_get(w, "inferences")),
+        json_real_value(json_object_get(w, "energy_per_inference_j")));
     if (a->known)
         printf("median %.9g J per inference\n", median_j);
     json_t *g;
-    json_array_foreach (a->gates, i, g)
+    json_array_foreach(a->gates, i, g)
         printf("%-18s %s  %s\n", json_string_value(json_object_get(g, "name")),
                json_is_true(json_object_get(g, "passed")) ? "passed" : "FAILED",
                json_string_value(json_object_get(g, "detail")));
@@ -128,9 +139,10 @@ static void print_analysis(const struct analysis *a, bool json)
     /* a median over some of the windows would not be the median */
     bool whole = a->known && a->known == a->count;
     double median_j = stat_median(a->per_inference_j, a->known);
-    json_t *out = json_pack("{s:f,s:I,s:O,s:o,s:O}", "sample_rate_hz", a->rate_hz, "samples", (json_int_t)a->samples,
-                            "windows", a->windows, "median_energy_per_inference_j",
-                            whole ? json_real(median_j) : json_null(), "gates", a->gates);
+    json_t *out =
+        json_pack("{s:f,s:I,s:O,s:o,s:O}", "sample_rate_hz", a->rate_hz, "samples",
+                  (json_int_t)a->samples, "windows", a->windows, "median_energy_per_inference_j",
+                  whole ? json_real(median_j) : json_null(), "gates", a->gates);
     if (json)
         power_print(out);
     else
@@ -144,7 +156,8 @@ enum err_code power_analyze(const char *path, bool json, struct err *e)
     if (stat(path, &st))
         return err_set(e, IO, "there is no %s", path);
     struct analysis a = {.windows = json_array(), .gates = json_array()};
-    enum err_code code = S_ISDIR(st.st_mode) ? analyze_mlperf(&a, path, e) : analyze_trace(&a, path, e);
+    enum err_code code =
+        S_ISDIR(st.st_mode) ? analyze_mlperf(&a, path, e) : analyze_trace(&a, path, e);
     if (!code && !a.per_inference_j)
         code = err_set(e, INTERNAL, "no memory");
     if (!code)

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/power_analyze.h"
 #include "worker/lab/recorder.h"
+#include "worker/power_analyze.h"
 
 /* Exit codes, as in docs/measurement.md. */
 enum { EXIT_DONE = 0, EXIT_LOCAL = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_METER = 4 };
@@ -31,7 +31,8 @@ static const char usage[] =
 
 static int usage_error(const char *what, const char *value)
 {
-    fprintf(stderr, "switchyard-worker power: %s%s%s\n%s", what, value ? " " : "", value ? value : "", usage);
+    fprintf(stderr, "switchyard-worker power: %s%s%s\n%s", what, value ? " " : "",
+            value ? value : "", usage);
     return EXIT_USAGE;
 }
 
@@ -161,7 +162,8 @@ static void on_news(void *ctx, const struct meter_news *news)
 
 static enum err_code run_record(struct record *r, const struct record_options *o)
 {
-    r->config = (struct meter_config){.port = o->port, .volts_v = o->volts_v, .rate_hz = o->rate_hz};
+    r->config =
+        (struct meter_config){.port = o->port, .volts_v = o->volts_v, .rate_hz = o->rate_hz};
     r->wanted = (uint64_t)llround(o->seconds * o->rate_hz);
     if (o->rate_hz >= RATE_FOR_WHOLE_BLOCKS_HZ)
         r->until = r->wanted;
@@ -183,8 +185,8 @@ static enum err_code keep_trace(struct record *r, const char *path)
 {
     char sha256[TRACE_SHA_TEXT];
     uint64_t bytes;
-    r->recorder.trace.provenance = json_pack("{s:s,s:s,s:s}", "meter", r->info.model, "serial", r->info.serial,
-                                             "version", r->info.version);
+    r->recorder.trace.provenance = json_pack("{s:s,s:s,s:s}", "meter", r->info.model, "serial",
+                                             r->info.serial, "version", r->info.version);
     return path ? trace_write(&r->recorder.trace, path, sha256, &bytes, &r->err) : ERR_OK;
 }
 
@@ -197,20 +199,21 @@ static void print_record(struct record *r, bool json)
     char meter[160];
     snprintf(meter, sizeof(meter), "%s%s%s (version %s)", r->info.model, *r->info.serial ? " " : "",
              r->info.serial, *r->info.version ? r->info.version : "unknown");
-    json_t *out = json_pack("{s:I,s:I,s:f,s:f,s:f,s:f,s:f,s:s,s:O}", "samples", (json_int_t)samples.count, "lost",
-                            (json_int_t)r->recorder.trace.lost, "duration_s", (double)samples.count / rate_hz,
-                            "volts", r->config.volts_v, "mean_a", sum_mean_a(&sum), "charge_c", charge_c,
-                            "energy_j", charge_c * r->config.volts_v, "meter", meter, "warnings",
-                            r->recorder.warnings);
+    json_t *out = json_pack(
+        "{s:I,s:I,s:f,s:f,s:f,s:f,s:f,s:s,s:O}", "samples", (json_int_t)samples.count, "lost",
+        (json_int_t)r->recorder.trace.lost, "duration_s", (double)samples.count / rate_hz, "volts",
+        r->config.volts_v, "mean_a", sum_mean_a(&sum), "charge_c", charge_c, "energy_j",
+        charge_c * r->config.volts_v, "meter", meter, "warnings", r->recorder.warnings);
     if (json)
         power_print(out);
     else
-        printf("%s\n%zu samples, %.6g s at %.4g V\nmean    %.6g A\ncharge  %.6g C\nenergy  %.6g J\n", meter,
-               samples.count, (double)samples.count / rate_hz, r->config.volts_v, sum_mean_a(&sum), charge_c,
-               charge_c * r->config.volts_v);
+        printf(
+            "%s\n%zu samples, %.6g s at %.4g V\nmean    %.6g A\ncharge  %.6g C\nenergy  %.6g J\n",
+            meter, samples.count, (double)samples.count / rate_hz, r->config.volts_v,
+            sum_mean_a(&sum), charge_c, charge_c * r->config.volts_v);
     size_t i;
     json_t *warning;
-    json_array_foreach (r->recorder.warnings, i, warning)
+    json_array_foreach(r->recorder.warnings, i, warning)
         fprintf(stderr, "switchyard-worker power: warning: %s\n", json_string_value(warning));
     json_decref(out);
 }
@@ -246,10 +249,10 @@ static bool parse_number(const char *text, double low, double high, double *out)
 static int record_main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"port", required_argument, NULL, 'p'},    {"volts", required_argument, NULL, 'v'},
-        {"rate", required_argument, NULL, 'r'},    {"seconds", required_argument, NULL, 's'},
-        {"trace", required_argument, NULL, 't'},   {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"port", required_argument, NULL, 'p'},  {"volts", required_argument, NULL, 'v'},
+        {"rate", required_argument, NULL, 'r'},  {"seconds", required_argument, NULL, 's'},
+        {"trace", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},        {0},
     };
     struct record_options o = {0};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {

@@ -1,0 +1,208 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+static const double bit_s = 1.0 / 115200;
+
+bool board_open(struct sim *s)
+{
+    struct board *b = &s->board;
+    char link[PATH_MAX_BYTES + 8];
+    snprintf(link, sizeof(link), "%s/uart", s->dir);
+    snprintf(b->image, sizeof(b->image), "%.490s/flash.elf", s->dir);
+    b->qemu_fd = -1;
+    b->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (b->inotify_fd < 0 ||
+        inotify_add_watch(b->inotify_fd, s->dir, IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
+        return false;
+    return pty_open(&b->uart_fd, &b->uart_slave, link);
+}
+
+static void set_state(struct sim *s, enum board_state state)
+{
+    uint64_t now = now_ns();
+    if (s->meter.mode == METER_RUNNING)
+        stream_advance(s, now); /* samples up to now belong to the old state */
+    s->board.state = state;
+    s->board.since_ns = now;
+}
+
+static void run_qemu(struct board *b, int fd)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(fd, STDIN_FILENO);
+    dup2(fd, STDOUT_FILENO);
+    int null = open("/dev/null", O_WRONLY);
+    if (null >= 0)
+        dup2(null, STDERR_FILENO);
+    execlp("qemu-system-arm", "qemu-system-arm", "-M", b->machine, "-kernel", b->image, "-display",
+           "none", "-monitor", "none", "-chardev", "stdio,id=uart,signal=off", "-serial",
+           "chardev:uart", (char *)NULL);
+    _exit(127);
+}
+
+static void stop_qemu(struct board *b)
+{
+    if (b->qemu > 0) {
+        kill(b->qemu, SIGKILL);
+        waitpid(b->qemu, NULL, 0);
+    }
+    if (b->qemu_fd >= 0)
+        close(b->qemu_fd);
+    b->qemu = 0;
+    b->qemu_fd = -1;
+    b->line_len = 0;
+}
+
+static void start_qemu(struct sim *s)
+{
+    struct board *b = &s->board;
+    int pair[2];
+    if (access(b->image, R_OK) || fault_for_command(s, "no-boot", "boot") ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return;
+    b->qemu = fork();
+    if (b->qemu == 0)
+        run_qemu(b, pair[1]);
+    close(pair[1]);
+    b->qemu_fd = pair[0];
+    fcntl(b->qemu_fd, F_SETFL, O_NONBLOCK);
+}
+
+void board_power(struct sim *s, bool on)
+{
+    struct board *b = &s->board;
+    if (!b->present || b->powered == on)
+        return;
+    b->powered = on;
+    stop_qemu(b);
+    set_state(s, on ? BOARD_BOOTING : BOARD_OFF);
+    if (on)
+        start_qemu(s);
+}
+
+void board_brown_out(struct sim *s, uint64_t dark_ns)
+{
+    if (!s->board.powered)
+        return;
+    board_power(s, false);
+    s->board.reboot_at_ns = now_ns() + dark_ns;
+}
+
+static double model_active_a(const char *machine, const char *banner)
+{
+    const char *model = strstr(banner, "model=");
+    uint32_t hash = 2166136261u;
+    for (const char *p = model ? model : ""; *p && *p != ' '; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    double base_a = strstr(machine, "plus") ? 0.022 : 0.0165;
+    return base_a * (0.9 + 0.2 * (hash % 1000) / 1000.0);
+}
+
+static void open_window(struct sim *s, const char *line)
+{
+    struct truth_run *run = truth_run(s);
+    const char *n = strstr(line, "n=");
+    set_state(s, BOARD_INFERRING);
+    s->board.window_n = n ? atol(n + 2) : 0;
+    if (run && s->meter.mode == METER_RUNNING && run->window_count < WINDOWS_MAX)
+        run->windows[run->window_count++] =
+            (struct truth_window){s->meter.samples, 0, s->board.window_n, 0, 0};
+}
+
+static void close_window(struct sim *s)
+{
+    struct truth_run *run = truth_run(s);
+    set_state(s, BOARD_IDLE);
+    if (run && run->window_count && !run->windows[run->window_count - 1].end)
+        run->windows[run->window_count - 1].end = s->meter.samples;
+}
+
+static void take_mark(struct sim *s, const char *line)
+{
+    if (!strncmp(line, "SY-BOOT", 7)) {
+        s->board.active_a = model_active_a(s->board.machine, line);
+        set_state(s, BOARD_IDLE);
+    } else if (!strncmp(line, "SY-START", 8))
+        open_window(s, line);
+    else if (!strncmp(line, "SY-END", 6))
+        close_window(s);
+}
+
+static void scan_marks(struct sim *s, const char *bytes, size_t len)
+{
+    struct board *b = &s->board;
+    for (size_t i = 0; i < len; i++) {
+        /* The window ends when the firmware begins to say so; it opens when the line is out. */
+        if (bytes[i] == '\n') {
+            b->line[b->line_len] = 0;
+            b->line_len = 0;
+            take_mark(s, b->line);
+        } else if (bytes[i] != '\r' && b->line_len < sizeof(b->line) - 1)
+            b->line[b->line_len++] = bytes[i];
+    }
+}
+
+void board_from_qemu(struct sim *s)
+{
+    char bytes[4096];
+    ssize_t n = read(s->board.qemu_fd, bytes, sizeof(bytes));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        stop_qemu(&s->board);
+        return;
+    }
+    scan_marks(s, bytes, (size_t)n);
+    s->board.uart_until_ns = now_ns() + (uint64_t)((double)n * 10 * bit_s * 1e9);
+    if (write(s->board.uart_fd, bytes, (size_t)n) < n)
+        return; /* nobody reads the UART: a real one loses bytes too */
+}
+
+void board_from_uart(struct sim *s)
+{
+    char bytes[1024];
+    ssize_t n = read(s->board.uart_fd, bytes, sizeof(bytes));
+    if (n > 0 && s->board.qemu_fd >= 0 && write(s->board.qemu_fd, bytes, (size_t)n) < n)
+        return;
+}
+
+void board_image_changed(struct sim *s)
+{
+    _Alignas(struct inotify_event) char events[4096];
+    bool ours = false;
+    for (ssize_t n; (n = read(s->board.inotify_fd, events, sizeof(events))) > 0;)
+        for (char *p = events; p < events + n;) {
+            struct inotify_event *event = (void *)p;
+            ours |= event->len && !strcmp(event->name, "flash.elf");
+            p += sizeof(*event) + event->len;
+        }
+    if (!ours || !s->board.powered)
+        return;
+    stop_qemu(&s->board);
+    set_state(s, BOARD_BOOTING);
+    start_qemu(s);
+}
+
+void board_tick(struct sim *s)
+{
+    struct board *b = &s->board;
+    if (b->reboot_at_ns && now_ns() >= b->reboot_at_ns) {
+        b->reboot_at_ns = 0;
+        board_power(s, true);
+    }
+}
+
+void board_close(struct sim *s)
+{
+    stop_qemu(&s->board);
+}
