@@ -1,0 +1,322 @@
+/* board.flash: an image onto the run's board, proven by the build id in its boot banner.
+ *
+ *   CONNECT ─> SUPPLY_OFF ─> WRITE ─> SUPPLY_ON ─> BANNER ─> done
+ *                  ^                                 │
+ *                  └── no banner in time: cut the supply and try again, `power_cycles` times
+ *
+ * Each stage ends with one event: the meter is ready, the image is written, the banner is read. The
+ * supply comes from the meter and stays on.  A back-end that writes a powered board gets the supply
+ * before WRITE, too. The UART is opened before the supply comes, so that the banner cannot be
+ * missed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/io/uv_serial.h"
+#include "worker/lab/board.h"
+#include "worker/lab/meter.h"
+
+enum { UART_BAUD = 115200, LINE_BYTES = 256, METER_TIMEOUT_MS = 15000 };
+
+static const struct step_param params[] = {
+    /* clang-format off */
+    {"image",        FLOW_STRING,   true,  NULL,  "the ELF file, as firmware.build gives it"},
+    {"build_id",     FLOW_STRING,   true,  NULL,  "what the boot banner must show"},
+    {"volts",        FLOW_NUMBER,   false, "3.3", "supply of the board"},
+    {"boot_timeout", FLOW_DURATION, false, "10",  "from supply on to the banner"},
+    {"power_cycles", FLOW_INTEGER,  false, "1",   "how often the supply is cut and given again when no banner comes"},
+    /* clang-format on */
+};
+
+static const struct step_output outputs[] = {
+    {"bench", FLOW_STRING, "name of the bench"},
+    {"banner", FLOW_STRING, "the boot line that proved it"},
+    {"emulated", FLOW_BOOLEAN, "the board is not hardware"},
+    {"volts", FLOW_NUMBER, "supply of the board"},
+};
+
+enum stage { CONNECT, SUPPLY_OFF, SUPPLY_FOR_WRITE, WRITE, SUPPLY_ON, BANNER, OVER };
+
+struct flash {
+    enum stage stage;
+    struct board_flash what;
+    const struct board_backend *backend;
+    struct meter *meter;
+    struct uv_serial *uart;
+    uv_timer_t *timer; /* frees itself: it may outlive the call by a loop round */
+    int64_t cycles_left;
+    bool written;
+    char line[LINE_BYTES], banner[LINE_BYTES];
+    size_t line_len;
+};
+
+static void enter(struct step_call *call, enum stage stage);
+
+/* ---- the end ---- */
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+    free(timer);
+}
+
+static void finish(struct step_call *call, enum err_code code)
+{
+    struct flash *f = call->state;
+
+    if (f->stage == OVER)
+        return;
+    f->stage = OVER;
+    uv_close((uv_handle_t *)f->timer, on_timer_closed);
+    uv_serial_close(f->uart);
+    if (f->meter)
+        v3pwr_meter.close(f->meter);
+    if (!code) {
+        step_output(call, "bench", json_string(f->what.bench->name));
+        step_output(call, "banner", json_string(f->banner));
+        step_output(call, "emulated", json_boolean(f->what.bench->emulated));
+        step_output(call, "volts", json_real(step_number(call, "volts")));
+    }
+    step_done(call, code);
+}
+
+/* ---- time ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct step_call *call = timer->data;
+    struct flash *f = call->state;
+
+    if (f->stage != BANNER) {
+        finish(call, err_set(&call->err, TIMEOUT, "bench %s: the meter does not answer",
+                             f->what.bench->name));
+    } else if (f->cycles_left-- > 0) {
+        step_log(call, LOG_WARN, "no banner in %g s: cutting the supply and trying again",
+                 step_number(call, "boot_timeout"));
+        enter(call, SUPPLY_OFF);
+    } else {
+        finish(call, err_set(&call->err, TIMEOUT,
+                             "bench %s: the board did not boot: no line `SY-BOOT build=%s ...` "
+                             "within %g s; last heard: %s",
+                             f->what.bench->name, step_string(call, "build_id"),
+                             step_number(call, "boot_timeout"), f->line[0] ? f->line : "nothing"));
+    }
+}
+
+static void arm(struct step_call *call, double delay_ms)
+{
+    struct flash *f = call->state;
+    uv_timer_start(f->timer, on_timer, (uint64_t)delay_ms, 0);
+}
+
+/* ---- the banner ---- */
+
+/* "SY-BOOT build=<id> target=<machine> model=<name>" */
+static void read_line(struct step_call *call)
+{
+    static const char mark[] = "SY-BOOT build=";
+    struct flash *f = call->state;
+    const char *expected = step_string(call, "build_id");
+    const char *at = strstr(f->line, mark);
+
+    if (!at) {
+        step_log(call, LOG_DEBUG, "board: %s", f->line);
+        return;
+    }
+    const char *id = at + sizeof(mark) - 1;
+    size_t len = strcspn(id, " ");
+    if (len != strlen(expected) || memcmp(id, expected, len) != 0) {
+        finish(call,
+               err_set(&call->err, CONFLICT, "bench %s: the board runs build %.*s, expected %s",
+                       f->what.bench->name, (int)len, id, expected));
+        return;
+    }
+    step_log(call, LOG_INFO, "%s", at);
+    strcpy(f->banner, at);
+    if (f->stage == BANNER)
+        finish(call, ERR_OK);
+}
+
+static void on_bytes(void *ctx, const uint8_t *bytes, size_t len)
+{
+    struct step_call *call = ctx;
+    struct flash *f = call->state;
+
+    if (f->stage != SUPPLY_ON && f->stage != BANNER)
+        return; /* what an earlier program said */
+    for (size_t i = 0; i < len && f->stage != OVER; i++) {
+        if (bytes[i] == '\n') {
+            f->line[f->line_len] = 0;
+            f->line_len = 0;
+            read_line(call);
+        } else if (bytes[i] >= ' ' && bytes[i] < 0x7f && f->line_len + 1 < LINE_BYTES) {
+            f->line[f->line_len++] = (char)bytes[i];
+        }
+    }
+}
+
+static void on_gone(void *ctx, const char *why)
+{
+    struct step_call *call = ctx;
+    struct flash *f = call->state;
+    finish(call, err_set(&call->err, IO, "bench %s: the board's serial port is gone: %s",
+                         f->what.bench->name, why));
+}
+
+/* ---- stages ---- */
+
+static void on_written(struct step_call *call, enum err_code code)
+{
+    struct flash *f = call->state;
+
+    if (f->stage == OVER)
+        return;
+    if (code) {
+        finish(call, code);
+        return;
+    }
+    f->written = true;
+    enter(call, f->backend->needs_supply ? SUPPLY_OFF : SUPPLY_ON);
+}
+
+/* The meter has done what the stage asked for. */
+static void on_ready(struct step_call *call)
+{
+    struct flash *f = call->state;
+
+    switch (f->stage) {
+    case CONNECT:
+        enter(call, SUPPLY_OFF);
+        break;
+    case SUPPLY_OFF:
+        enter(call, f->written ? SUPPLY_ON : f->backend->needs_supply ? SUPPLY_FOR_WRITE : WRITE);
+        break;
+    case SUPPLY_FOR_WRITE:
+        enter(call, WRITE);
+        break;
+    case SUPPLY_ON:
+        enter(call, BANNER);
+        break;
+    case WRITE:
+    case BANNER:
+    case OVER:
+        break;
+    }
+}
+
+static void on_news(void *ctx, const struct meter_news *news)
+{
+    struct step_call *call = ctx;
+    struct flash *f = call->state;
+
+    if (f->stage == OVER)
+        return;
+    if (news->kind == METER_READY) {
+        on_ready(call);
+    } else if (news->kind == METER_WARNING) {
+        step_log(call, LOG_WARN, "meter: %s", news->text);
+    } else if (news->kind == METER_FAILED) {
+        call->err = *news->err;
+        finish(call, news->err->code);
+    }
+}
+
+static enum err_code open_uart(struct step_call *call)
+{
+    struct flash *f = call->state;
+    struct uv_serial_listener listener = {.ctx = call, .bytes = on_bytes, .gone = on_gone};
+
+    if (f->uart)
+        return ERR_OK;
+    return uv_serial_open(call->loop, f->what.bench->uart, UART_BAUD, listener, &f->uart,
+                          &call->err);
+}
+
+static void connect_meter(struct step_call *call)
+{
+    struct flash *f = call->state;
+    struct meter_config config = {
+        .port = f->what.bench->meter_port,
+        .volts_v = step_number(call, "volts"),
+        .rate_hz = meter_rates_hz[0],
+    };
+    struct meter_listener listener = {.ctx = call, .news = on_news};
+    enum err_code code = v3pwr_meter.open(call->loop, &config, listener, &f->meter, &call->err);
+    if (code)
+        finish(call, code);
+}
+
+static void enter(struct step_call *call, enum stage stage)
+{
+    struct flash *f = call->state;
+    enum err_code code;
+
+    f->stage = stage;
+    f->line_len = 0;
+    arm(call, stage == BANNER ? 1000 * step_number(call, "boot_timeout") : METER_TIMEOUT_MS);
+    switch (stage) {
+    case CONNECT:
+        connect_meter(call);
+        break;
+    case SUPPLY_OFF:
+        f->line[0] = f->banner[0] = 0;
+        v3pwr_meter.power(f->meter, false);
+        break;
+    case SUPPLY_FOR_WRITE:
+        v3pwr_meter.power(f->meter, true);
+        break;
+    case WRITE:
+        uv_timer_stop(f->timer); /* the task's own time-out holds */
+        step_work(call, f->backend->write, on_written, &f->what);
+        break;
+    case SUPPLY_ON:
+        code = open_uart(call);
+        if (code)
+            finish(call, code);
+        else
+            v3pwr_meter.power(f->meter, true);
+        break;
+    case BANNER:
+        if (f->banner[0])
+            finish(call, ERR_OK);
+        break;
+    case OVER:
+        break;
+    }
+}
+
+static void cancel(struct step_call *call)
+{
+    finish(call, err_set(&call->err, CANCELLED, "flashing was cancelled"));
+}
+
+static void start(struct step_call *call)
+{
+    struct flash *f = arena_new(call->arena, struct flash);
+    enum err_code code = bench_of(call, &f->what.bench);
+
+    call->state = f;
+    if (!code && !(f->backend = board_backend_find(f->what.bench->backend)))
+        code = err_set(&call->err, INVALID, "bench %s: there is no flash back-end %s",
+                       f->what.bench->name, f->what.bench->backend);
+    if (!code && !(f->timer = malloc(sizeof(*f->timer))))
+        code = err_set(&call->err, INTERNAL, "out of memory");
+    if (code) {
+        f->stage = OVER;
+        step_done(call, code);
+        return;
+    }
+    uv_timer_init(call->loop, f->timer);
+    f->timer->data = call;
+    f->what.image = step_path(call, step_string(call, "image"));
+    f->cycles_left = step_integer(call, "power_cycles");
+    enter(call, CONNECT);
+}
+
+const struct step board_flash_step = {
+    .schema = {.name = "board.flash",
+               .doc = "Brings an image onto the run's board and proves it by the boot banner.",
+               STEP_PARAMS(params),
+               STEP_OUTPUTS(outputs)},
+    .hardware = true,
+    .start = start,
+    .cancel = cancel,
+};

@@ -1,0 +1,75 @@
+/* board.off: cuts the supply of the run's board, as an `always:` task. */
+#include "worker/lab/bench.h"
+#include "worker/lab/meter.h"
+#include "worker/steps.h"
+
+static const struct step_output outputs[] = {
+    {"bench", FLOW_STRING, "name of the bench"},
+};
+
+struct off {
+    struct meter *meter;
+    bool asked, over;
+};
+
+static void finish(struct step_call *call, enum err_code code)
+{
+    struct off *o = call->state;
+    if (o->over)
+        return;
+    o->over = true;
+    if (o->meter)
+        v3pwr_meter.close(o->meter);
+    step_done(call, code);
+}
+
+static void on_news(void *ctx, const struct meter_news *news)
+{
+    struct step_call *call = ctx;
+    struct off *o = call->state;
+
+    if (o->over)
+        return;
+    if (news->kind == METER_FAILED) {
+        call->err = *news->err;
+        finish(call, news->err->code);
+    } else if (news->kind == METER_READY && !o->asked) {
+        o->asked = true;
+        v3pwr_meter.power(o->meter, false);
+    } else if (news->kind == METER_READY) {
+        step_log(call, LOG_INFO, "the board's supply is off");
+        finish(call, ERR_OK);
+    }
+}
+
+static void cancel(struct step_call *call)
+{
+    finish(call, err_set(&call->err, CANCELLED, "cancelled before the supply was off"));
+}
+
+static void start(struct step_call *call)
+{
+    struct off *o = arena_new(call->arena, struct off);
+    const struct bench *bench;
+    enum err_code code = bench_of(call, &bench);
+
+    call->state = o;
+    if (!code) {
+        struct meter_config config = {
+            .port = bench->meter_port, .volts_v = 3.3, .rate_hz = meter_rates_hz[0]};
+        struct meter_listener listener = {.ctx = call, .news = on_news};
+        step_output(call, "bench", json_string(bench->name));
+        code = v3pwr_meter.open(call->loop, &config, listener, &o->meter, &call->err);
+    }
+    if (code)
+        finish(call, code);
+}
+
+const struct step board_off_step = {
+    .schema = {.name = "board.off",
+               .doc = "Cuts the supply of the run's board.",
+               STEP_OUTPUTS(outputs)},
+    .hardware = true,
+    .start = start,
+    .cancel = cancel,
+};
