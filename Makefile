@@ -98,6 +98,7 @@ $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.c.o $(B)/tests/fuzz/replay.c.o 
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(call pkg-libs,test) -o $@
 
+$(B)/tests/unit/test_board_flash: | $(B)/switchyard-benchsim
 unit: $(unit_tests) $(B)/switchyard-worker $(B)/switchyard-benchsim
 	$(Q)for t in $(unit_tests); do $$t || exit 1; done
 db: $(db_tests)
