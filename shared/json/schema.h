@@ -1,27 +1,50 @@
 /* JSON Schema Draft 2020-12 over parsed documents, with the words of Python's jsonschema.
  *
- * `format` and unknown keywords are ignored; $ref works within the schema ("#/definitions/X",
- * "#/$defs/X", any JSON pointer).  The work is bounded: a schema or a value that needs too many
- * steps is refused with a reason. Thread: any.   Source: json-schema.org 2020-12,
- * python-jsonschema 4.26 (messages, best_match). */
+ * `format`, unevaluated* and unknown keywords are ignored; $ref is a JSON pointer into the same
+ * schema
+ * ("#/definitions/X").  The work is bounded: a schema or value that needs too much of it is refused
+ * with a reason. Thread: any.   Source: json-schema.org 2020-12, python-jsonschema 4.26 (messages,
+ * best_match). */
 #pragma once
-#include "shared/base/err.h"
 #include "shared/json/doc.h"
 
-enum { SCHEMA_STEPS_MAX = 200000, SCHEMA_DEPTH_MAX = 100 };
+enum { SCHEMA_STEPS_MAX = 1000000, SCHEMA_DEPTH_MAX = 400 };
+
+/* How Prefect treats the schemas of parameters and job variables; {0} is the plain standard. */
+struct schema_rules {
+    /* Optional properties without a default accept null, `items` may be a list, definitions with a
+     * `block_type_slug` accept {"$ref": ...}. */
+    bool prefect;
+    bool null_for_defaults; /* optional properties with a default accept null too */
+    bool ignore_required;
+};
+
+enum schema_problem {
+    SCHEMA_OK,
+    SCHEMA_VALUE,     /* the value does not fit */
+    SCHEMA_REFERENCE, /* a $ref leads nowhere */
+    SCHEMA_PATTERN,   /* a regular expression does not compile or takes too long */
+    SCHEMA_CIRCULAR,  /* endless references */
+    SCHEMA_COSTLY,
+};
 
 struct schema_error {
-    const char *path;    /* of the value: `a.b`, `a.0`; "" for the root */
+    enum schema_problem problem;
+    const char *path;    /* of the value: `a.b[0]`; "" is the root */
     const char *message; /* `'x' is a required property` */
 };
 
-/* True when the value is valid.  Else *out_error is what jsonschema's best_match() picks. */
-MUST_CHECK bool schema_check(struct arena *a, struct val schema, struct val value,
-                             struct schema_error *out_error);
+/* True when the value is valid.  Else *out_error is what jsonschema's best_match() picks, in the
+ * arena. */
+MUST_CHECK bool schema_check(struct arena *a, struct val schema, const struct schema_rules *rules,
+                             struct val value, struct schema_error *out_error);
 
-/* True when the schema itself makes sense: keywords of the right type, patterns that compile,
- * references that exist. */
-MUST_CHECK bool schema_valid(struct arena *a, struct val schema, struct schema_error *out_error);
+/* True when the schema itself is one: keywords of the right type, patterns that compile. */
+MUST_CHECK bool schema_valid(struct arena *a, struct val schema, const struct schema_rules *rules,
+                             struct schema_error *out_error);
 
 /* `Validation failed for field 'a.b'. Failure reason: ...`, in the arena. */
 const char *schema_error_text(struct arena *a, const struct schema_error *error);
+
+/* Whether two values are equal as JSON Schema sees it: 1 is 1.0, but not true. */
+bool schema_equal(struct arena *a, struct val one, struct val two);

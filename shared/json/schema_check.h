@@ -1,0 +1,99 @@
+/* Between schema.c (application, choice of the error), schema_keywords.c and schema_text.c. */
+#pragma once
+#include "shared/json/schema.h"
+
+/* What is wrong; schema_text.c has a sentence for each. */
+// clang-format off
+enum wrong {
+    WRONG_TYPE, WRONG_ENUM, WRONG_CONST, WRONG_REQUIRED, WRONG_DEPENDENT, WRONG_FALSE,
+    WRONG_MINIMUM, WRONG_MAXIMUM, WRONG_ABOVE, WRONG_BELOW, WRONG_MULTIPLE, WRONG_EMPTY,
+    WRONG_SHORT, WRONG_NOT_EMPTY, WRONG_LONG, WRONG_FEW, WRONG_MANY, WRONG_PATTERN,
+    WRONG_UNIQUE, WRONG_EXTRA, WRONG_NO_PATTERN, WRONG_ITEMS, WRONG_CONTAINS,
+    WRONG_CONTAINS_FEW, WRONG_CONTAINS_MANY, WRONG_ANY, WRONG_EACH, WRONG_NOT,
+};
+// clang-format on
+
+/* Where a value stands; in the arena, so that errors can keep it. */
+struct place {
+    const struct place *outer;
+    struct val key; /* DOC_NONE: an item */
+    size_t index;
+    uint32_t depth;
+};
+
+struct wrong_value {
+    struct wrong_value *next;
+    enum wrong what;
+    const struct place *place;
+    struct val schema, keyword, instance;
+    struct val extra; /* the property, for messages about one */
+    size_t count;
+    struct val *matches;         /* WRONG_EACH: the schemas that fit */
+    struct wrong_value *context; /* why the branches of anyOf and oneOf did not fit */
+};
+
+struct wrongs {
+    struct wrong_value *first, **end;
+};
+
+struct compiled {
+    struct compiled *next;
+    const char *text;
+    void *code;
+};
+
+struct checker {
+    struct arena *arena;
+    const struct schema_rules *rules;
+    struct val root;
+    size_t steps;
+    enum schema_problem problem; /* anything but SCHEMA_OK ends the check */
+    const char *reason;
+    struct compiled *patterns;
+};
+
+/* One schema against one value. */
+struct application {
+    struct val schema, instance;
+    const struct place *place;
+    uint32_t depth;
+    bool processed;   /* Prefect rewrites the properties of this schema, see schema_rules */
+    bool accept_null; /* Prefect's anyOf [type, null] instead of the type */
+};
+
+void schema_apply(struct checker *c, const struct application *at, struct wrongs *out);
+/* A subschema against a part of the value. */
+void schema_descend(struct checker *c, const struct application *at, struct val schema,
+                    struct val part, const struct place *place, struct wrongs *out);
+bool schema_fits(struct checker *c, const struct application *at, struct val schema,
+                 struct val part);
+struct wrong_value *schema_wrong(struct checker *c, const struct application *at, enum wrong what,
+                                 struct val keyword, struct wrongs *out);
+const struct place *place_key(struct checker *c, const struct application *at, struct val key);
+const struct place *place_index(struct checker *c, const struct application *at, size_t index);
+void schema_stop(struct checker *c, enum schema_problem problem, const char *reason);
+/* False when the budget is used up. */
+bool schema_step(struct checker *c, size_t steps);
+struct val schema_resolve(struct checker *c, struct val pointer, bool *out_definition);
+bool schema_matches(struct checker *c, struct val pattern, struct val text);
+bool schema_is_type(struct val v, struct val type_name);
+bool schema_has_type(struct val v, struct val types);
+/* Members that neither `properties` nor `patternProperties` name, one at a time. */
+bool schema_is_extra(struct checker *c, struct val schema, struct val key);
+
+typedef void keyword_fn(struct checker *c, const struct application *at, struct val keyword,
+                        struct wrongs *out);
+/* schema_values.c */
+keyword_fn schema_check_type, schema_check_enum, schema_check_const, schema_check_minimum,
+    schema_check_maximum, schema_check_above, schema_check_below, schema_check_multiple,
+    schema_check_min_length, schema_check_max_length, schema_check_min_items,
+    schema_check_max_items, schema_check_min_properties, schema_check_max_properties,
+    schema_check_pattern;
+/* schema_equal() on the budget. */
+bool schema_same(struct checker *c, struct val one, struct val two);
+double schema_number(struct val v, double otherwise);
+/* NULL when the keyword checks nothing. */
+keyword_fn *schema_keyword(struct val name);
+
+const char *schema_text(struct checker *c, const struct wrong_value *w);
+const char *schema_path_text(struct checker *c, const struct place *place);

@@ -1,0 +1,53 @@
+/* The input is [schema, value].  Properties: every refusal has a problem and a sentence; a value
+ * equals itself, so it fits {"const": value}; Prefect's rules refuse nothing more than null and
+ * tuples explain. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/json/schema.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static void check(struct arena *a, struct val schema, const struct schema_rules *rules,
+                  struct val value)
+{
+    struct schema_error error = {0};
+
+    if (schema_check(a, schema, rules, value, &error))
+        return;
+    require(error.problem != SCHEMA_OK && error.path && error.message && error.message[0]);
+    require(strncmp(schema_error_text(a, &error), "Validation failed", 17) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct schema_rules plain, prefect = {true, true, false};
+    struct arena arena = {0};
+    struct schema_error error;
+    struct doc_error syntax;
+    struct doc doc;
+
+    if (size > 4096 || !doc_parse(&arena, (const char *)data, size, &doc, &syntax)) {
+        arena_reset(&arena);
+        return 0;
+    }
+    struct val_iter it = val_each(doc_root(&doc));
+    struct val schema = doc_root(&doc), value = doc_root(&doc);
+    if (val_type(schema) == DOC_ARRAY && val_next(&it))
+        schema = it.value;
+    if (val_next(&it))
+        value = it.value;
+    require(schema_equal(&arena, value, value));
+    check(&arena, schema, &plain, value);
+    check(&arena, schema, &prefect, value);
+    if (!schema_valid(&arena, schema, &plain, &error))
+        require(error.problem != SCHEMA_OK && error.message[0]);
+    arena_reset(&arena);
+    return 0;
+}
