@@ -1,5 +1,5 @@
 /* Column texts as PostgreSQL prints them, to JSON and to structs. */
-#include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,24 +145,27 @@ static void write_timestamp(struct buf *b, const struct column *c)
 /* A number of seconds, or an interval as `1 day -02:03:04.5`. */
 static bool parse_interval(const struct column *c, int64_t *out_us)
 {
-    char *end;
     int64_t days_us = 0, clock_us = 0;
     const char *at = c->text, *stop = c->text + c->len;
     const char *unit = memmem(at, c->len, "day", 3);
+    char *end;
 
     if (!unit && !memchr(at, ':', c->len)) {
-        *out_us = (int64_t)(strtod(at, &end) * US_PER_S + (*at == '-' ? -0.5 : 0.5));
-        return end == stop;
+        double us = strtod(at, &end) * US_PER_S;
+        if (end != stop || !(fabs(us) < 9e18))
+            return false;
+        *out_us = llrint(us);
+        return true;
     }
     if (unit) {
-        days_us = strtoll(at, NULL, 10) * 86400 * US_PER_S;
+        if (__builtin_mul_overflow(strtoll(at, NULL, 10), INT64_C(86400) * US_PER_S, &days_us))
+            return false;
         at = memchr(unit, ' ', (size_t)(stop - unit));
         at = at ? at + 1 : stop;
     }
     if (at < stop && duration_parse(at, (size_t)(stop - at), &clock_us))
         return false;
-    *out_us = days_us + clock_us;
-    return true;
+    return !__builtin_add_overflow(days_us, clock_us, out_us);
 }
 
 static void write_interval(struct buf *b, const struct column *c)

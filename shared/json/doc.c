@@ -5,7 +5,7 @@
 
 #include "shared/json/node.h"
 
-enum { NODES_MAX = 4 << 20, NO_NODE = UINT32_MAX };
+enum { NODES_MAX = 4 << 20, NO_NODE = INT32_MAX };
 
 struct parser {
     const char *start, *at, *end;

@@ -1,5 +1,6 @@
 /* Keywords about single values: types, numbers, strings, lengths; and equality. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/json/schema_check.h"
@@ -62,13 +63,45 @@ bool schema_has_type(struct val v, struct val types)
     return false;
 }
 
+struct entry {
+    const char *key;
+    struct val value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+
+    return order ? order : (x->value.node > y->value.node) - (x->value.node < y->value.node);
+}
+
+/* The members sorted by key; of duplicates the last.  Returns how many. */
+static size_t sorted_members(struct arena *a, struct val object, struct entry **out)
+{
+    struct entry *all = arena_array(a, struct entry, val_count(object) + 1);
+    size_t count = 0, kept = 0;
+
+    for (struct val_iter it = val_each(object); val_next(&it); count++)
+        all[count] = (struct entry){val_string(a, it.key, NULL), it.value};
+    qsort(all, count, sizeof(*all), by_key);
+    for (size_t i = 0; i < count; i++)
+        if (i + 1 == count || strcmp(all[i].key, all[i + 1].key) != 0)
+            all[kept++] = all[i];
+    *out = all;
+    return kept;
+}
+
 static bool equal_objects(struct arena *a, struct val one, struct val two)
 {
-    for (struct val_iter it = val_each(one); val_next(&it);) {
-        struct val other = val_get(two, val_string(a, it.key, NULL));
-        if (!other.doc || !schema_equal(a, it.value, other))
+    struct entry *x, *y;
+    size_t count = sorted_members(a, one, &x);
+
+    if (count != sorted_members(a, two, &y))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(x[i].key, y[i].key) != 0 || !schema_equal(a, x[i].value, y[i].value))
             return false;
-    }
     return true;
 }
 
@@ -89,10 +122,10 @@ bool schema_equal(struct arena *a, struct val one, struct val two)
     }
     if (val_type(one) != DOC_ARRAY && val_type(one) != DOC_OBJECT)
         return true;
-    if (val_count(one) != val_count(two))
-        return false;
     if (val_type(one) == DOC_OBJECT)
         return equal_objects(a, one, two);
+    if (val_count(one) != val_count(two))
+        return false;
     struct val_iter i = val_each(one), j = val_each(two);
     while (val_next(&i) && val_next(&j))
         if (!schema_equal(a, i.value, j.value))
