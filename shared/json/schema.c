@@ -309,8 +309,10 @@ static bool run(struct checker *c, struct val value, struct schema_error *out_er
     return false;
 }
 
-bool schema_check(struct arena *a, struct val schema, const struct schema_rules *rules,
-                  struct val value, struct schema_error *out_error)
+static const struct schema_rules plain;
+
+bool schema_check_as(struct arena *a, struct val schema, const struct schema_rules *rules,
+                     struct val value, struct schema_error *out_error)
 {
     struct checker c = {.arena = a, .rules = rules, .root = schema};
 
@@ -335,10 +337,9 @@ static bool patterns_compile(struct checker *c, struct val schema)
     return c->problem == SCHEMA_OK;
 }
 
-bool schema_valid(struct arena *a, struct val schema, const struct schema_rules *rules,
-                  struct schema_error *out_error)
+bool schema_valid_as(struct arena *a, struct val schema, const struct schema_rules *rules,
+                     struct schema_error *out_error)
 {
-    static const struct schema_rules plain;
     struct checker c = {.arena = a, .rules = &plain};
     struct doc *meta = arena_new(a, struct doc);
     struct doc_error error;
@@ -355,6 +356,17 @@ bool schema_valid(struct arena *a, struct val schema, const struct schema_rules 
         return true;
     *out_error = (struct schema_error){c.problem, "", c.reason};
     return false;
+}
+
+bool schema_check(struct arena *a, struct val schema, struct val value,
+                  struct schema_error *out_error)
+{
+    return schema_check_as(a, schema, &plain, value, out_error);
+}
+
+bool schema_valid(struct arena *a, struct val schema, struct schema_error *out_error)
+{
+    return schema_valid_as(a, schema, &plain, out_error);
 }
 
 const char *schema_error_text(struct arena *a, const struct schema_error *error)

@@ -10,7 +10,8 @@
 
 enum { SCHEMA_STEPS_MAX = 1000000, SCHEMA_DEPTH_MAX = 400 };
 
-/* How Prefect treats the schemas of parameters and job variables; {0} is the plain standard. */
+/* How Prefect treats the schemas of parameters and job variables; {0} is the plain standard, as in
+ * schema_check() and schema_valid(). */
 struct schema_rules {
     /* Optional properties without a default accept null, `items` may be a list, definitions with a
      * `block_type_slug` accept {"$ref": ...}. */
@@ -36,12 +37,16 @@ struct schema_error {
 
 /* True when the value is valid.  Else *out_error is what jsonschema's best_match() picks, in the
  * arena. */
-MUST_CHECK bool schema_check(struct arena *a, struct val schema, const struct schema_rules *rules,
-                             struct val value, struct schema_error *out_error);
+MUST_CHECK bool schema_check(struct arena *a, struct val schema, struct val value,
+                             struct schema_error *out_error);
+MUST_CHECK bool schema_check_as(struct arena *a, struct val schema,
+                                const struct schema_rules *rules, struct val value,
+                                struct schema_error *out_error);
 
 /* True when the schema itself is one: keywords of the right type, patterns that compile. */
-MUST_CHECK bool schema_valid(struct arena *a, struct val schema, const struct schema_rules *rules,
-                             struct schema_error *out_error);
+MUST_CHECK bool schema_valid(struct arena *a, struct val schema, struct schema_error *out_error);
+MUST_CHECK bool schema_valid_as(struct arena *a, struct val schema,
+                                const struct schema_rules *rules, struct schema_error *out_error);
 
 /* `Validation failed for field 'a.b'. Failure reason: ...`, in the arena. */
 const char *schema_error_text(struct arena *a, const struct schema_error *error);
