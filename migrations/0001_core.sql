@@ -395,6 +395,11 @@ CREATE FUNCTION uuid_floor(at timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE A
     SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
+-- When a UUIDv7 was made.
+CREATE FUNCTION uuid_time(id uuid) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
+    SELECT to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+$$;
+
 -- Makes the weekly partitions of a time-series table from one week back to `weeks` ahead.  Ids that are
 -- not UUIDv7 or far off in time go to the default partition.
 CREATE FUNCTION make_partitions(parent text, weeks integer) RETURNS void LANGUAGE plpgsql AS $$

@@ -15,6 +15,7 @@
 #include "server/db/migrate.h"
 #include "server/http/executor.h"
 #include "server/http/listener.h"
+#include "server/http/loop_calls.h"
 #include "server/http/openapi.h"
 #include "server/http/parking.h"
 #include "server/http/route.h"
@@ -186,6 +187,7 @@ static int serve(struct program *p)
     uv_loop_init(&s->loop);
     watch_signals(p);
     s->parking = parking_start(s);
+    s->loop_calls = loop_calls_start(s);
     s->executor = executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
     lanes_start(s);
     int status = EXIT_SUCCESS;
@@ -202,6 +204,7 @@ static int serve(struct program *p)
     uv_walk(&s->loop, close_handle, NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     parking_stop(s->parking);
+    loop_calls_stop(s->loop_calls);
     uv_loop_close(&s->loop);
     log_info("stopped", KV_S("program", "switchyard-server"));
     return status;

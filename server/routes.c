@@ -1,11 +1,15 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
 #include "server/api/admin.h"
+#include "server/api/events.h"
 #include "server/api/flows.h"
+#include "server/api/logs.h"
 #include "server/api/set_state.h"
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
+#include "server/model/event.h"
 #include "server/model/flow.h"
+#include "server/model/log.h"
 
 /* clang-format off */
 const struct route routes[] = {
@@ -34,6 +38,14 @@ const struct route routes[] = {
 
     /* flow runs */
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
+
+    /* logs */
+    {POST,   "/logs/",                       .submit = logs_create, .body = &log_create_resource, .flags = BODY_LIST, .doc = "Append lines."},
+    {POST,   "/logs/filter",                 logs_filter,         .flags = BODY_DOC | REPLY_LIST, .reply = &log_resource, .doc = "Lines that match."},
+
+    /* events */
+    {POST,   "/events",                      .submit = events_create, .body = &event_resource, .flags = BODY_LIST, .doc = "Take events in."},
+    {GET,    "/events/in",                   .socket = &events_in_socket, .flags = UPGRADE},
 };
 /* clang-format on */
 const size_t route_count = COUNT(routes);

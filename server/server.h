@@ -13,6 +13,7 @@ struct server {
     struct listener *listener;
     struct executor *executor;
     struct parking *parking;
+    struct loop_calls *loop_calls;
     struct websocket *websockets; /* all that are open; loop thread */
     struct cluster *cluster;      /* --dev, else NULL */
     struct secrets *secrets;      /* encryption of blocks at rest */

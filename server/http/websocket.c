@@ -15,7 +15,7 @@
 #include "server/http/route.h"
 #include "server/server.h"
 
-enum { PING_EVERY_MS = 20000 };
+enum { PING_EVERY_MS = 20000, HOLDS_MAX = 1000 };
 
 enum ws_phase { WS_AUTH, WS_OPEN, WS_CLOSING };
 
@@ -56,10 +56,11 @@ static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, 
         ws->early_used += n;
         return (ssize_t)n;
     }
-    ssize_t n = recv(ws->fd, bytes, len, 0);
+    bool full = ws->holds >= HOLDS_MAX; /* what was read first has to be done first */
+    ssize_t n = full ? -1 : recv(ws->fd, bytes, len, 0);
     if (n > 0)
         return n;
-    bool later = n < 0 && (errno == EAGAIN || errno == EINTR);
+    bool later = full || (n < 0 && (errno == EAGAIN || errno == EINTR));
     wslay_event_set_error(ctx, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
     ws->broken = ws->broken || !later;
     return -1;
