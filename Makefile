@@ -118,14 +118,21 @@ fuzz-run: $(B)/tests/fuzz/fuzz_$(T).c.o $(B)/libserver.a $(B)/libworker.a $(B)/l
 	$(Q)mkdir -p $(B)/corpus/$(T) && $(B)/fuzz_$(T) -max_total_time=$(or $(S),30) $(FUZZFLAGS) $(B)/corpus/$(T) tests/fuzz/corpus/$(T)
 
 PREFIX ?= /usr/local
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
+share := $(DESTDIR)$(PREFIX)/share
+install: ; $(Q)$(MAKE) --no-print-directory MODE=release all install-files
+install-files:
+	install -d $(DESTDIR)$(PREFIX)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
+	    $(share)/fish/vendor_completions.d $(share)/doc/switchyard
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	$(B)/switchyard completion bash > $(share)/bash-completion/completions/switchyard
+	$(B)/switchyard completion zsh > $(share)/zsh/site-functions/_switchyard
+	$(B)/switchyard completion fish > $(share)/fish/vendor_completions.d/switchyard.fish
+	install -m 644 README.md LICENSE docs/*.md $(share)/doc/switchyard
 
 c_files = $(shell git ls-files '*.c' '*.h')
 format: ; clang-format-14 -i $(c_files)
 lint:   ; tools/lint.sh
 clean:  ; rm -rf build
-.PHONY: all generated unit db fuzz-replay test test-all demo demo-ci bench bench-programs fuzz fuzz-run install format lint clean
+.PHONY: all generated unit db fuzz-replay test test-all demo demo-ci bench bench-programs fuzz fuzz-run install install-files format lint clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

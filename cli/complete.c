@@ -6,31 +6,30 @@ enum { MOST_NAMES = 200 };
 
 /* The shells ask `switchyard __complete WORD...` and get one candidate per line; the last word is
  * the one being typed. */
+/* clang-format off */
 static const struct {
     const char *shell, *script;
 } scripts[] = {
-    {"bash",
-     "_switchyard() {\n"
-     "    local IFS=$'\\n'\n"
-     "    local words=(\"${COMP_WORDS[@]:1:COMP_CWORD}\")\n"
-     "    COMPREPLY=($(compgen -W \"$(switchyard __complete -- \"${words[@]}\" 2>/dev/null)\" \\\n"
-     "        -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-     "}\n"
-     "complete -o default -F _switchyard switchyard\n"},
-    {"zsh",
-     "#compdef switchyard\n"
-     "_switchyard() {\n"
-     "    local -a found\n"
-     "    found=(\"${(@f)$(switchyard __complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
-     "    [[ -n \"$found\" ]] && compadd -- $found || _files\n"
-     "}\n"
-     "compdef _switchyard switchyard\n"},
+    {"bash", "_switchyard() {\n"
+             "    local i\n"
+             "    mapfile -t COMPREPLY < <(switchyard __complete -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+             "    for i in \"${!COMPREPLY[@]}\"; do printf -v \"COMPREPLY[$i]\" %q \"${COMPREPLY[i]}\"; done\n"
+             "}\n"
+             "complete -o default -F _switchyard switchyard\n"},
+    {"zsh",  "#compdef switchyard\n"
+             "_switchyard() {\n"
+             "    local -a found\n"
+             "    found=(\"${(@f)$(switchyard __complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
+             "    [[ -n \"$found\" ]] && compadd -- $found || _files\n"
+             "}\n"
+             "if [[ $funcstack[1] = _switchyard ]]; then _switchyard; else compdef _switchyard switchyard; fi\n"},
     {"fish", "function __switchyard_complete\n"
              "    set -l words (commandline -opc) (commandline -ct)\n"
              "    switchyard __complete -- $words[2..-1] 2>/dev/null\n"
              "end\n"
              "complete -c switchyard -a '(__switchyard_complete)'\n"},
 };
+/* clang-format on */
 
 enum err_code cmd_completion(struct cli *cli)
 {
@@ -43,16 +42,18 @@ enum err_code cmd_completion(struct cli *cli)
                    cli->words[0]);
 }
 
-static void offer(const char *word, const char *prefix, const char *dashes)
+static void offer(struct arena *a, const char *word, const char *prefix, const char *dashes)
 {
-    if (strncmp(word, prefix, strlen(prefix)) == 0)
+    /* One name per line: a name with control characters cannot be completed. */
+    bool plain = strcmp(safe_text(a, word), word) == 0;
+    if (plain && strncmp(word, prefix, strlen(prefix)) == 0)
         printf("%s%s\n", dashes, word);
 }
 
-static void offer_options(const struct option_row *row, const char *prefix)
+static void offer_options(struct arena *a, const struct option_row *row, const char *prefix)
 {
     for (; row && row->name; row++)
-        offer(row->name, prefix, "--");
+        offer(a, row->name, prefix, "--");
 }
 
 /* Names from the server, if it answers; silence otherwise. */
@@ -64,7 +65,7 @@ static void offer_names(struct cli *cli, const char *name, const char *prefix)
 
     if (!r || resource_list(cli, r, NULL, MOST_NAMES, &rows))
         return;
-    json_array_foreach(rows, i, row) offer(text_at(row, r->name_path), prefix, "");
+    json_array_foreach(rows, i, row) offer(&cli->arena, text_at(row, r->name_path), prefix, "");
 }
 
 enum err_code cmd_complete(struct cli *cli)
@@ -80,13 +81,13 @@ enum err_code cmd_complete(struct cli *cli)
             }
     if (strncmp(last, "-", 1) == 0) {
         const char *prefix = last + strspn(last, "-");
-        offer_options(at->options, prefix);
-        offer_options(global_options, prefix);
+        offer_options(&cli->arena, at->options, prefix);
+        offer_options(&cli->arena, global_options, prefix);
         return ERR_OK;
     }
     for (const struct command *c = at->subs; c && c->name; c++)
         if (c->about)
-            offer(c->name, last, "");
+            offer(&cli->arena, c->name, last, "");
     if (at->names)
         offer_names(cli, at->names, last);
     return ERR_OK;
