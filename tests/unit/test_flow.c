@@ -117,7 +117,7 @@ static const struct {
     {TASK("    uses: shell\n    with: {run: '{{ matrix.m }}'}\n"), "f.yaml:5:21: `matrix` has no meaning here, expected it in a task with a `matrix`\n"},
     {TASK("    uses: shell\n    with: {run: '{{ .Image }}'}\n"), "f.yaml:5:21: `.Image` is not a placeholder, expected a dotted name as in {{ parameters.x }}; `\\{{` stands for two braces\n"},
     {TASK("    uses: shell\n    with: {run: '{{ a | b }}'}\n"), "f.yaml:5:18: `{{ a | b }}` is not a placeholder, expected a dotted name as in {{ parameters.x }}; `\\{{` stands for two braces\n"},
-    {TASK("    uses: shell\n    with: {run: '{{ param.x }}'}\n"), "f.yaml:5:21: there is no placeholder `param`, expected one of parameters, tasks, matrix, run, devices, prefect\n"},
+    {TASK("    uses: shell\n    with: {run: '{{ param.x }}'}\n"), "f.yaml:5:21: there is no placeholder `param`, did you mean `parameters`?\n"},
     {TASK("    uses: shell\n    with: {run: '{{ prefect.blocks.s3 }}'}\n"), "f.yaml:5:21: expected prefect.blocks.TYPE.NAME or prefect.variables.NAME\n"},
     {TASK("    uses: shell\n    with: {run: '{{ run.ip }}'}\n"), "f.yaml:5:21: there is no member of the run `ip`, did you mean `id`?\n"},
     {TASK("    uses: shell\n    with: {run: '{{ devices.b.id }}'}\n"), "f.yaml:5:21: there is no device `b`\n"},
