@@ -355,9 +355,9 @@ void scope_task_run_over(struct task_run *tr)
     s->failed += tr->outcome == OUT_FAILED;
     s->cancelled_count += tr->outcome == OUT_CANCELLED;
     if (tr->outcome == OUT_FAILED && s->failed == 1)
-        snprintf(s->reason, sizeof(s->reason), "%s: %s", tr->name, tr->err.detail);
+        snprintf(s->reason, sizeof(s->reason), "`%s` failed: %s", tr->name, tr->err.detail);
     else if (tr->outcome == OUT_CANCELLED && !s->reason[0])
-        snprintf(s->reason, sizeof(s->reason), "%s was cancelled", tr->name);
+        snprintf(s->reason, sizeof(s->reason), "`%s` was cancelled", tr->name);
     if (--tr->task->open_runs == 0)
         task_over(tr->task);
 }
