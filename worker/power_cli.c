@@ -13,7 +13,7 @@
 /* Exit codes, as in docs/measurement.md. */
 enum { EXIT_DONE = 0, EXIT_LOCAL = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_METER = 4 };
 
-enum { WARM_UP_MS = 150, RATE_FOR_WHOLE_BLOCKS_HZ = 500 };
+enum { WARM_UP_MS = 150, WAIT_FOR_STAMP_S = 3 };
 
 static const char usage[] =
     "usage: switchyard-worker power record --port TTY --volts V --rate R --seconds S\n"
@@ -165,7 +165,9 @@ static enum err_code run_record(struct record *r, const struct record_options *o
     r->config =
         (struct meter_config){.port = o->port, .volts_v = o->volts_v, .rate_hz = o->rate_hz};
     r->wanted = (uint64_t)llround(o->seconds * o->rate_hz);
-    if (o->rate_hz >= RATE_FOR_WHOLE_BLOCKS_HZ)
+    uint64_t rest =
+        (STREAM_BLOCK_SAMPLES - r->wanted % STREAM_BLOCK_SAMPLES) % STREAM_BLOCK_SAMPLES;
+    if ((double)rest / o->rate_hz <= WAIT_FOR_STAMP_S)
         r->until = r->wanted;
     uv_loop_init(&r->loop);
     struct meter_listener listener = {r, on_news};

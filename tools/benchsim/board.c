@@ -44,9 +44,11 @@ static void run_qemu(struct board *b, int fd)
     int null = open("/dev/null", O_WRONLY);
     if (null >= 0)
         dup2(null, STDERR_FILENO);
-    execlp("qemu-system-arm", "qemu-system-arm", "-M", b->machine, "-kernel", b->image, "-display",
-           "none", "-monitor", "none", "-chardev", "stdio,id=uart,signal=off", "-serial",
-           "chardev:uart", (char *)NULL);
+    /* 16 or 32 ns per instruction: slower than this host emulates, see hold() */
+    const char *pace = strstr(b->machine, "plus") ? "shift=4" : "shift=5";
+    execlp("qemu-system-arm", "qemu-system-arm", "-M", b->machine, "-icount", pace, "-kernel",
+           b->image, "-display", "none", "-monitor", "none", "-chardev", "stdio,id=uart,signal=off",
+           "-serial", "chardev:uart", (char *)NULL);
     _exit(127);
 }
 
@@ -61,6 +63,7 @@ static void stop_qemu(struct board *b)
     b->qemu = 0;
     b->qemu_fd = -1;
     b->line_len = 0;
+    b->release_at_ns = 0;
 }
 
 static void start_qemu(struct sim *s)
@@ -138,34 +141,58 @@ static void take_mark(struct sim *s, const char *line)
         close_window(s);
 }
 
-static void scan_marks(struct sim *s, const char *bytes, size_t len)
+static void to_uart(struct sim *s, const char *bytes, size_t len)
+{
+    s->board.uart_until_ns = now_ns() + (uint64_t)((double)len * 10 * bit_s * 1e9);
+    if (write(s->board.uart_fd, bytes, len) < (ssize_t)len)
+        return; /* nobody reads the UART: a real one loses bytes too */
+}
+
+/* QEMU counts instructions (-icount), so the firmware's own time does not depend on this machine,
+ * but it runs ahead of the wall clock.  The end mark waits until the time that it tells is over,
+ * and the board draws its current until then. */
+static bool hold(struct sim *s, const char *line)
 {
     struct board *b = &s->board;
-    for (size_t i = 0; i < len; i++) {
-        /* The window ends when the firmware begins to say so; it opens when the line is out. */
-        if (bytes[i] == '\n') {
-            b->line[b->line_len] = 0;
-            b->line_len = 0;
-            take_mark(s, b->line);
-        } else if (bytes[i] != '\r' && b->line_len < sizeof(b->line) - 1)
-            b->line[b->line_len++] = bytes[i];
-    }
+    const char *us = strstr(line, " us=");
+    if (b->state != BOARD_INFERRING || strncmp(line, "SY-END", 6) || !us)
+        return false;
+    b->release_at_ns = b->since_ns + strtoull(us + 4, NULL, 10) * 1000;
+    snprintf(b->held, sizeof(b->held), "%.250s\r\n", line);
+    return true;
+}
+
+static void release(struct sim *s)
+{
+    s->board.release_at_ns = 0;
+    take_mark(s, s->board.held);
+    to_uart(s, s->board.held, strlen(s->board.held));
 }
 
 void board_from_qemu(struct sim *s)
 {
+    struct board *b = &s->board;
     char bytes[4096];
-    ssize_t n = read(s->board.qemu_fd, bytes, sizeof(bytes));
+    ssize_t n = read(b->qemu_fd, bytes, sizeof(bytes));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        stop_qemu(&s->board);
+        stop_qemu(b);
         return;
     }
-    scan_marks(s, bytes, (size_t)n);
-    s->board.uart_until_ns = now_ns() + (uint64_t)((double)n * 10 * bit_s * 1e9);
-    if (write(s->board.uart_fd, bytes, (size_t)n) < n)
-        return; /* nobody reads the UART: a real one loses bytes too */
+    for (ssize_t i = 0; i < n; i++) {
+        if (bytes[i] != '\n' && bytes[i] != '\r' && b->line_len < sizeof(b->line) - 3)
+            b->line[b->line_len++] = bytes[i];
+        if (bytes[i] != '\n')
+            continue;
+        b->line[b->line_len] = 0;
+        if (!hold(s, b->line)) {
+            take_mark(s, b->line);
+            memcpy(b->line + b->line_len, "\r\n", 2);
+            to_uart(s, b->line, b->line_len + 2);
+        }
+        b->line_len = 0;
+    }
 }
 
 void board_from_uart(struct sim *s)
@@ -196,6 +223,8 @@ void board_image_changed(struct sim *s)
 void board_tick(struct sim *s)
 {
     struct board *b = &s->board;
+    if (b->release_at_ns && now_ns() >= b->release_at_ns)
+        release(s);
     if (b->reboot_at_ns && now_ns() >= b->reboot_at_ns) {
         b->reboot_at_ns = 0;
         board_power(s, true);

@@ -232,7 +232,7 @@ static bool accepts(struct sim *s, const struct command *c, const char *argument
         /* fall through */
     case TAKES_NUMBER:
         value = suffixed(argument);
-        return has_word(c->words, argument) || (value >= c->low && value <= c->high);
+        return has_word(c->words, argument) || (value >= c->low - 1e-9 && value <= c->high + 1e-9);
     }
     return false;
 }

@@ -89,7 +89,9 @@ struct board {
     size_t line_len;
     double active_a;
     long window_n;
-    uint64_t reboot_at_ns; /* 0: none planned */
+    uint64_t reboot_at_ns;  /* 0: none planned */
+    char held[TEXT_MAX];    /* the end mark, until the emulated time is over */
+    uint64_t release_at_ns; /* 0: nothing is held */
 };
 
 bool board_open(struct sim *s);

@@ -39,7 +39,7 @@ enum signal_finding {
     SIGNAL_FINE,
     SIGNAL_EMPTY,
     SIGNAL_ZERO,        /* no current at all */
-    SIGNAL_INTERRUPTED, /* falls to zero in between */
+    SIGNAL_INTERRUPTED, /* falls to zero in between; value_a < 0: and stays there */
     SIGNAL_RANGE,       /* more than the meter can carry */
     SIGNAL_STUCK,       /* noise, then exactly one value */
     SIGNAL_CONSTANT,    /* exactly one value throughout: odd, not impossible */

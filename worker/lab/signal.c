@@ -5,7 +5,7 @@
 
 /* A lone sample this far from two neighbours that agree is damage or a very short event.  Up to
  * LONE_FEW of them are taken for damage when they carry more than LONE_WEIGHT of the charge. */
-static const double lone_factor = 1.9, lone_weight = 1e-3, neighbours_rel = 0.25;
+static const double lone_factor = 1.9, lone_weight = 2e-4, neighbours_rel = 0.25;
 enum { LONE_FEW = 3, RUN_SAMPLES = 200 };
 static const double zero_gap_s = 0.005, run_s = 0.02;
 
@@ -112,7 +112,9 @@ struct signal_report signal_inspect(const struct samples *samples, double rate_h
     if (s.over)
         return (struct signal_report){SIGNAL_RANGE, s.over_at, s.over, s.over_a};
     if (s.longest_zero >= 5 && (double)s.longest_zero >= zero_gap_s * rate_hz)
-        return (struct signal_report){SIGNAL_INTERRUPTED, s.longest_zero_at, s.longest_zero, 0};
+        return (struct signal_report){SIGNAL_INTERRUPTED, s.longest_zero_at, s.longest_zero,
+                                      s.longest_zero_at + s.longest_zero == samples->count ? -1
+                                                                                           : 0};
     if (s.lone && s.lone <= LONE_FEW && s.lone_excess_a > lone_weight * s.total_a)
         return (struct signal_report){SIGNAL_GLITCH, s.lone_at, s.lone, s.lone_a};
     double last_a = sample_a(samples, s.longest_run_end - 1);
@@ -135,6 +137,12 @@ enum err_code signal_judge(const struct signal_report *r, double rate_hz, struct
             e, INVALID,
             "zero current throughout: the measuring jumper is out, or the board is not supplied");
     case SIGNAL_INTERRUPTED:
+        if (r->value_a < 0)
+            return err_set(e, INVALID,
+                           "the current falls to zero at %.4f s and stays there: the supply is "
+                           "gone or the measuring "
+                           "jumper is out",
+                           at_s);
         return err_set(e, INVALID,
                        "the current falls to zero at %.4f s for %.4f s: the supply was interrupted "
                        "(brown-out)",

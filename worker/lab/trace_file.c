@@ -129,12 +129,33 @@ static void put_all(struct writer *w, const struct trace *t)
     put_part(w, "END ", NULL, 0);
 }
 
+/* A file is replaced at once or not at all; anything else (a pipe, a device) is written to. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && !S_ISREG(st.st_mode);
+}
+
+static bool close_writer(struct writer *w, int *out_errno)
+{
+    w->failed |= fflush(w->file) != 0;
+    *out_errno = errno;
+    if (!w->failed && fsync(fileno(w->file)) && errno != EINVAL) {
+        w->failed = true;
+        *out_errno = errno;
+    }
+    w->failed |= fclose(w->file) != 0;
+    return !w->failed;
+}
+
 enum err_code trace_write(const struct trace *t, const char *path,
                           char out_sha256[static TRACE_SHA_TEXT], uint64_t *out_bytes,
                           struct err *e)
 {
     char temporary[4096];
-    if (snprintf(temporary, sizeof(temporary), "%s.part", path) >= (int)sizeof(temporary))
+    bool special = is_special(path);
+    if (snprintf(temporary, sizeof(temporary), "%s%s", path, special ? "" : ".part") >=
+        (int)sizeof(temporary))
         return err_set(e, INVALID, "the path of the trace is too long");
     struct writer w = {.file = fopen(temporary, "wb"), .whole = EVP_MD_CTX_new()};
     if (!w.file) {
@@ -144,14 +165,13 @@ enum err_code trace_write(const struct trace *t, const char *path,
     EVP_DigestInit_ex(w.whole, EVP_sha256(), NULL);
     errno = 0;
     put_all(&w, t);
-    w.failed |= fflush(w.file) || fsync(fileno(w.file));
-    int why = errno;
-    w.failed |= fclose(w.file) != 0;
     uint8_t sha[SHA_BYTES];
     EVP_DigestFinal_ex(w.whole, sha, NULL);
     EVP_MD_CTX_free(w.whole);
-    if (w.failed || rename(temporary, path)) {
-        unlink(temporary);
+    int why;
+    if (!close_writer(&w, &why) || (!special && rename(temporary, path))) {
+        if (!special)
+            unlink(temporary);
         return err_set(e, IO, "cannot write the trace %s: %s", path, strerror(why ? why : EIO));
     }
     for (int i = 0; i < SHA_BYTES; i++)
