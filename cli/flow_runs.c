@@ -180,6 +180,20 @@ static const struct {
     {20, "INFO", COLOR_NONE}, {INT32_MIN, "DEBUG", COLOR_DIM},
 };
 
+/* "2026-01-01 09:30:00.125", the clock of the reader. */
+static const char *stamp_text(struct arena *a, const char *stamp)
+{
+    int64_t us;
+    struct tm tm;
+    char text[32];
+
+    if (!time_parse(stamp, strlen(stamp), &us))
+        return stamp;
+    time_t s = (time_t)(us / 1000000);
+    strftime(text, sizeof(text), "%F %T", localtime_r(&s, &tm));
+    return arena_printf(a, "%s.%03d", text, (int)(us % 1000000 / 1000));
+}
+
 static void put_log(struct cli *cli, struct arena *a, json_t *row)
 {
     int level = (int)json_integer_value(json_at(row, "level"));
@@ -194,9 +208,8 @@ static void put_log(struct cli *cli, struct arena *a, json_t *row)
         size_t len = strcspn(message, "\n");
         const char *line = safe_text(a, arena_strndup(a, message, len));
         if (first)
-            printf("%.10s %.12s %s%-5s%s %s\n", stamp, strlen(stamp) > 11 ? stamp + 11 : "",
-                   color_on(&cli->term, levels[l].color), levels[l].name,
-                   color_off(&cli->term, levels[l].color), line);
+            printf("%s %s%-5s%s %s\n", stamp_text(a, stamp), color_on(&cli->term, levels[l].color),
+                   levels[l].name, color_off(&cli->term, levels[l].color), line);
         else
             printf("%*s%s\n", 30, "", line);
         message += len + (message[len] == '\n');

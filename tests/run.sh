@@ -13,7 +13,7 @@ suites='
     fuzz-replay   short  300      fuzz_replay debug
     db            short  400      db debug
     asan          short  900      unit asan
-    cli           short  200      script tests/e2e/cli.sh
+    cli           short  200      python3 tests/e2e/cli.py
     firmware      short  300      script tests/e2e/firmware.sh
     compat        short  300      tests/compat/run.sh 3.9.1
     e2e           short  500      scripts tests/e2e/test_*

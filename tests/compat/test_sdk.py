@@ -1,63 +1,21 @@
 """The unmodified Prefect SDK against the server; what it did is read back over REST.
 
-python test_sdk.py: starts build/debug/switchyard-server --dev, or uses the server at COMPAT_API_URL."""
+python test_sdk.py: starts our server, or uses the one at TEST_API_URL."""
 import json
 import os
 import pathlib
-import select
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import uuid
 
-import wire
-
 HERE = pathlib.Path(__file__).resolve().parent
-SERVER = os.environ.get("SWITCHYARD_SERVER", str(HERE.parents[1] / "build/debug/switchyard-server"))
-START_S, SCRIPT_S, SETTLE_S = 60, 120, 20
+sys.path.insert(0, str(HERE.parent))
+import live  # noqa: E402
+import wire  # noqa: E402
 
-
-class Server:
-    """Our server on a free port of the loopback, with a data folder that goes away."""
-
-    def __enter__(self):
-        self.url = os.environ.get("COMPAT_API_URL")
-        self.process = None
-        self.folder = tempfile.mkdtemp(prefix="switchyard-compat-")
-        if self.url:
-            return self
-        os.chmod(self.folder, 0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [SERVER, "--dev", "--data", self.folder + "/data", "--listen", f"127.0.0.1:{port}"]
-        self.log = open(self.folder + "/server.log", "wb")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
-        deadline, said = time.monotonic() + START_S, b""
-        while b"\n" not in said and time.monotonic() < deadline and self.process.poll() is None:
-            if select.select([self.process.stdout], [], [], 0.2)[0]:
-                said += os.read(self.process.stdout.fileno(), 4096)
-        if not said.startswith(b"ready http://"):
-            log = pathlib.Path(self.folder, "server.log").read_text(errors="replace")
-            self.__exit__()
-            raise RuntimeError(f"the server does not start: {said!r}\n{log[-2000:]}")
-        self.url = said.split()[1].decode() + "/api"
-        return self
-
-    def __exit__(self, *_):
-        if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-            self.process.stdout.close()
-            self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+SCRIPT_S, SETTLE_S = 120, 20
 
 
 def run_prefect(server, *command):
@@ -87,7 +45,7 @@ def names(states):
 class SdkTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = cls.enterClassContext(Server())
+        cls.server = cls.enterClassContext(live.Server())
         cls.api = wire.Api(cls.server.url)
         cls.run_name = "compat-" + uuid.uuid4().hex[:8]
         out, cls.said = run_prefect(cls.server, sys.executable, str(HERE / "flows.py"), cls.run_name)
