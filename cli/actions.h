@@ -4,6 +4,7 @@
 
 enum err_code cmd_server_start(struct cli *cli);
 enum err_code cmd_worker_start(struct cli *cli);
+enum err_code cmd_deploy(struct cli *cli);
 enum err_code cmd_run(struct cli *cli);
 enum err_code cmd_report(struct cli *cli);
 enum err_code cmd_run_list(struct cli *cli);

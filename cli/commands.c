@@ -22,6 +22,13 @@ static const struct option_row worker_options[] = {
     {"config", 'c', "FILE", "the worker's settings: boards, meters, limits"},
     {NULL},
 };
+static const struct option_row deploy_options[] = {
+    {"pool", 'p', "NAME", "the work pool that runs it; made when it is missing; default `default`"},
+    {"name", 'n', "NAME", "of the deployment; default `default`"},
+    {"tag",  't', "TAG",  "of every run; may be repeated"},
+    {"check", 0,  NULL,   "only check the files; needs no server"},
+    {NULL},
+};
 static const struct option_row run_options[] = {
     {"param",    'p', "KEY=VALUE",     "a parameter; VALUE is JSON when it parses, else text; may be repeated"},
     {"matrix",   'm', "KEY=A,B,...",   "one run per value; repeated: one per combination"},
@@ -140,6 +147,8 @@ static const struct command device_commands[] = {
 static const struct command commands[] = {
     {"server",     NULL,              "start a server", NULL, NULL, server_commands},
     {"worker",     NULL,              "start an agent", NULL, NULL, worker_commands},
+    {"deploy",     "FILE...",         "check native flows and make deployments of them", cmd_deploy, deploy_options, NULL, 1, MAX_WORDS, NULL,
+     "Example:\n  switchyard deploy energy-profile.yaml --pool bench"},
     {"run",        "DEPLOYMENT",      "create runs of a deployment", cmd_run, run_options, NULL, 1, 1, "deployment",
      "Examples:\n"
      "  switchyard run energy-profile/default -p model=ad01.tflite --watch\n"

@@ -154,27 +154,35 @@ enum err_code api_post(struct api *api, const char *path, json_t *body, json_t *
     return api_call(api, "POST", path, body, out);
 }
 
+static enum err_code exchange(struct api *api, const struct http_request *q)
+{
+    struct http_reply r;
+    enum err_code code = http_call(api->http, q, api->arena, &r, api->err);
+
+    if (code)
+        return code;
+    api->status = r.status;
+    return r.status / 100 == 2 ? ERR_OK : refuse(api, q->method, q->path, &r);
+}
+
+enum err_code api_send_bytes(struct api *api, const char *path, const void *bytes, size_t len)
+{
+    return exchange(api, &(struct http_request){.method = "PUT",
+                                                .path = path,
+                                                .body = bytes,
+                                                .body_len = len,
+                                                .content_type = "application/octet-stream"});
+}
+
 enum err_code api_send_file(struct api *api, const char *path, const char *file)
 {
-    struct http_request q = {.method = "PUT",
-                             .path = path,
-                             .send_file = file,
-                             .content_type = "application/octet-stream"};
-    struct http_reply r;
-
-    enum err_code code = http_call(api->http, &q, api->arena, &r, api->err);
-    if (!code && r.status / 100 != 2)
-        code = refuse(api, "PUT", path, &r);
-    return code;
+    return exchange(api, &(struct http_request){.method = "PUT",
+                                                .path = path,
+                                                .send_file = file,
+                                                .content_type = "application/octet-stream"});
 }
 
 enum err_code api_save_file(struct api *api, const char *path, const char *file)
 {
-    struct http_request q = {.method = "GET", .path = path, .save_file = file};
-    struct http_reply r;
-
-    enum err_code code = http_call(api->http, &q, api->arena, &r, api->err);
-    if (!code && r.status / 100 != 2)
-        code = refuse(api, "GET", path, &r);
-    return code;
+    return exchange(api, &(struct http_request){.method = "GET", .path = path, .save_file = file});
 }

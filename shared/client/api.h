@@ -21,6 +21,8 @@ MUST_CHECK enum err_code api_call(struct api *api, const char *method, const cha
 MUST_CHECK enum err_code api_get(struct api *api, const char *path, json_t **out);
 MUST_CHECK enum err_code api_post(struct api *api, const char *path, json_t *body, json_t **out);
 
-/* Files: of this machine to a path of the server, and back. */
+/* Bytes or a file of this machine to a path of the server, and back. */
+MUST_CHECK enum err_code api_send_bytes(struct api *api, const char *path, const void *bytes,
+                                        size_t len);
 MUST_CHECK enum err_code api_send_file(struct api *api, const char *path, const char *file);
 MUST_CHECK enum err_code api_save_file(struct api *api, const char *path, const char *file);

@@ -139,7 +139,7 @@ class CliTest(unittest.TestCase):
     def test_deploy_checks_first(self):
         bad = self.folder / "bad.yaml"
         bad.write_text((FLOW % "x").replace("parameters.model", "parameters.modl"))
-        self.refused(2, r"bad\.yaml:11:\d+: there is no parameter `modl`, did you mean `model`\?",
+        self.refused(2, r"bad\.yaml:10:\d+: there is no parameter `modl`, did you mean `model`\?",
                      "deploy", self.file, bad, SWITCHYARD_API_URL="http://127.0.0.1:1")
         self.assertIn("is fine", self.good("deploy", "--check", self.file))
         self.refused(2, "cannot be read|No such file", "deploy", self.folder / "none.yaml")
