@@ -1,0 +1,43 @@
+/* The agent's side of claims: the long poll that brings them, the acknowledgement, the heartbeat
+ * that keeps them. The protocol is in docs/agent-protocol.md.
+ *
+ *   claims_start ──► pool made ──► POST claim (always one open) ──► `claimed` ──► POST claims/ack
+ * ──► `acked` or `lost` └──► POST heartbeat every 10 s ──► `lost`, `cancel`
+ *
+ * Errors: a server that is away is waited for; only an epoch that is over is fatal.
+ * Thread: the loop thread. */
+#pragma once
+#include <jansson.h>
+
+#include "worker/io/uv_curl.h"
+
+struct claims;
+
+struct claims_hooks {
+    /* Whether it is taken; if so it is acknowledged next. */
+    bool (*claimed)(void *ctx, json_t *claim);
+    void (*acked)(void *ctx, const char *claim_id);
+    void (*lost)(void *ctx, const char *claim_id);
+    void (*cancel)(void *ctx, const char *flow_run_id);
+    /* New references. */
+    json_t *(*live)(void *ctx);    /* ids of the claims that the agent works on */
+    json_t *(*devices)(void *ctx); /* as in the protocol */
+    void (*fatal)(void *ctx, const char *reason);
+    void *ctx;
+};
+
+struct claims_options {
+    uv_loop_t *loop;
+    struct http *http;
+    const char *api_url; /* borrowed, as the other texts */
+    const char *agent, *name, *pool;
+    int64_t epoch;
+    int slots;
+    struct claims_hooks hooks;
+};
+
+/* NULL: out of memory. */
+struct claims *claims_start(const struct claims_options *o);
+/* Takes no more work; goes on with heartbeats and cancellations. */
+void claims_drain(struct claims *c);
+void claims_stop(struct claims *c);

@@ -1,0 +1,245 @@
+#include "worker/run/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/json/write.h"
+#include "worker/run/run_folder.h"
+
+enum { DONE_MAX_BYTES = 4096 };
+
+/* ---- what happens in a state ---- */
+
+static void start(struct run *run)
+{
+    log_info("run.start", KV_S("run", run->flow_run_id), KV_S("name", run->flow_run_name));
+    run->kind->start(run);
+}
+
+static void stop(struct run *run)
+{
+    log_info("run.stop", KV_S("run", run->flow_run_id));
+    run->kind->stop(run);
+}
+
+static void nothing(struct run *run)
+{
+    (void)run;
+}
+
+static void on_done_durable(void *run)
+{
+    run_event(run, EV_WRITTEN);
+}
+
+/* The last record of the claim. */
+static void report(struct run *run)
+{
+    struct buf b = {.max_bytes = DONE_MAX_BYTES};
+
+    run_log_flush(&run->log);
+    write_object(&b);
+    write_key(&b, "flow_run_id");
+    write_string(&b, run->flow_run_id);
+    write_key(&b, "token");
+    write_int64(&b, run->token);
+    write_key(&b, "claim_id");
+    write_string(&b, run->claim_id);
+    write_key(&b, "message");
+    write_string(&b, run->message);
+    write_key(&b, "lost");
+    write_bool(&b, run->lost);
+    write_end_object(&b);
+    enum err_code rc =
+        journal_add(run->host->journal, "done", b.bytes, b.len, on_done_durable, run);
+    buf_free(&b);
+    if (rc)
+        run_event(run, EV_WRITTEN); /* the claim will expire instead */
+}
+
+static void finish(struct run *run)
+{
+    struct run_host *host = run->host;
+    struct run **link = &host->runs;
+
+    log_info("run.end", KV_S("run", run->flow_run_id), KV_S("message", run->message));
+    while (*link != run)
+        link = &(*link)->next;
+    *link = run->next;
+    host->count--;
+    if (run->kind->free)
+        run->kind->free(run);
+    if (run->folder)
+        run_folder_remove_later(host->loop, run->folder);
+    host->ended(host->ctx, run);
+    run_log_free(&run->log);
+    struct arena arena = run->arena;
+    arena_reset(&arena);
+    free(run);
+}
+
+/* The whole life of a run.  What is not listed is ignored: a second cancel, a loss while reporting,
+ * ... */
+/* clang-format off */
+static const struct rule {
+    enum run_state in;
+    enum run_event on;
+    void (*act)(struct run *);
+    enum run_state go;
+} rules[] = {
+    { RUN_OFFERED,    EV_ACKED,   start,   RUN_STARTING   },
+    { RUN_OFFERED,    EV_LOST,    finish,  RUN_DONE       },
+    { RUN_STARTING,   EV_STARTED, nothing, RUN_RUNNING    },
+    { RUN_STARTING,   EV_FAILED,  report,  RUN_REPORTING  },
+    { RUN_STARTING,   EV_CANCEL,  stop,    RUN_STOPPING   },
+    { RUN_STARTING,   EV_LOST,    stop,    RUN_ABANDONING },
+    { RUN_RUNNING,    EV_ENDED,   report,  RUN_REPORTING  },
+    { RUN_RUNNING,    EV_CANCEL,  stop,    RUN_STOPPING   },
+    { RUN_RUNNING,    EV_LOST,    stop,    RUN_ABANDONING },
+    { RUN_STOPPING,   EV_ENDED,   report,  RUN_REPORTING  },
+    { RUN_STOPPING,   EV_FAILED,  report,  RUN_REPORTING  },
+    { RUN_STOPPING,   EV_LOST,    nothing, RUN_ABANDONING },
+    { RUN_ABANDONING, EV_ENDED,   finish,  RUN_DONE       },
+    { RUN_ABANDONING, EV_FAILED,  finish,  RUN_DONE       },
+    { RUN_REPORTING,  EV_WRITTEN, finish,  RUN_DONE       },
+};
+/* clang-format on */
+
+/* The only place that changes run->state.  The action comes last because it may free the run. */
+void run_event(struct run *run, enum run_event event)
+{
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        if (rules[i].in == run->state && rules[i].on == event) {
+            run->state = rules[i].go;
+            rules[i].act(run);
+            return;
+        }
+    }
+}
+
+/* ---- records ---- */
+
+static void on_log_timer(uv_timer_t *timer)
+{
+    struct run_host *host = timer->data;
+
+    for (struct run *run = host->runs; run; run = run->next)
+        run_log_flush(&run->log);
+}
+
+void run_say(struct run *run, const char *logger, int level, const char *task_run_id,
+             const char *text, size_t len)
+{
+    uv_timer_t *timer = &run->host->log_timer;
+
+    if (run->state == RUN_ABANDONING)
+        return;
+    if (run_log_add(&run->log, logger, level, task_run_id, text, len) &&
+        !uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, on_log_timer, RUN_LOG_DELAY_MS, 0);
+}
+
+void run_record(struct run *run, const char *kind, const char *name, json_t *value)
+{
+    json_t *record = json_pack("{s:s, s:I, s:o}", "flow_run_id", run->flow_run_id, "token",
+                               (json_int_t)run->token, name, value);
+    char *text = json_dumps(record, JSON_COMPACT);
+
+    run_log_flush(&run->log); /* the lines that were written before */
+    if (text && run->state != RUN_ABANDONING)
+        (void)journal_add(run->host->journal, kind, text, strlen(text), NULL, NULL);
+    free(text);
+    json_decref(record);
+}
+
+void run_record_state(struct run *run, const char *type, const char *name, const char *message)
+{
+    char now[TIME_TEXT_BYTES];
+
+    if (run->state == RUN_ABANDONING)
+        return;
+    time_format(clock_now_us(), now);
+    json_t *record = json_pack("{s:s, s:I, s:s, s:{s:s, s:s, s:s?}}", "flow_run_id",
+                               run->flow_run_id, "token", (json_int_t)run->token, "timestamp", now,
+                               "state", "type", type, "name", name, "message", message);
+    char *text = json_dumps(record, JSON_COMPACT);
+    run_log_flush(&run->log);
+    if (text)
+        (void)journal_add(run->host->journal, "state", text, strlen(text), NULL, NULL);
+    free(text);
+    json_decref(record);
+}
+
+/* ---- all runs ---- */
+
+void run_host_init(struct run_host *host)
+{
+    uv_timer_init(host->loop, &host->log_timer);
+    host->log_timer.data = host;
+}
+
+void run_host_close(struct run_host *host)
+{
+    uv_close((uv_handle_t *)&host->log_timer, NULL);
+}
+
+void run_host_hold(struct run_host *host, bool hold)
+{
+    for (struct run *run = host->runs; run; run = run->next)
+        if (run->kind->hold)
+            run->kind->hold(run, hold);
+}
+
+struct run *run_find(const struct run_host *host, const char *claim_id)
+{
+    struct run *run = host->runs;
+    while (run && strcmp(run->claim_id, claim_id) != 0)
+        run = run->next;
+    return run;
+}
+
+struct run *run_find_flow_run(const struct run_host *host, const char *flow_run_id)
+{
+    struct run *run = host->runs;
+    while (run && strcmp(run->flow_run_id, flow_run_id) != 0)
+        run = run->next;
+    return run;
+}
+
+static void release_json(void *json)
+{
+    json_decref(json);
+}
+
+enum err_code run_new(struct run_host *host, json_t *claim, struct err *e)
+{
+    const char *claim_id = json_string_value(json_object_get(claim, "claim_id"));
+    const json_t *flow_run = json_object_get(claim, "flow_run");
+    const char *id = json_string_value(json_object_get(flow_run, "id"));
+    const char *name = json_string_value(json_object_get(flow_run, "name"));
+    const json_t *job = json_object_get(claim, "job");
+
+    if (!claim_id || !id || !json_is_integer(json_object_get(claim, "token")))
+        return err_set(e, INVALID, "claim: claim_id, token or flow_run.id is missing");
+    struct run *run = calloc(1, sizeof(*run));
+    if (!run)
+        return err_set(e, INTERNAL, "out of memory");
+    arena_defer(&run->arena, release_json, json_incref(claim));
+    run->host = host;
+    run->claim = claim;
+    run->claim_id = claim_id;
+    run->flow_run_id = id;
+    run->flow_run_name = name ? name : "";
+    run->token = json_integer_value(json_object_get(claim, "token"));
+    run->job = job;
+    run->kind =
+        json_is_string(json_object_get(job, "native_flow")) ? &run_native_kind : &run_process_kind;
+    run->log = (struct run_log){.journal = host->journal, .flow_run_id = id, .token = run->token};
+    run->next = host->runs;
+    host->runs = run;
+    host->count++;
+    return ERR_OK;
+}

@@ -1,0 +1,100 @@
+/* One run on this agent, from the claim to the last record.
+ *
+ *   OFFERED ──acked──► STARTING ──started──► RUNNING ──ended──► REPORTING ──written──► gone
+ *      │                  │  └──failed────────────────────────────►│
+ *     lost                ├──cancel──► STOPPING ──ended───────────►│
+ *      ▼                  └──lost────► ABANDONING ──ended──► gone (no word to the server: the claim
+ * is another's) gone
+ *
+ * Owns:   the claim's JSON, its process or native flow, its work folder.
+ * Order:  a record in the journal precedes whatever the server is told; `ended` comes when `done`
+ * is on the disk. Thread: the loop thread. */
+#pragma once
+#include "shared/base/arena.h"
+#include "worker/run/process.h"
+#include "worker/run/run_log.h"
+
+struct lab;
+struct native;
+struct run;
+
+/* What all runs of an agent share. */
+struct run_host {
+    uv_loop_t *loop;
+    struct http *http;
+    struct journal *journal;
+    struct lab *lab;           /* NULL: no benches */
+    const char *api_url;       /* "http://host:port/api" */
+    const char *auth_string;   /* NULL: none */
+    const char *authorization; /* the header's value; NULL: none */
+    const char *data_dir;
+    const char *agent_name;
+    void (*ended)(void *ctx, struct run *run); /* the run is freed afterwards */
+    void *ctx;
+    uv_timer_t log_timer;
+    struct run *runs;
+    size_t count;
+};
+
+enum run_state {
+    RUN_OFFERED,
+    RUN_STARTING,
+    RUN_RUNNING,
+    RUN_STOPPING,
+    RUN_ABANDONING,
+    RUN_REPORTING,
+    RUN_DONE,
+};
+
+enum run_event { EV_ACKED, EV_LOST, EV_CANCEL, EV_STARTED, EV_FAILED, EV_ENDED, EV_WRITTEN };
+
+/* How a run is executed.  start() answers with EV_STARTED or EV_FAILED, then EV_ENDED; after stop()
+ * too. */
+struct run_kind {
+    void (*start)(struct run *run);
+    void (*stop)(struct run *run);
+    void (*hold)(struct run *run, bool hold);
+    void (*free)(struct run *run);
+};
+
+struct run {
+    struct run *next;
+    struct run_host *host;
+    const struct run_kind *kind;
+    enum run_state state;
+    const json_t *claim; /* as the server sent it; kept by the arena */
+    const char *claim_id, *flow_run_id, *flow_run_name;
+    int64_t token;
+    const json_t *job;
+    struct arena arena;
+    struct run_log log;
+    struct err err;
+    char *folder;      /* NULL: not made */
+    char message[400]; /* for `done` */
+    struct process process;
+    struct native *native;
+    struct http_call *fetch;
+    bool lost; /* the agent stops it for reasons of its own: another attempt may follow */
+};
+
+void run_host_init(struct run_host *host);
+void run_host_close(struct run_host *host);
+/* Back-pressure of the journal. */
+void run_host_hold(struct run_host *host, bool hold);
+struct run *run_find(const struct run_host *host, const char *claim_id);
+struct run *run_find_flow_run(const struct run_host *host, const char *flow_run_id);
+
+/* Takes a reference to the claim.  ERR_INVALID: a member is missing. */
+MUST_CHECK enum err_code run_new(struct run_host *host, json_t *claim, struct err *e);
+
+/* News for a run; what its state does not wait for is ignored. */
+void run_event(struct run *run, enum run_event event);
+
+void run_say(struct run *run, const char *logger, int level, const char *task_run_id,
+             const char *text, size_t len);
+/* Adds {"flow_run_id", "token", NAME: value}; takes the reference to `value`. */
+void run_record(struct run *run, const char *kind, const char *name, json_t *value);
+/* A state of the flow run.  `message` may be NULL. */
+void run_record_state(struct run *run, const char *type, const char *name, const char *message);
+
+extern const struct run_kind run_process_kind, run_native_kind;
