@@ -301,6 +301,7 @@ static void on_pool(void *ctx, const struct http_reply *reply)
     struct claims *c = line->claims;
     bool made = reply->status == 201, there = reply->status == 409;
 
+    line->call = NULL;
     if (!made && !there)
         log_warn("claims.pool", KV_S("pool", c->o.pool), KV_I("status", reply->status),
                  KV_S("answer", reply->status ? reply->body : reply->err->detail));
