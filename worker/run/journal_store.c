@@ -245,12 +245,14 @@ enum err_code journal_store_batch(struct journal_store *s, size_t max_records, s
         batch.last_seq = sqlite3_column_int64(st, 0);
     }
     sqlite3_reset(st);
-    if (rc != SQLITE_DONE || batch.body.full) {
+    if (rc != SQLITE_DONE) {
         buf_free(&batch.body);
         return fail(s, "read records", e);
     }
-    if (batch.records)
-        buf_lit(&batch.body, "]}");
+    if (batch.records) {
+        buf_add(&batch.body, "]}", 3); /* with a final zero, for logs */
+        batch.body.len--;
+    }
     *out = batch;
     return ERR_OK;
 }
