@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "worker/agent.h"
-#include "worker/flow_cli.h"
 #include "worker/power_cli.h"
+#include "worker/run/flow_main.h"
 
 static const struct command {
     const char *name;

@@ -142,35 +142,33 @@ void run_say(struct run *run, const char *logger, int level, const char *task_ru
         uv_timer_start(timer, on_log_timer, RUN_LOG_DELAY_MS, 0);
 }
 
-void run_record(struct run *run, const char *kind, const char *name, json_t *value)
+/* Takes the reference. */
+static void add_record(struct run *run, const char *kind, json_t *record)
 {
-    json_t *record = json_pack("{s:s, s:I, s:o}", "flow_run_id", run->flow_run_id, "token",
-                               (json_int_t)run->token, name, value);
-    char *text = json_dumps(record, JSON_COMPACT);
+    char *text = run->state == RUN_ABANDONING ? NULL : json_dumps(record, JSON_COMPACT);
 
     run_log_flush(&run->log); /* the lines that were written before */
-    if (text && run->state != RUN_ABANDONING)
+    if (text)
         (void)journal_add(run->host->journal, kind, text, strlen(text), NULL, NULL);
     free(text);
     json_decref(record);
 }
 
-void run_record_state(struct run *run, const char *type, const char *name, const char *message)
+void run_record(struct run *run, const char *kind, const char *name, json_t *value)
+{
+    add_record(run, kind,
+               json_pack("{s:s, s:I, s:o}", "flow_run_id", run->flow_run_id, "token",
+                         (json_int_t)run->token, name, value));
+}
+
+void run_record_state(struct run *run, const json_t *state)
 {
     char now[TIME_TEXT_BYTES];
 
-    if (run->state == RUN_ABANDONING)
-        return;
     time_format(clock_now_us(), now);
-    json_t *record = json_pack("{s:s, s:I, s:s, s:{s:s, s:s, s:s?}}", "flow_run_id",
-                               run->flow_run_id, "token", (json_int_t)run->token, "timestamp", now,
-                               "state", "type", type, "name", name, "message", message);
-    char *text = json_dumps(record, JSON_COMPACT);
-    run_log_flush(&run->log);
-    if (text)
-        (void)journal_add(run->host->journal, "state", text, strlen(text), NULL, NULL);
-    free(text);
-    json_decref(record);
+    add_record(run, "state",
+               json_pack("{s:s, s:I, s:s, s:O}", "flow_run_id", run->flow_run_id, "token",
+                         (json_int_t)run->token, "timestamp", now, "state", state));
 }
 
 /* ---- all runs ---- */

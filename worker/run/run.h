@@ -17,6 +17,7 @@
 struct lab;
 struct native;
 struct run;
+struct run_lookup;
 
 /* What all runs of an agent share. */
 struct run_host {
@@ -74,6 +75,7 @@ struct run {
     struct process process;
     struct native *native;
     struct http_call *fetch;
+    struct run_lookup *lookups;
     bool lost; /* the agent stops it for reasons of its own: another attempt may follow */
 };
 
@@ -94,7 +96,7 @@ void run_say(struct run *run, const char *logger, int level, const char *task_ru
              const char *text, size_t len);
 /* Adds {"flow_run_id", "token", NAME: value}; takes the reference to `value`. */
 void run_record(struct run *run, const char *kind, const char *name, json_t *value);
-/* A state of the flow run.  `message` may be NULL. */
-void run_record_state(struct run *run, const char *type, const char *name, const char *message);
+/* A state of the flow run, in the shape of StateCreate, with the time of now. */
+void run_record_state(struct run *run, const json_t *state);
 
 extern const struct run_kind run_process_kind, run_native_kind;
