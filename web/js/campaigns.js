@@ -1,0 +1,192 @@
+// Campaigns: runs with the same tag `campaign:NAME`, and each as a matrix of model and target.
+import {get, learnFlowNames, flowName, post, ApiError} from './api.js';
+import {isResult, refusal} from './energy.js';
+import {h, keyed, redraw, setAttr, setText, toast} from './dom.js';
+import {STATES, ago, campaignOf, isTerminal, modelOf, plural, si, stateClass, stateIcon, targetOf} from './format.js';
+import {poll} from './poll.js';
+
+const PAGE = 200, LOOK_BACK = 1000, RUNS_MAX = 10000, ENERGIES_AT_ONCE = 20, ENERGIES_UNASKED = 400;
+const ORDER = ['COMPLETED', 'RUNNING', 'PENDING', 'SCHEDULED', 'PAUSED', 'CANCELLING', 'FAILED', 'CRASHED', 'CANCELLED'];
+
+function countByState(runs) {
+  const counts = {};
+  for (const r of runs) counts[r.state_type] = (counts[r.state_type] || 0) + 1;
+  return ORDER.filter((st) => counts[st]).map((st) => [st, counts[st]]);
+}
+
+const progress = (counts) => h('div', {class: 'progress', role: 'img', 'aria-label': counts.map(([st, n]) => `${n} ${st}`).join(', ')},
+  counts.map(([st, n]) => h('i', {class: stateClass(st), style: {flex: String(n)}})));
+
+const sums = (counts) => h('div', {class: 'sums'}, counts.map(([st, n]) => h('span', {class: stateClass(st)}, stateIcon(st), `${n.toLocaleString()} ${STATES[st].label.toLowerCase()}`)));
+
+// ---- all campaigns ----
+
+function group(runs) {
+  const found = new Map();
+  for (const r of runs) {
+    const name = campaignOf(r);
+    if (!name) continue;
+    if (!found.has(name)) found.set(name, {name, runs: []});
+    found.get(name).runs.push(r);
+  }
+  return [...found.values()];
+}
+
+function tileParts(c) {
+  const counts = countByState(c.runs), last = c.runs.map((r) => r.start_time || r.expected_start_time || r.created).sort().pop();
+  const models = new Set(c.runs.map(modelOf).filter(Boolean)), targets = new Set(c.runs.map(targetOf).filter(Boolean));
+  return [h('h2', {}, c.name), h('p', {class: 'dim'}, `${plural(c.runs.length, 'run')}, ${plural(models.size, 'model')}, ${plural(targets.size, 'target')}, last ${ago(last)}`),
+    progress(counts), sums(counts)];
+}
+
+export function campaignsPage(main, {onLink}) {
+  let back = LOOK_BACK, runs = [], cut = false;
+  const tiles = h('div', {class: 'tiles'}), empty = h('div', {class: 'empty', hidden: true});
+  const more = h('button', {hidden: true, onclick: () => { back += LOOK_BACK; refresher.now(); }}, 'Look further back');
+  main.append(h('div', {class: 'head'}, h('h1', {}, 'Campaigns')), tiles, empty, h('div', {class: 'pager'}, more));
+  document.title = 'Campaigns · Switchyard';
+
+  // The first time all pages; afterwards only the newest.
+  async function refresh(signal) {
+    const known = new Map(runs.map((r) => [r.id, r])), pages = known.size ? 1 : back / PAGE;
+    if (known.size && back > known.size && !cut) cut = false;
+    for (let offset = 0; offset < (cut && known.size < back ? back : pages * PAGE); offset += PAGE) {
+      const found = await post('flow_runs/filter', {sort: 'START_TIME_DESC', limit: PAGE, offset}, signal);
+      for (const r of found) known.set(r.id, r);
+      cut = found.length === PAGE;
+      if (!cut) break;
+    }
+    runs = [...known.values()];
+    const found = group(runs);
+    keyed(tiles, found, (c) => c.name, (c) => h('a', {class: 'tile', 'data-row': true, href: `#/campaigns/${encodeURIComponent(c.name)}`}),
+      (el, c) => redraw(el, JSON.stringify([countByState(c.runs), Math.floor(Date.now() / 15000)]), () => tileParts(c)));
+    empty.hidden = found.length > 0;
+    if (!found.length) redraw(empty, 'none', () => [h('h2', {}, 'No campaigns yet'), h('p', {}, 'A campaign is a matrix of runs with one report:'),
+      h('pre', {}, 'switchyard run energy-profile --matrix model=a,b target=x,y --campaign first')]);
+    more.hidden = !cut || runs.length < back;
+    return 4000;
+  }
+  const refresher = poll(refresh, onLink);
+  return {refresh: () => refresher.now(), stop: () => refresher.stop()};
+}
+
+// ---- one campaign ----
+
+// Energies on a logarithmic scale from blue (little) to yellow (much): readable without colour vision, too.
+const STOPS = [[0x0b, 0x3c, 0x6f], [0x1f, 0x74, 0x8f], [0x3f, 0xa8, 0x86], [0xa5, 0xcf, 0x5c], [0xf6, 0xdf, 0x56]];
+
+function heat(value, low, high) {
+  const at = high > low ? Math.log(value / low) / Math.log(high / low) : 0.5, i = Math.min(STOPS.length - 2, Math.floor(at * (STOPS.length - 1)));
+  const part = at * (STOPS.length - 1) - i, rgb = STOPS[i].map((c, k) => Math.round(c + (STOPS[i + 1][k] - c) * part));
+  const light = (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]) > 140;
+  return {'--heat': `rgb(${rgb.join(' ')})`, '--heat-ink': light ? '#10202c' : '#fff'};
+}
+
+function matrixOf(runs) {
+  const cells = new Map(), models = new Set(), targets = new Set();
+  for (const r of runs) {
+    const model = modelOf(r), target = targetOf(r);
+    if (!model && !target) continue;
+    models.add(model);
+    targets.add(target);
+    const key = `${model}\n${target}`, old = cells.get(key);
+    if (!old || Date.parse(r.created) > Date.parse(old.created)) cells.set(key, r);
+  }
+  const natural = new Intl.Collator(undefined, {numeric: true}).compare;
+  return {cells, models: [...models].sort(natural), targets: [...targets].sort(natural)};
+}
+
+function cell(run, m, mode, range) {
+  if (!run) return h('span', {class: 'cellbox void'}, '–');
+  const props = {href: `#/runs/${run.id}`, class: `cellbox ${stateClass(run.state_type, run.state_name)}`, 'data-row': true};
+  if (m && !isResult(m)) return h('a', {...props, class: 'cellbox st-failed', title: `Not a result. ${refusal(m)}`}, stateIcon('FAILED'), 'no result');
+  if (m && mode === 'energy') {
+    const e = m.median_energy_per_inference_j;
+    return h('a', {...props, class: 'cellbox heat', style: heat(e, ...range), title: `${si(e, 'J')} per inference, dynamic ${si(m.median_dynamic_energy_per_inference_j, 'J')}, ${si(m.latency_s, 's')}${m.emulated ? ', emulated' : ''}`}, si(e, 'J', 3));
+  }
+  return h('a', {...props, title: `${run.name}: ${run.state_name}${run.state && run.state.message ? `: ${run.state.message}` : ''}`}, stateIcon(run.state_type), run.state_name);
+}
+
+export function campaignPage(main, {args: [name], onLink}) {
+  const tag = `campaign:${name}`, runs = new Map(), energies = new Map();
+  let mode = 'energy', complete = false, reportRun = null, asked = false, loading = false;
+  const head = h('div'), bar = h('div'), tools = h('div', {class: 'filters'}), box = h('div', {class: 'matrix', hidden: true}), others = h('div');
+  const view = h('select', {'aria-label': 'Shown in the matrix', onchange: () => { mode = view.value; show(); }}, h('option', {value: 'energy'}, 'Energy'), h('option', {value: 'state'}, 'State'));
+  const load = h('button', {hidden: true, onclick: () => { asked = true; refresher.now(); }}, 'Load the energies'), scale = h('span', {class: 'scale', hidden: true}), report = h('span');
+  tools.append(view, load, scale, h('span', {class: 'spring'}), report, h('a', {href: `#/runs?tag=${encodeURIComponent(tag)}&range=1y`}, 'As a list'));
+  main.append(h('div', {class: 'crumbs'}, h('a', {href: '#/campaigns'}, 'Campaigns')), h('div', {class: 'runhead'}, h('h1', {}, name), head), bar, tools, box, others);
+  document.title = `${name} · Switchyard`;
+
+  const measuring = () => [...runs.values()].filter((r) => modelOf(r) || targetOf(r));
+
+  function show() {
+    const list = measuring(), counts = countByState(list), {cells, models, targets} = matrixOf(list);
+    const results = [...energies.values()].filter((m) => m && isResult(m)), values = results.map((m) => m.median_energy_per_inference_j);
+    const range = [Math.min(...values), Math.max(...values)], done = list.filter((r) => isTerminal(r.state_type)).length;
+    redraw(bar, JSON.stringify(counts), () => (list.length ? [progress(counts), sums(counts)] : complete ? h('div', {class: 'empty'}, h('h2', {}, 'No run has this tag'), h('p', {}, tag)) : ''));
+    redraw(head, JSON.stringify([done, list.length, results.some((m) => m.emulated)]), () => [h('span', {class: 'dim'}, `${done.toLocaleString()} of ${plural(list.length, 'run')} over `),
+      results.some((m) => m.emulated) ? h('span', {class: 'emulated'}, 'EMULATED') : '']);
+    redraw(report, reportRun ? reportRun.id : '', () => (reportRun ? h('a', {href: `#/runs/${reportRun.id}?tab=artifacts`}, h('b', {}, 'Report')) : ''));
+    scale.hidden = mode !== 'energy' || values.length < 2;
+    if (!scale.hidden) redraw(scale, range.join(), () => [si(range[0], 'J', 3), h('i', {style: {background: `linear-gradient(90deg, ${STOPS.map((c) => `rgb(${c.join(' ')})`).join(',')})`}}), si(range[1], 'J', 3)]);
+    load.hidden = asked || list.length <= ENERGIES_UNASKED;
+    box.hidden = !models.length;
+    redraw(box, JSON.stringify([mode, range, models.length, targets.length, [...cells.values()].map((r) => [r.id, r.state_type, r.state_name, Boolean(energies.get(r.id))])]), () =>
+      h('table', {}, h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, `${models.length} × ${targets.length}`), targets.map((t) => h('th', {scope: 'col'}, t || '–')))),
+        h('tbody', {}, models.map((m) => h('tr', {}, h('th', {scope: 'row', title: m}, m || '–'), targets.map((t) => {
+          const run = cells.get(`${m}\n${t}`);
+          return h('td', {}, cell(run, run && energies.get(run.id), mode, range));
+        }))))));
+  }
+
+  // The first time all of them; afterwards those that are still at work, and the newest.
+  async function fetchRuns(signal) {
+    const keep = (found) => found.forEach((r) => runs.set(r.id, r));
+    const page = (offset) => post('flow_runs/filter', {flow_runs: {tags: {all_: [tag]}}, sort: 'START_TIME_DESC', limit: PAGE, offset}, signal);
+    if (!complete) {
+      for (let offset = 0; offset < RUNS_MAX; offset += PAGE) {
+        const found = await page(offset);
+        keep(found);
+        if (offset) show();
+        if (found.length < PAGE) break;
+      }
+      complete = true;
+      return;
+    }
+    const active = [...runs.values()].filter((r) => !isTerminal(r.state_type)).map((r) => r.id).slice(0, PAGE);
+    const [a, b] = await Promise.all([active.length ? post('flow_runs/filter', {flow_runs: {id: {any_: active}}, limit: PAGE}, signal) : [], page(0)]);
+    keep(a);
+    keep(b);
+  }
+
+  // Each measurement is asked for once, when its run is over.
+  async function fetchEnergies(signal) {
+    const all = measuring();
+    if (loading || (all.length > ENERGIES_UNASKED && !asked)) return;
+    const wanted = all.filter((r) => isTerminal(r.state_type) && !energies.has(r.id)).map((r) => r.id);
+    loading = true;
+    try {
+      for (let i = 0; i < wanted.length; i += ENERGIES_AT_ONCE) {
+        const ids = wanted.slice(i, i + ENERGIES_AT_ONCE);
+        const found = await post('artifacts/filter', {artifacts: {flow_run_id: {any_: ids}, type: {any_: ['measurement']}}, sort: 'CREATED_DESC', limit: 200}, signal);
+        for (const id of ids) energies.set(id, null);
+        for (const a of found.reverse()) energies.set(a.flow_run_id, typeof a.data === 'string' ? JSON.parse(a.data) : a.data);
+        show();
+      }
+    } finally {
+      loading = false;
+    }
+  }
+
+  async function refresh(signal) {
+    await fetchRuns(signal);
+    await learnFlowNames([...runs.values()].map((r) => r.flow_id), signal);
+    reportRun = [...runs.values()].filter((r) => r.state_type === 'COMPLETED' && !modelOf(r) && !targetOf(r) && /report/.test(flowName(r.flow_id)))
+      .sort((a, b) => Date.parse(b.created) - Date.parse(a.created))[0] || null;
+    show();
+    await fetchEnergies(signal);
+    return [...runs.values()].some((r) => !isTerminal(r.state_type)) ? 2500 : 8000;
+  }
+  const refresher = poll(refresh, onLink);
+  return {refresh: () => refresher.now(), back: () => { location.hash = '#/campaigns'; }, stop: () => refresher.stop()};
+}
