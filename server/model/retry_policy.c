@@ -10,7 +10,7 @@ double retry_policy_delay_s(const struct retry_policy *p, int64_t run_count)
     double delay_s = 0;
 
     if (!at)
-        return 0;
+        return p->retry_delay_s == INT_NONE ? 0 : (double)p->retry_delay_s;
     for (int64_t i = 0; i < attempt && *at; i++) {
         at += strspn(at, "[, \t\r\n");
         if (!*at || *at == ']')

@@ -17,7 +17,8 @@ struct retry_policy {
     int64_t max_retries;        /* old name of retries, kept as sent */
     double retry_delay_seconds; /* old name of retry_delay, kept as sent */
     int64_t retries;            /* INT_NONE is null */
-    struct raw retry_delay;     /* null, a number, or (task runs) a list of numbers */
+    int64_t retry_delay_s;      /* flow runs only; INT_NONE is null */
+    struct raw retry_delay;     /* task runs only: null, a number or a list of numbers */
     double retry_jitter_factor; /* NAN is null; task runs only */
     struct strings pause_keys;  /* flow runs only, as the next two */
     enum tri resuming;
@@ -25,13 +26,14 @@ struct retry_policy {
 };
 #define RETRY_POLICY_INIT                                                                          \
     {                                                                                              \
-        .retries = INT_NONE, .retry_jitter_factor = NAN, .retry_type = RETRY_NONE                  \
+        .retries = INT_NONE, .retry_delay_s = INT_NONE, .retry_jitter_factor = NAN,                \
+        .retry_type = RETRY_NONE                                                                   \
     }
 
 extern const struct resource flow_run_policy_resource, task_run_policy_resource;
 
-/* Fills retries and retry_delay from their old names, as every reader of a policy does. */
-void retry_policy_complete(struct arena *a, struct retry_policy *p);
+/* Fills retries and retry_delay from their old names; pause keys become a set. */
+void retry_policy_complete(struct arena *a, enum run_kind kind, struct retry_policy *p);
 MUST_CHECK enum err_code retry_policy_read(struct arena *a, enum run_kind kind, const char *text,
                                            size_t len, struct retry_policy *out, struct err *e);
 void retry_policy_write(struct buf *b, enum run_kind kind, const struct retry_policy *p);

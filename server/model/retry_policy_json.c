@@ -31,14 +31,6 @@ static const char *check_delays(struct arena *a, const void *value)
     return NULL;
 }
 
-static const char *check_delay(struct arena *a, const void *value)
-{
-    const struct raw *r = value;
-
-    (void)a;
-    return r->text && !is_number(*r) ? "retry_delay must be a number of seconds" : NULL;
-}
-
 static const char *check_jitter(struct arena *a, const void *value)
 {
     (void)a;
@@ -51,7 +43,7 @@ static const struct field flow_fields[] = {
     F_INT(P, max_retries, .def = "0", .doc = "Old name of retries."),
     F_NUM(P, retry_delay_seconds, .def = "0", .doc = "Old name of retry_delay."),
     F_INT(P, retries, F_NULLABLE, .doc = "How often a failed run is tried again."),
-    F_JSON(P, retry_delay, F_NULLABLE, .check = check_delay, .doc = "Seconds between attempts."),
+    F_ROW("retry_delay", P, retry_delay_s, FIELD_INT, int64_t, F_NULLABLE, .doc = "Seconds between attempts."),
     F_STRS(P, pause_keys, F_NULLABLE, .def = "[]", .doc = "Pauses that have fired in this attempt."),
     F_TRI(P, resuming, F_NULLABLE, .def = "false", .doc = "The run is about to go on after a pause."),
     F_ENUM(P, retry_type, retry_types, F_NULLABLE, .doc = "Whether the engine or a new process retries."),
@@ -76,13 +68,32 @@ static const struct resource *resource_of(enum run_kind kind)
     return kind == RUN_FLOW ? &flow_run_policy_resource : &task_run_policy_resource;
 }
 
-void retry_policy_complete(struct arena *a, struct retry_policy *p)
+/* Keys of a set: each once. */
+static void drop_duplicates(struct strings *keys)
 {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < keys->count; i++) {
+        size_t k = 0;
+        while (k < kept && strcmp(keys->items[k], keys->items[i]) != 0)
+            k++;
+        if (k == kept)
+            keys->items[kept++] = keys->items[i];
+    }
+    keys->count = kept;
+}
+
+void retry_policy_complete(struct arena *a, enum run_kind kind, struct retry_policy *p)
+{
+    drop_duplicates(&p->pause_keys);
     if ((p->retries == INT_NONE || p->retries == 0) && p->max_retries)
         p->retries = p->max_retries;
-    bool no_delay = !p->retry_delay.text || retry_policy_delay_s(p, 1) == 0;
-    if (!no_delay || p->retry_delay_seconds == 0)
+    if (p->retry_delay_seconds == 0 || retry_policy_delay_s(p, 1) != 0)
         return;
+    if (kind == RUN_FLOW) {
+        p->retry_delay_s = (int64_t)p->retry_delay_seconds;
+        return;
+    }
     struct buf b = {.max_bytes = 64};
     write_double(&b, p->retry_delay_seconds);
     p->retry_delay = (struct raw){arena_strndup(a, b.bytes, b.len), b.len};
@@ -97,11 +108,13 @@ enum err_code retry_policy_read(struct arena *a, enum run_kind kind, const char 
 
     if (rc)
         return rc;
-    if (kind == RUN_FLOW)
+    if (kind == RUN_FLOW) {
         p.retry_jitter_factor = NAN;
-    else
+    } else {
         p.retry_type = RETRY_NONE;
-    retry_policy_complete(a, &p);
+        p.retry_delay_s = INT_NONE;
+    }
+    retry_policy_complete(a, kind, &p);
     *out = p;
     return ERR_OK;
 }

@@ -64,10 +64,7 @@ static enum err_code read_state(struct work *w, const struct rows *r, int row, s
 static enum err_code read_policy(struct work *w, const struct rows *r, int row, struct retry_policy *out)
 {
     *out = (struct retry_policy)RETRY_POLICY_INIT;
-    enum err_code rc = retry_policy_read(&w->arena, RUN_FLOW, rows_text(r, row, C_POLICY), rows_len(r, row, C_POLICY), out, &w->err);
-    if (!rc)
-        retry_policy_complete(&w->arena, out);
-    return rc;
+    return retry_policy_read(&w->arena, RUN_FLOW, rows_text(r, row, C_POLICY), rows_len(r, row, C_POLICY), out, &w->err);
 }
 
 static enum err_code read_options(struct work *w, const struct rows *r, int row, struct deployment_facts *out)

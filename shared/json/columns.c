@@ -19,7 +19,7 @@ size_t columns_count(const struct resource *r)
     size_t count = 0;
 
     for (size_t i = 0; i < r->count; i++)
-        count += has_column(&r->fields[i]);
+        count += r->fields[i].inlined ? columns_count(r->fields[i].of) : has_column(&r->fields[i]);
     return count;
 }
 
@@ -34,6 +34,10 @@ void columns_list(struct buf *b, const struct resource *r, const char *table_ali
         if (!first)
             buf_lit(b, ", ");
         first = false;
+        if (f->inlined) {
+            columns_list(b, f->of, table_alias);
+            continue;
+        }
         if (f->column) {
             buf_add(b, f->column, strlen(f->column));
             continue;
@@ -187,6 +191,16 @@ static void (*const writers[FIELD_KINDS])(struct buf *, const struct column *) =
     [FIELD_LIST] = write_as_is,
 };
 
+/* The object is null when its first column is. */
+static size_t encode_inlined(struct buf *b, const struct field *f, const struct column *columns)
+{
+    if (columns->text)
+        json_encode_columns(b, f->of, columns);
+    else
+        write_null(b);
+    return columns_count(f->of);
+}
+
 void json_encode_columns(struct buf *b, const struct resource *r, const struct column *columns)
 {
     write_object(b);
@@ -195,6 +209,10 @@ void json_encode_columns(struct buf *b, const struct resource *r, const struct c
         if (f->writeonly)
             continue;
         write_key(b, f->name);
+        if (f->inlined) {
+            at += encode_inlined(b, f, &columns[at]);
+            continue;
+        }
         const struct column *c = has_column(f) ? &columns[at++] : NULL;
         if (c && c->text)
             writers[f->kind](b, c);
@@ -302,12 +320,29 @@ static bool decode_column(struct arena *a, const struct field *f, const struct c
     }
 }
 
+static enum err_code decode_inlined(struct arena *a, const struct field *f,
+                                    const struct column *columns, void **out, struct err *e)
+{
+    if (!columns->text)
+        return ERR_OK;
+    *out = arena_alloc(a, 1, f->of->size, _Alignof(max_align_t));
+    return columns_decode(a, f->of, columns, *out, e);
+}
+
 enum err_code columns_decode(struct arena *a, const struct resource *r,
                              const struct column *columns, void *out, struct err *e)
 {
     memset(out, 0, r->size);
     for (size_t i = 0, at = 0; i < r->count; i++) {
         const struct field *f = &r->fields[i];
+        if (f->inlined) {
+            void **object = (void **)(void *)((char *)out + f->offset);
+            enum err_code rc = decode_inlined(a, f, &columns[at], object, e);
+            if (rc)
+                return rc;
+            at += columns_count(f->of);
+            continue;
+        }
         const struct column *c = has_column(f) ? &columns[at++] : NULL;
         field_set_none(f, (char *)out + f->offset);
         if (c && c->text && !decode_column(a, f, c, (char *)out + f->offset))

@@ -78,6 +78,7 @@ struct field {
     bool required; /* must be present when a client sends the object */
     bool nullable;
     bool readonly;                    /* the server sets it: unknown in what clients send */
+    bool inlined;                     /* FIELD_OBJECT: its columns stand among those of this row */
     bool writeonly;                   /* clients send it: not in replies, not a column */
     bool has_min, has_max, above_min; /* above_min: greater than, not equal */
     double min, max;
@@ -105,6 +106,7 @@ struct resource {
 #define F_NULLABLE    .nullable = true
 #define F_READONLY    .readonly = true
 #define F_WRITEONLY   .writeonly = true
+#define F_INLINED     .inlined = true
 #define F_GE(n)       .has_min = true, .min = (n)
 #define F_GT(n)       .has_min = true, .min = (n), .above_min = true
 #define F_LE(n)       .has_max = true, .max = (n)
