@@ -1,6 +1,7 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
 #include "server/api/admin.h"
 #include "server/api/events.h"
+#include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
 #include "server/api/set_state.h"
@@ -10,6 +11,7 @@
 #include "server/model/event.h"
 #include "server/model/flow.h"
 #include "server/model/log.h"
+#include "server/model/flow_run.h"
 
 /* clang-format off */
 const struct route routes[] = {
@@ -37,6 +39,17 @@ const struct route routes[] = {
     {DELETE, "/flows/{id:uuid}",             flows_delete,        .doc = "Delete a flow, its deployments and runs."},
 
     /* flow runs */
+    {POST,   "/flow_runs/",                  flow_runs_create,    .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
+    {POST,   "/flow_runs/filter",            flow_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &flow_run_resource, .doc = "Runs that match."},
+    {POST,   "/flow_runs/count",             flow_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
+    {POST,   "/flow_runs/paginate",          flow_runs_paginate,  .flags = BODY_DOC, .doc = "A page of runs that match."},
+    {POST,   "/flow_runs/lateness",          flow_runs_lateness,  .flags = BODY_DOC, .doc = "Average lateness of those that match, in seconds."},
+    {POST,   "/flow_runs/bulk_delete",       flow_runs_bulk_delete, .body = &bulk_delete_resource, .flags = BODY_OPTIONAL, .doc = "Delete runs that match."},
+    {POST,   "/flow_runs/bulk_set_state",    flow_runs_bulk_set_state, .body = &bulk_set_state_resource, .doc = "Propose a state to runs that match."},
+    {GET,    "/flow_runs/{id:uuid}",         flow_runs_get_one,   .reply = &flow_run_resource, .doc = "One run."},
+    {PATCH,  "/flow_runs/{id:uuid}",         flow_runs_update_one, .body = &flow_run_update_resource, .doc = "Change a run."},
+    {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
+    {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
 
     /* logs */

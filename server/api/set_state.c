@@ -6,12 +6,6 @@
 #include "server/store/transitions.h"
 #include "shared/json/write.h"
 
-struct set_state {
-    struct given given;
-    struct state_create *state;
-    bool force;
-};
-
 static const struct field set_state_fields[] = {
     F_OBJECT(struct set_state, state, state_create, F_REQUIRED, .doc = "The state that is proposed."),
     F_BOOL(struct set_state, force, .def = "false", .doc = "Skip the rules that could refuse it."),
@@ -68,9 +62,8 @@ static void write_details(struct buf *b, const struct verdict *v)
     write_end_object(b);
 }
 
-static void write_verdict(struct buf *b, const struct verdict *v)
+void set_state_write_members(struct buf *b, const struct verdict *v)
 {
-    write_object(b);
     write_key(b, "state");
     if (v->state.type)
         state_encode(b, &v->state);
@@ -80,6 +73,12 @@ static void write_verdict(struct buf *b, const struct verdict *v)
     write_string(b, verdict_status_name(v->status));
     write_key(b, "details");
     write_details(b, v);
+}
+
+void set_state_write(struct buf *b, const struct verdict *v)
+{
+    write_object(b);
+    set_state_write_members(b, v);
     write_end_object(b);
 }
 
@@ -96,7 +95,7 @@ static void answer(struct pending *p, const struct err *failed)
         (void)err_set_object(&rq->work.err, NOT_FOUND, "Flow run with id %s not found", id);
         reply_error(rq);
     } else {
-        write_verdict(&rq->reply.body, &p->transition.verdict);
+        set_state_write(&rq->reply.body, &p->transition.verdict);
         if (reply_status(rq, p->transition.verdict.writes ? 201 : 200) != ERR_OK)
             reply_error(rq);
     }

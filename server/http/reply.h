@@ -16,6 +16,3 @@ enum err_code reply_status(struct request *rq, int status);
 void reply_header(struct request *rq, const char *name, const char *value);
 /* From rq->work.err and rq->errors, in Prefect's shapes (docs/errors.md). */
 void reply_error(struct request *rq);
-
-/* The text of an error that Prefect's models raise: {"exception_message": ...} instead of {"detail": ...}. */
-#define err_set_object(e, name, ...) ((e)->object_level = true, err_set((e), name, __VA_ARGS__))

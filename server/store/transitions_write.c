@@ -190,10 +190,10 @@ static enum err_code do_effect(struct work *w, const struct effect_row *e, struc
     return rc;
 }
 
-enum err_code transitions_write(struct work *w, struct transition **items, size_t count)
+enum err_code transitions_effects(struct work *w, struct transition **items, size_t count)
 {
     unsigned wanted = 0;
-    enum err_code rc = write_states(w, items, count);
+    enum err_code rc = ERR_OK;
 
     for (size_t i = 0; i < count; i++)
         if (items[i]->found && items[i]->verdict.writes)
@@ -202,4 +202,10 @@ enum err_code transitions_write(struct work *w, struct transition **items, size_
         if (wanted & effects[i].effect)
             rc = do_effect(w, &effects[i], items, count);
     return rc;
+}
+
+enum err_code transitions_write(struct work *w, struct transition **items, size_t count)
+{
+    enum err_code rc = write_states(w, items, count);
+    return rc ? rc : transitions_effects(w, items, count);
 }

@@ -36,3 +36,6 @@ extern const struct err_info err_infos[ERR_COUNT];
 
 enum err_code err_set_at(struct err *e, enum err_code code, const char *file,
                          int line, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* The text of an error that Prefect's models raise: {"exception_message": ...} instead of {"detail": ...}. */
+#define err_set_object(e, name, ...) ((e)->object_level = true, err_set((e), name, __VA_ARGS__))
