@@ -49,6 +49,7 @@ struct flow_task {
 
 struct flow {
     const struct source *source;
+    const struct node *root;
     const char *name;
     const char *description; /* NULL: none */
     json_t *parameters;      /* JSON Schema, as a deployment's parameter_openapi_schema */
@@ -74,10 +75,9 @@ struct flow *flow_load(struct arena *arena, const char *file, const char *text, 
 struct flow *flow_load_file(struct arena *arena, const char *file,
                             const struct flow_options *options, struct problems *problems);
 
-/* The flow with all files it names written into one YAML text (in JSON form), for sending it
- * elsewhere. A flow without `flow: file` is sent as it stands. */
-bool flow_is_bundle(const struct flow *flow);
-MUST_CHECK enum err_code flow_bundle(const struct flow *flow, struct buf *out, struct err *err);
+/* The flow with all files it names in one text (JSON, so YAML too), for sending it elsewhere.
+ * False: it names no files, send the file itself. */
+bool flow_bundle(const struct flow *flow, struct buf *out);
 
 /* The parameters of a run: checked against the schema, defaults filled in.  `*out` is a new
  * reference. Errors: ERR_INVALID; the detail names every parameter at fault. */

@@ -386,6 +386,7 @@ struct flow *build_flow(struct builder *b, const struct source *source, const st
     if (!check_node_type(b, root, T_MAP, source->file))
         return NULL;
     flow->source = source;
+    flow->root = root;
     flow->max_parallel = FLOW_PARALLEL_DEFAULT;
     size_t before = b->problems->count;
     take_keys(b, root, "a flow", flow_keys, COUNT(flow_keys), flow);

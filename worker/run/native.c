@@ -298,12 +298,22 @@ static void free_dead(struct native *n)
     }
 }
 
+static void apply_cancels(struct native *n)
+{
+    while (n->cancels_done < n->cancels_wanted) {
+        bool again = n->cancels_done++ > 0;
+        n->phase = NATIVE_CANCELLING;
+        scope_cancel(n->root, again);
+    }
+}
+
 static void pump(struct native *n)
 {
     if (n->phase == NATIVE_RESOLVING && !n->lookups_open)
         resolved(n);
     if (n->phase == NATIVE_RESOLVING || n->phase == NATIVE_OVER)
         return;
+    apply_cancels(n);
     fire_deadlines(n);
     do {
         while (n->settle) {
@@ -315,10 +325,8 @@ static void pump(struct native *n)
         }
     } while (start_next(n) || n->settle);
     free_dead(n);
-    if (n->phase != NATIVE_OVER) {
-        uv_timer_stop(&n->timer);
-        arm(n);
-    }
+    if (n->phase != NATIVE_OVER && !uv_is_active((uv_handle_t *)&n->timer))
+        arm(n); /* else there is news already */
 }
 
 void native_tick(struct native *n)
@@ -438,18 +446,16 @@ struct native *native_start(const struct native_options *options)
     return n;
 }
 
+/* May be called in a hook, in the middle of a step of the machine; so it is done in the next round.
+ */
 void native_cancel(struct native *n, const char *reason)
 {
-    bool again = n->phase == NATIVE_CANCELLING;
     if (n->phase == NATIVE_OVER)
         return;
-    if (!again)
+    if (!n->cancel_reason[0])
         snprintf(n->cancel_reason, sizeof(n->cancel_reason), "%s",
                  reason && reason[0] ? reason : "The run was cancelled.");
-    if (n->phase == NATIVE_RUNNING)
-        n->phase = NATIVE_CANCELLING;
-    if (n->root)
-        scope_cancel(n->root, again);
+    n->cancels_wanted++;
     native_wake(n);
 }
 

@@ -75,7 +75,8 @@ struct native *native_start(const struct native_options *options);
  */
 void native_cancel(struct native *run, const char *reason);
 
-/* Stops one task run; the flow goes on without it.  False: it is not running or waiting. */
+/* Stops one task run; the flow goes on without it.  False: it is not running or waiting.  Not from
+ * a hook. */
 bool native_cancel_task(struct native *run, struct uuid task_run_id);
 
 /* Answers hooks->lookup.  Takes the references.  value NULL: not found, or `error` says why it

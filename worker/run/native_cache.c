@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/base/fault.h"
 #include "worker/run/native_state.h"
 
 enum { SLOTS = 4096, CACHE_FILE_BYTES = 1 << 20, PATH_BYTES = 1024, HASH_TEXT_BYTES = 65 };
@@ -75,7 +76,7 @@ static bool write_file(const char *path, const json_t *entry)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* may hold secrets */
     if (fd < 0)
         return false;
-    bool ok = json_dumpfd(entry, fd, JSON_COMPACT) == 0;
+    bool ok = json_dumpfd(entry, fd, JSON_COMPACT) == 0 && !FAULT("cache.write");
     ok = close(fd) == 0 && ok && rename(temporary, path) == 0;
     if (!ok)
         unlink(temporary);

@@ -120,6 +120,7 @@ struct native {
     struct task_run *deadlines;
     uv_timer_t timer;
     bool closing;
+    int cancels_wanted, cancels_done;
     char cancel_reason[200];
     char problem[400]; /* why it cannot run; "": nothing */
 };
