@@ -1,17 +1,23 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
 #include "server/api/admin.h"
+#include "server/api/artifacts.h"
 #include "server/api/events.h"
 #include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
+#include "server/api/saved_searches.h"
 #include "server/api/set_state.h"
+#include "server/api/variables.h"
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
+#include "server/model/artifact.h"
 #include "server/model/event.h"
 #include "server/model/flow.h"
-#include "server/model/log.h"
 #include "server/model/flow_run.h"
+#include "server/model/log.h"
+#include "server/model/saved_search.h"
+#include "server/model/variable.h"
 
 /* clang-format off */
 const struct route routes[] = {
@@ -59,6 +65,33 @@ const struct route routes[] = {
     /* events */
     {POST,   "/events",                      .submit = events_create, .body = &event_resource, .flags = BODY_LIST, .doc = "Take events in."},
     {GET,    "/events/in",                   .socket = &events_in_socket, .flags = UPGRADE},
+    /* artifacts */
+    {POST,   "/artifacts/",                  artifacts_create,    .body = &artifact_create_resource, .reply = &artifact_resource, .doc = "Keep an artifact; with a key it becomes the latest version."},
+    {POST,   "/artifacts/filter",            artifacts_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &artifact_resource, .doc = "Artifacts that match."},
+    {POST,   "/artifacts/count",             artifacts_count,     .flags = BODY_DOC, .doc = "How many match."},
+    {POST,   "/artifacts/latest/filter",     artifacts_latest_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &artifact_collection_resource, .doc = "Latest versions that match."},
+    {POST,   "/artifacts/latest/count",      artifacts_latest_count, .flags = BODY_DOC, .doc = "How many latest versions match."},
+    {GET,    "/artifacts/{id:uuid}",         artifacts_get,       .reply = &artifact_resource, .doc = "One artifact."},
+    {GET,    "/artifacts/{key}/latest",      artifacts_get_latest, .reply = &artifact_resource, .doc = "The latest version of a key."},
+    {PATCH,  "/artifacts/{id:uuid}",         artifacts_update,    .body = &artifact_update_resource, .doc = "Change an artifact."},
+    {DELETE, "/artifacts/{id:uuid}",         artifacts_delete,    .doc = "Delete an artifact; the version before it becomes the latest."},
+
+    /* variables */
+    {POST,   "/variables/",                  variables_create,    .body = &variable_create_resource, .reply = &variable_resource, .doc = "Make a variable."},
+    {POST,   "/variables/filter",            variables_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &variable_resource, .doc = "Variables that match."},
+    {POST,   "/variables/count",             variables_count,     .flags = BODY_DOC, .doc = "How many match."},
+    {GET,    "/variables/{id:uuid}",         variables_get,       .reply = &variable_resource, .doc = "One variable."},
+    {GET,    "/variables/name/{name}",       variables_get_by_name, .reply = &variable_resource, .doc = "The variable of that name."},
+    {PATCH,  "/variables/{id:uuid}",         variables_update,    .body = &variable_update_resource, .doc = "Change a variable."},
+    {PATCH,  "/variables/name/{name}",       variables_update_by_name, .body = &variable_update_resource, .doc = "Change the variable of that name."},
+    {DELETE, "/variables/{id:uuid}",         variables_delete,    .doc = "Delete a variable."},
+    {DELETE, "/variables/name/{name}",       variables_delete_by_name, .doc = "Delete the variable of that name."},
+
+    /* saved searches */
+    {PUT,    "/saved_searches/",             saved_searches_put,  .body = &saved_search_create_resource, .reply = &saved_search_resource, .doc = "Keep a search under a name."},
+    {POST,   "/saved_searches/filter",       saved_searches_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &saved_search_resource, .doc = "All saved searches."},
+    {GET,    "/saved_searches/{id:uuid}",    saved_searches_get,  .reply = &saved_search_resource, .doc = "One saved search."},
+    {DELETE, "/saved_searches/{id:uuid}",    saved_searches_delete, .doc = "Forget a search."},
 };
 /* clang-format on */
 const size_t route_count = COUNT(routes);

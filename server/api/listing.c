@@ -86,7 +86,7 @@ static bool is_related(enum filter_target from, enum filter_target target)
         [FILTER_BLOCK_TYPES] = 1u << FILTER_BLOCK_SCHEMAS,
         [FILTER_BLOCK_DOCUMENTS] = 1u << FILTER_BLOCK_TYPES | 1u << FILTER_BLOCK_SCHEMAS,
     };
-    return related[from] >> target & 1u;
+    return from < FILTER_TARGETS && related[from] >> target & 1u;
 }
 
 void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in, const char *what)

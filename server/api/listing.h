@@ -14,7 +14,7 @@ struct listing {
     const char *from;                /* "flow f": table and alias, maybe joins */
     const char *alias;               /* of the columns that have no expression of their own */
     const char *where;               /* always true of the rows; NULL: all */
-    enum filter_target target;
+    enum filter_target target;       /* FILTER_TARGETS: none */
     const struct sort *sorts;
     size_t sort_count, default_sort;
     /* Another name of the filter's key in the body; NULL: that of the target. */

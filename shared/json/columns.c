@@ -187,8 +187,8 @@ static void (*const writers[FIELD_KINDS])(struct buf *, const struct column *) =
     [FIELD_BOOL] = write_boolean, [FIELD_TRI] = write_boolean,    [FIELD_ENUM] = write_text,
     [FIELD_UUID] = write_text,    [FIELD_TIME] = write_timestamp, [FIELD_DURATION] = write_interval,
     [FIELD_STRS] = write_list,    [FIELD_UUIDS] = write_list,     [FIELD_JSON] = write_as_is,
-    [FIELD_DICT] = write_as_is,   [FIELD_LABELS] = write_as_is,   [FIELD_OBJECT] = write_as_is,
-    [FIELD_LIST] = write_as_is,
+    [FIELD_DICT] = write_as_is,   [FIELD_LABELS] = write_as_is,   [FIELD_TEXTS] = write_as_is,
+    [FIELD_OBJECT] = write_as_is, [FIELD_LIST] = write_as_is,
 };
 
 /* The object is null when its first column is. */
@@ -313,6 +313,7 @@ static bool decode_column(struct arena *a, const struct field *f, const struct c
     case FIELD_JSON:
     case FIELD_DICT:
     case FIELD_LABELS:
+    case FIELD_TEXTS:
         *(struct raw *)out = (struct raw){arena_strndup(a, c->text, c->len), c->len};
         return true;
     default:

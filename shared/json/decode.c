@@ -166,6 +166,20 @@ static bool read_labels(const struct reading *r, void *out)
     return r->bad->count == before && read_json(r, out);
 }
 
+static bool read_texts(const struct reading *r, void *out)
+{
+    size_t before = r->bad->count, len;
+    const char *text;
+
+    if (val_type(r->v) != DOC_OBJECT)
+        return read_dict(r, out);
+    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+        struct loc member = {r->at, val_string(r->bad->arena, it.key, NULL), 0};
+        read_text(&(struct reading){r->f, it.value, &member, r->bad}, &text, &len);
+    }
+    return r->bad->count == before && read_json(r, out);
+}
+
 static bool check_list(const struct reading *r)
 {
     if (val_type(r->v) != DOC_ARRAY)
@@ -240,12 +254,12 @@ static bool read_list(const struct reading *r, void *out)
 }
 
 read_fn *const readers[FIELD_KINDS] = {
-    [FIELD_STR] = read_str,   [FIELD_INT] = read_int,       [FIELD_NUM] = read_num,
-    [FIELD_BOOL] = read_bool, [FIELD_TRI] = read_tri,       [FIELD_ENUM] = read_enum,
-    [FIELD_UUID] = read_uuid, [FIELD_TIME] = read_time,     [FIELD_DURATION] = read_duration,
-    [FIELD_STRS] = read_strs, [FIELD_UUIDS] = read_uuids,   [FIELD_JSON] = read_json,
-    [FIELD_DICT] = read_dict, [FIELD_LABELS] = read_labels, [FIELD_OBJECT] = read_object,
-    [FIELD_LIST] = read_list,
+    [FIELD_STR] = read_str,       [FIELD_INT] = read_int,       [FIELD_NUM] = read_num,
+    [FIELD_BOOL] = read_bool,     [FIELD_TRI] = read_tri,       [FIELD_ENUM] = read_enum,
+    [FIELD_UUID] = read_uuid,     [FIELD_TIME] = read_time,     [FIELD_DURATION] = read_duration,
+    [FIELD_STRS] = read_strs,     [FIELD_UUIDS] = read_uuids,   [FIELD_JSON] = read_json,
+    [FIELD_DICT] = read_dict,     [FIELD_LABELS] = read_labels, [FIELD_TEXTS] = read_texts,
+    [FIELD_OBJECT] = read_object, [FIELD_LIST] = read_list,
 };
 
 static void read_value(const struct reading *r, void *out)
@@ -367,7 +381,7 @@ static bool read_members(const struct resource *res, const struct reading *r, ch
             given[f->offset] = (uint8_t)read_member(res, &member, r->v, out + f->offset);
     }
     ((struct given *)(void *)(out + res->given_offset))->at = given;
-    if (unknown && !res->extra && !r->bad->trusted)
+    if (unknown && !res->extra && !res->lax && !r->bad->trusted)
         refuse_extra(res, r);
     const char *message =
         r->bad->count == before && res->check ? res->check(r->bad->arena, out) : NULL;

@@ -76,7 +76,8 @@ static void write_type(struct buf *b, const struct field *f)
         [FIELD_UUID] = {"string", "uuid"},   [FIELD_TIME] = {"string", "date-time"},
         [FIELD_DURATION] = {"number", NULL}, [FIELD_STRS] = {"array", NULL},
         [FIELD_UUIDS] = {"array", NULL},     [FIELD_DICT] = {"object", NULL},
-        [FIELD_LABELS] = {"object", NULL},   [FIELD_LIST] = {"array", NULL},
+        [FIELD_LABELS] = {"object", NULL},   [FIELD_TEXTS] = {"object", NULL},
+        [FIELD_LIST] = {"array", NULL},
     };
 
     if (f->kind == FIELD_OBJECT) {
@@ -102,6 +103,8 @@ static void write_type(struct buf *b, const struct field *f)
         write_raw(b, RAW("\"additionalProperties\":{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":"
                          "\"integer\"},"
                          "{\"type\":\"number\"},{\"type\":\"string\"}]}"));
+    if (f->kind == FIELD_TEXTS)
+        write_raw(b, RAW("\"additionalProperties\":{\"type\":\"string\"}"));
     write_constraints(b, f);
     write_end_object(b);
 }
@@ -154,7 +157,7 @@ void json_schema_of_resource(struct buf *b, const struct resource *r, enum schem
         if (is_shown(&r->fields[i], side) && (r->fields[i].required || side == SCHEMA_OUTPUT))
             write_string(b, r->fields[i].name);
     write_end_array(b);
-    if (side == SCHEMA_INPUT && !r->extra)
+    if (side == SCHEMA_INPUT && !r->extra && !r->lax)
         write_raw(b, RAW("\"additionalProperties\":false"));
     write_end_object(b);
 }

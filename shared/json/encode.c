@@ -133,11 +133,14 @@ static void encode_list(struct buf *b, const struct field *f, const void *at)
 }
 
 static encode_fn *const encoders[FIELD_KINDS] = {
-    [FIELD_STR] = encode_str,   [FIELD_INT] = encode_int,     [FIELD_NUM] = encode_num,
-    [FIELD_BOOL] = encode_bool, [FIELD_TRI] = encode_tri,     [FIELD_ENUM] = encode_enum,
-    [FIELD_UUID] = encode_uuid, [FIELD_TIME] = encode_time,   [FIELD_DURATION] = encode_duration,
-    [FIELD_STRS] = encode_strs, [FIELD_UUIDS] = encode_uuids, [FIELD_JSON] = encode_raw,
-    [FIELD_DICT] = encode_raw,  [FIELD_LABELS] = encode_raw,  [FIELD_OBJECT] = encode_object,
+    [FIELD_STR] = encode_str,           [FIELD_INT] = encode_int,
+    [FIELD_NUM] = encode_num,           [FIELD_BOOL] = encode_bool,
+    [FIELD_TRI] = encode_tri,           [FIELD_ENUM] = encode_enum,
+    [FIELD_UUID] = encode_uuid,         [FIELD_TIME] = encode_time,
+    [FIELD_DURATION] = encode_duration, [FIELD_STRS] = encode_strs,
+    [FIELD_UUIDS] = encode_uuids,       [FIELD_JSON] = encode_raw,
+    [FIELD_DICT] = encode_raw,          [FIELD_LABELS] = encode_raw,
+    [FIELD_TEXTS] = encode_raw,         [FIELD_OBJECT] = encode_object,
     [FIELD_LIST] = encode_list,
 };
 

@@ -34,6 +34,7 @@ enum field_kind {
     FIELD_JSON,     /* struct raw: any JSON */
     FIELD_DICT,     /* struct raw: a JSON object */
     FIELD_LABELS,   /* struct raw: an object of bool, number or string values */
+    FIELD_TEXTS,    /* struct raw: an object of strings */
     FIELD_OBJECT,   /* struct U *: described by U_resource */
     FIELD_LIST,     /* struct U * and size_t m_count: array of objects */
     FIELD_KINDS,
@@ -97,7 +98,9 @@ struct resource {
     size_t given_offset;
     size_t count;
     const struct field *fields;
-    bool extra; /* unknown keys are ignored: bodies made of several parameters */
+    bool extra; /* a body made of several parameters: unknown keys are ignored, null is the default
+                 */
+    bool lax;   /* unknown keys are ignored */
     const char *(*check)(struct arena *a, const void *object);
 };
 
@@ -137,6 +140,7 @@ struct resource {
 #define F_JSON(T, m, ...)     F_ROW(#m, T, m, FIELD_JSON, struct raw, __VA_ARGS__)
 #define F_DICT(T, m, ...)     F_ROW(#m, T, m, FIELD_DICT, struct raw, __VA_ARGS__)
 #define F_LABELS(T, m, ...)   F_ROW(#m, T, m, FIELD_LABELS, struct raw, __VA_ARGS__)
+#define F_TEXTS(T, m, ...)    F_ROW(#m, T, m, FIELD_TEXTS, struct raw, __VA_ARGS__)
 #define F_OBJECT(T, m, U, ...)                                                                     \
     F_ROW(#m, T, m, FIELD_OBJECT, struct U *, .of = &U##_resource, __VA_ARGS__)
 #define F_LIST(T, m, U, ...)                                                                       \

@@ -1,0 +1,55 @@
+#include "server/store/artifacts.h"
+
+#include "server/db/params.h"
+
+static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
+{
+    return rc ? rc : rows->count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Artifact not found.");
+}
+
+enum err_code artifact_create(struct work *w, const struct artifact *in, struct rows *out)
+{
+    const char *const parameters[] = {
+        param_uuid(w, uuid_v4()),
+        in->key,
+        in->type,
+        in->description,
+        in->data.text,
+        artifact_metadata(&w->arena, in->metadata_).text,
+        param_uuid(w, in->flow_run_id),
+        param_uuid(w, in->task_run_id),
+        param_uuid(w, uuid_v4()),
+    };
+    return db_query(w, Q_artifact_insert, parameters, out);
+}
+
+enum err_code artifact_get(struct work *w, struct uuid id, struct rows *out)
+{
+    return one(w, db_query(w, Q_artifact_by_id, PARAMS(param_uuid(w, id)), out), out);
+}
+
+enum err_code artifact_get_latest(struct work *w, const char *key, struct rows *out)
+{
+    return one(w, db_query(w, Q_artifact_latest, PARAMS(key), out), out);
+}
+
+enum err_code artifact_update(struct work *w, struct uuid id, const struct artifact_update *in)
+{
+    struct rows rows;
+    const char *const parameters[] = {
+        param_uuid(w, id),
+        param_bool(given(in, data)),
+        in->data.text,
+        param_bool(given(in, description)),
+        in->description,
+        param_bool(given(in, metadata_)),
+        artifact_metadata(&w->arena, in->metadata_).text,
+    };
+    return one(w, db_query(w, Q_artifact_update, parameters, &rows), &rows);
+}
+
+enum err_code artifact_delete(struct work *w, struct uuid id)
+{
+    struct rows rows;
+    return one(w, db_query(w, Q_artifact_delete, PARAMS(param_uuid(w, id)), &rows), &rows);
+}

@@ -1,0 +1,17 @@
+/* All that can be done to artifacts and their collections.  Rows have the columns of
+ * artifact_resource. */
+#pragma once
+#include "server/db/db.h"
+#include "server/model/artifact.h"
+
+/* A new version; with a key it becomes the latest of its collection. */
+MUST_CHECK enum err_code artifact_create(struct work *w, const struct artifact *in,
+                                         struct rows *out);
+/* NOT_FOUND otherwise. */
+MUST_CHECK enum err_code artifact_get(struct work *w, struct uuid id, struct rows *out);
+/* The collection's id, created and updated with the content of its latest artifact. */
+MUST_CHECK enum err_code artifact_get_latest(struct work *w, const char *key, struct rows *out);
+MUST_CHECK enum err_code artifact_update(struct work *w, struct uuid id,
+                                         const struct artifact_update *in);
+/* The version before it becomes the latest; without one the collection goes too. */
+MUST_CHECK enum err_code artifact_delete(struct work *w, struct uuid id);

@@ -1,0 +1,72 @@
+#include "server/store/variables.h"
+
+#include <string.h>
+
+#include "server/db/params.h"
+
+static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
+{
+    return rc ? rc : rows->count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Variable not found.");
+}
+
+enum err_code variable_create(struct work *w, const struct variable_create *in, struct rows *out)
+{
+    enum err_code rc = db_query(
+        w, Q_variable_insert,
+        PARAMS(param_uuid(w, uuid_v4()), in->name, in->value.text, param_strings(w, in->tags)),
+        out);
+    if (rc || out->count)
+        return rc;
+    const char *quote = strchr(in->name, '\'') ? "\"" : "'";
+    return err_set(&w->err, CONFLICT, "A variable with the name %s%s%s already exists.", quote,
+                   in->name, quote);
+}
+
+enum err_code variable_get(struct work *w, struct uuid id, struct rows *out)
+{
+    return one(w, db_query(w, Q_variable_by_id, PARAMS(param_uuid(w, id)), out), out);
+}
+
+enum err_code variable_get_by_name(struct work *w, const char *name, struct rows *out)
+{
+    return one(w, db_query(w, Q_variable_by_name, PARAMS(name), out), out);
+}
+
+static enum err_code update(struct work *w, enum query q, const char *which,
+                            const struct variable_update *in)
+{
+    struct rows rows;
+    const char *const parameters[] = {
+        which,
+        param_bool(given(in, name)),
+        in->name,
+        param_bool(given(in, value)),
+        in->value.text,
+        param_bool(given(in, tags)),
+        param_strings(w, in->tags),
+    };
+    return one(w, db_query(w, q, parameters, &rows), &rows);
+}
+
+enum err_code variable_update(struct work *w, struct uuid id, const struct variable_update *in)
+{
+    return update(w, Q_variable_update, param_uuid(w, id), in);
+}
+
+enum err_code variable_update_by_name(struct work *w, const char *name,
+                                      const struct variable_update *in)
+{
+    return update(w, Q_variable_update_by_name, name, in);
+}
+
+enum err_code variable_delete(struct work *w, struct uuid id)
+{
+    struct rows rows;
+    return one(w, db_query(w, Q_variable_delete, PARAMS(param_uuid(w, id)), &rows), &rows);
+}
+
+enum err_code variable_delete_by_name(struct work *w, const char *name)
+{
+    struct rows rows;
+    return one(w, db_query(w, Q_variable_delete_by_name, PARAMS(name), &rows), &rows);
+}
