@@ -19,7 +19,7 @@ static const struct field run_state_fields[] = {
     F_TIME(R, timestamp, .column = "state_timestamp", .doc = "Since when, by the server's clock."),
     F_STR(R, message, F_NULLABLE, .column = "state_message", .doc = "For people."),
     F_JSON(R, data, F_NULLABLE, .column = "state_data", .doc = "Where the result is, or the result."),
-    F_OBJECT(R, state_details, state_details, .column = "state_details", .doc = "What the rules look at."),
+    F_OBJECT(R, state_details, state_details, F_SPARSE, .doc = "What the rules look at."),
 };
 #undef R
 const struct resource run_state_resource = RESOURCE_NAMED("State", state_read, run_state_fields, .doc = "A state of a run.");

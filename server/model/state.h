@@ -97,6 +97,7 @@ extern const struct resource state_details_resource, state_create_resource, stat
 struct state state_from_create(struct arena *a, const struct state_create *in);
 struct state state_from_read(struct arena *a, const struct state_read *in);
 void state_encode(struct buf *b, const struct state *s);
-void state_details_encode(struct buf *b, const struct state_details *d);
+/* For the database: what is set, `{}` when nothing is. */
+void state_details_store(struct buf *b, const struct state_details *d);
 /* Whether data is an object that tells where a result is. */
 bool state_data_is_persisted(struct arena *a, struct raw data);

@@ -71,7 +71,7 @@ static const struct field read_fields[] = {
     F_TIME(R, timestamp, .doc = "Since when, by the server's clock."),
     F_STR(R, message, F_NULLABLE, .doc = "For people."),
     F_JSON(R, data, F_NULLABLE, .doc = "Where the result is, or the result."),
-    F_OBJECT(R, state_details, state_details, .def = "{}", .doc = "What the rules look at."),
+    F_OBJECT(R, state_details, state_details, F_SPARSE, .def = "{}", .doc = "What the rules look at."),
 };
 #undef R
 const struct resource state_read_resource = RESOURCE_NAMED("State", state_read, read_fields, .doc = "A state of a run.");
@@ -141,7 +141,7 @@ void state_encode(struct buf *b, const struct state *s)
     json_encode(b, &state_read_resource, &out);
 }
 
-void state_details_encode(struct buf *b, const struct state_details *d)
+void state_details_store(struct buf *b, const struct state_details *d)
 {
-    json_encode(b, &state_details_resource, d);
+    json_encode_sparse(b, &state_details_resource, d);
 }

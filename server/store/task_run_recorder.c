@@ -115,7 +115,7 @@ static void put_details(struct work *w, struct array *a, const struct record *r)
         d = (struct state_details)STATE_DETAILS_INIT;
     d.task_run_id = r->task_run_id;
     d.flow_run_id = r->flow_run_id;
-    state_details_encode(&b, &d);
+    state_details_store(&b, &d);
     array_text(a, b.bytes, b.len);
     buf_free(&b);
 }

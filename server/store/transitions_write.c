@@ -27,7 +27,7 @@ static void put_state(struct array *a, struct uuid owner, const struct state *s,
     array_string(&a[A_NAME], s->name);
     array_string(&a[A_MESSAGE], s->message);
     scratch->len = 0;
-    state_details_encode(scratch, &s->details);
+    state_details_store(scratch, &s->details);
     array_text(&a[A_DETAILS], scratch->bytes, scratch->len);
     array_raw(&a[A_DATA], s->data);
 }

@@ -52,6 +52,9 @@ MUST_CHECK enum err_code json_decode_text(struct arena *a, const struct resource
 /* Appends the object; writeonly members are left out. */
 void json_encode(struct buf *b, const struct resource *r, const void *object);
 
+/* Only the members that differ from their defaults (`def`, else null); see field.sparse. */
+void json_encode_sparse(struct buf *b, const struct resource *r, const void *object);
+
 /* One column of a result row, as PostgreSQL prints it with TimeZone=UTC; NULL text is SQL NULL. */
 struct column {
     const char *text;

@@ -191,6 +191,30 @@ static void (*const writers[FIELD_KINDS])(struct buf *, const struct column *) =
     [FIELD_OBJECT] = write_as_is, [FIELD_LIST] = write_as_is,
 };
 
+/* Defaults come back. */
+static void write_sparse(struct buf *b, const struct field *f, const struct column *c)
+{
+    struct arena a = {0};
+    struct doc doc;
+    struct doc_error bad;
+    bool empty = c->len == 2 || !doc_parse(&a, c->text, c->len, &doc, &bad);
+    struct val root = empty ? (struct val){0} : doc_root(&doc);
+
+    write_object(b);
+    for (size_t i = 0; i < f->of->count; i++) {
+        const struct field *m = &f->of->fields[i];
+        struct val v = empty ? root : val_get(root, m->name);
+        const char *def = m->def ? m->def : "null";
+        write_key(b, m->name);
+        if (val_type(v) == DOC_NONE)
+            write_raw(b, (struct raw){def, strlen(def)});
+        else
+            write_raw(b, val_raw(v));
+    }
+    write_end_object(b);
+    arena_reset(&a);
+}
+
 /* The object is null when its first column is. */
 static size_t encode_inlined(struct buf *b, const struct field *f, const struct column *columns)
 {
@@ -214,7 +238,9 @@ void json_encode_columns(struct buf *b, const struct resource *r, const struct c
             continue;
         }
         const struct column *c = has_column(f) ? &columns[at++] : NULL;
-        if (c && c->text)
+        if (c && c->text && f->sparse)
+            write_sparse(b, f, c);
+        else if (c && c->text)
             writers[f->kind](b, c);
         else
             write_raw(

@@ -160,3 +160,24 @@ void json_encode(struct buf *b, const struct resource *r, const void *object)
     }
     write_end_object(b);
 }
+
+static bool is_default(const struct field *f, const char *text, size_t len)
+{
+    const char *def = f->def ? f->def : "null";
+    return len == strlen(def) && memcmp(text, def, len) == 0;
+}
+
+void json_encode_sparse(struct buf *b, const struct resource *r, const void *object)
+{
+    write_object(b);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct field *f = &r->fields[i];
+        size_t before = b->len;
+        write_key(b, f->name);
+        size_t value = b->len;
+        encoders[f->kind](b, f, (const char *)object + f->offset);
+        if (is_default(f, b->bytes + value, b->len - value))
+            b->len = before;
+    }
+    write_end_object(b);
+}

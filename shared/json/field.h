@@ -80,6 +80,7 @@ struct field {
     bool nullable;
     bool readonly;                    /* the server sets it: unknown in what clients send */
     bool inlined;                     /* FIELD_OBJECT: its columns stand among those of this row */
+    bool sparse;                      /* FIELD_OBJECT: its column leaves out what is default */
     bool writeonly;                   /* clients send it: not in replies, not a column */
     bool has_min, has_max, above_min; /* above_min: greater than, not equal */
     double min, max;
@@ -110,6 +111,7 @@ struct resource {
 #define F_READONLY    .readonly = true
 #define F_WRITEONLY   .writeonly = true
 #define F_INLINED     .inlined = true
+#define F_SPARSE    .sparse = true
 #define F_GE(n)       .has_min = true, .min = (n)
 #define F_GT(n)       .has_min = true, .min = (n), .above_min = true
 #define F_LE(n)       .has_max = true, .max = (n)
