@@ -37,7 +37,8 @@ const char *event_check(struct arena *a, const struct event *e)
         return "the event's name is too long";
     if (e->resource.len + e->related.len + e->payload.len > EVENT_MAX_BYTES)
         return "the event is too large";
-    if (!doc_parse(a, e->related.text, e->related.len, &doc, &bad) || val_type(doc_root(&doc)) != DOC_ARRAY)
+    if (!doc_parse(a, e->related.text, e->related.len, &doc, &bad) ||
+        val_type(doc_root(&doc)) != DOC_ARRAY)
         return "related must be a list";
     if (val_count(doc_root(&doc)) > EVENT_RELATED_MAX)
         return "the event has too many related resources";

@@ -2,7 +2,12 @@
 #pragma once
 #include "shared/json/codec.h"
 
-enum { EVENT_NAME_MAX = 1024, EVENT_LABELS_MAX = 500, EVENT_RELATED_MAX = 100, EVENT_MAX_BYTES = 1500000 };
+enum {
+    EVENT_NAME_MAX = 1024,
+    EVENT_LABELS_MAX = 500,
+    EVENT_RELATED_MAX = 100,
+    EVENT_MAX_BYTES = 1500000
+};
 
 struct event {
     struct given given;

@@ -11,13 +11,16 @@ static const struct field flow_fields[] = {
 const struct resource flow_resource = RESOURCE_NAMED("Flow", flow, flow_fields);
 
 static const struct field flow_create_fields[] = {
-    F_STR(struct flow_create, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .doc = "Unique among flows."),
+    F_STR(struct flow_create, name, F_REQUIRED, F_PATTERN(NAME_PATTERN),
+          .doc = "Unique among flows."),
     F_STRS(struct flow_create, tags, .def = "[]", .doc = "For filters."),
     F_LABELS(struct flow_create, labels, F_NULLABLE, .def = "{}", .doc = "Inherited by runs."),
 };
-const struct resource flow_create_resource = RESOURCE_NAMED("FlowCreate", flow_create, flow_create_fields);
+const struct resource flow_create_resource =
+    RESOURCE_NAMED("FlowCreate", flow_create, flow_create_fields);
 
 static const struct field flow_update_fields[] = {
     F_STRS(struct flow_update, tags, .def = "[]", .doc = "For filters."),
 };
-const struct resource flow_update_resource = RESOURCE_NAMED("FlowUpdate", flow_update, flow_update_fields);
+const struct resource flow_update_resource =
+    RESOURCE_NAMED("FlowUpdate", flow_update, flow_update_fields);

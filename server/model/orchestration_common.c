@@ -53,6 +53,17 @@ double rule_spread(double average_s, double factor, uint64_t random)
     return -log(high - uniform * (high - low)) * average_s;
 }
 
+struct state rule_retry(const struct transition *t, double delay_s)
+{
+    struct state retry = *t->proposed;
+
+    retry.type = STATE_SCHEDULED;
+    retry.name = "AwaitingRetry";
+    retry.details = (struct state_details)STATE_DETAILS_INIT;
+    retry.details.scheduled_time_us = t->proposal->now_us + (int64_t)(delay_s * US_PER_S);
+    return retry;
+}
+
 /* The claim mutex: a run that is PENDING was taken by someone.  Only a named step forward
  * (Submitting, InfrastructurePending) may follow. */
 void prevent_pending(struct transition *t)
@@ -201,8 +212,7 @@ static void count_task_run(struct transition *t)
 
 static void write_result(struct transition *t)
 {
-    const struct state *s = t->proposed;
-    if (s->data.text && (s->data_persisted || *s->data.text != '{'))
+    if (t->proposed->data_stored)
         t->out->effects |= EFFECT_WRITE_RESULT;
 }
 

@@ -325,7 +325,6 @@ static void note_resume(struct transition *t)
 static void retry_failed(struct transition *t)
 {
     struct retry_policy *p = &t->out->run.policy;
-    struct state retry = rule_state(STATE_SCHEDULED, "AwaitingRetry", t->proposed->message);
 
     if (p->retries == INT_NONE || t->out->run.run_count > p->retries) {
         p->retry_type = RETRY_NONE;
@@ -335,10 +334,7 @@ static void retry_failed(struct transition *t)
         t->out->effects |= EFFECT_RETRY_TASKS;
     if (api_at_least(t, API_0_8_4))
         forget_pauses(t, RETRY_IN_PROCESS);
-    double delay_s = retry_policy_delay_s(p, 1);
-    retry.data = t->proposed->data;
-    retry.data_persisted = t->proposed->data_persisted;
-    retry.details.scheduled_time_us = t->proposal->now_us + (int64_t)(delay_s * US_PER_S);
+    struct state retry = rule_retry(t, retry_policy_delay_s(p, 1));
     retry.details.deployment_concurrency_lease_id =
         current(t)->details.deployment_concurrency_lease_id;
     rule_reject(t, &retry, "Retrying");

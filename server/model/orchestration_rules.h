@@ -47,6 +47,9 @@ void rule_wait(struct transition *t, int64_t delay_s, const char *reason);
 /* A fresh state of a rule's own. */
 struct state rule_state(enum state_type type, const char *name, const char *message);
 
+/* AwaitingRetry with message and data of the proposed state. */
+struct state rule_retry(const struct transition *t, double delay_s);
+
 /* `average_s` give or take: exponential, cut at average * (1 + factor) above, and below so that
  * the median stays put. */
 double rule_spread(double average_s, double factor, uint64_t random);

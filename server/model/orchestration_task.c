@@ -2,7 +2,7 @@
  * Prefect 3.9.1, by behaviour. */
 #include "server/model/orchestration_rules.h"
 
-enum { US_PER_S = 1000000, TAG_WAIT_MAX_S = 10, CACHE_KEY_MAX_CHARS = 2000 };
+enum { TAG_WAIT_MAX_S = 10, CACHE_KEY_MAX_CHARS = 2000 };
 static const double wait_spread = 0.3;
 
 static void retrieve_cached(struct transition *t)
@@ -145,10 +145,7 @@ static void retry_failed(struct transition *t)
     if (t->proposed->details.retriable == TRI_FALSE || p->retries == INT_NONE ||
         t->out->run.run_count > p->retries)
         return;
-    struct state retry = rule_state(STATE_SCHEDULED, "AwaitingRetry", t->proposed->message);
-    retry.data = t->proposed->data;
-    retry.data_persisted = t->proposed->data_persisted;
-    retry.details.scheduled_time_us = t->proposal->now_us + (int64_t)(retry_delay_s(t) * US_PER_S);
+    struct state retry = rule_retry(t, retry_delay_s(t));
     rule_reject(t, &retry, "Retrying");
 }
 

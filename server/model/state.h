@@ -52,7 +52,9 @@ struct state {
     int64_t timestamp_us;
     const char *message; /* NULL is null */
     struct raw data;     /* opaque; no text is null */
-    bool data_persisted; /* data is an object whose "type" is not "unpersisted" */
+    bool data_persisted; /* data says where a result is: an object, not empty, not "unpersisted" */
+    bool data_stored;    /* data is kept, as an artifact too: all but null and "unpersisted" */
+    const char *artifact_key, *artifact_type, *artifact_description; /* of that artifact */
     struct state_details details;
 };
 
@@ -99,5 +101,5 @@ struct state state_from_read(struct arena *a, const struct state_read *in);
 void state_encode(struct buf *b, const struct state *s);
 /* For the database: what is set, `{}` when nothing is. */
 void state_details_store(struct buf *b, const struct state_details *d);
-/* Whether data is an object that tells where a result is. */
-bool state_data_is_persisted(struct arena *a, struct raw data);
+/* Reads what data says about itself; moves artifact_key and so on out of it. */
+void state_set_data(struct arena *a, struct state *s, struct raw data);

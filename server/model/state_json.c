@@ -77,53 +77,87 @@ static const struct field read_fields[] = {
 const struct resource state_read_resource = RESOURCE_NAMED("State", state_read, read_fields, .doc = "A state of a run.");
 /* clang-format on */
 
+enum { DATA_MAX_BYTES = 16 << 20 };
 static const struct state_details no_details = STATE_DETAILS_INIT;
 
-bool state_data_is_persisted(struct arena *a, struct raw data)
-{
-    struct doc doc;
-    struct doc_error bad;
+static const char *const artifact_members[] = {"artifact_key", "artifact_type",
+                                               "artifact_description"};
 
-    if (!data.text || *data.text != '{' || !doc_parse(a, data.text, data.len, &doc, &bad))
-        return false;
-    return !val_equals(val_get(doc_root(&doc), "type"), "unpersisted", strlen("unpersisted"));
+/* The data without the members that belong to the artifact. */
+static struct raw without_artifact(struct arena *a, struct val data)
+{
+    struct buf b = {.max_bytes = DATA_MAX_BYTES};
+
+    write_object(&b);
+    for (struct val_iter it = val_each(data); val_next(&it);) {
+        bool skip = false;
+        for (size_t i = 0; i < COUNT(artifact_members); i++)
+            skip |= val_equals(it.key, artifact_members[i], strlen(artifact_members[i]));
+        if (skip)
+            continue;
+        write_key(&b, val_string(a, it.key, NULL));
+        val_write(&b, it.value);
+    }
+    write_end_object(&b);
+    struct raw out = {arena_strndup(a, b.bytes, b.len), b.len};
+    buf_free(&b);
+    return out;
 }
 
-/* JSON null is no data. */
-static struct raw data_or_none(struct raw data)
+static void read_object(struct arena *a, struct state *s, struct val data)
 {
-    return data.len == 4 && !memcmp(data.text, "null", 4) ? (struct raw){0} : data;
+    const char **out[] = {&s->artifact_key, &s->artifact_type, &s->artifact_description};
+    bool any = false;
+
+    for (size_t i = 0; i < COUNT(artifact_members); i++) {
+        struct val v = val_get(data, artifact_members[i]);
+        any |= val_type(v) != DOC_NONE;
+        *out[i] = val_string(a, v, NULL);
+    }
+    s->data_stored = !val_equals(val_get(data, "type"), "unpersisted", strlen("unpersisted"));
+    s->data_persisted = s->data_stored && val_count(data);
+    if (any)
+        s->data = without_artifact(a, data);
+}
+
+void state_set_data(struct arena *a, struct state *s, struct raw data)
+{
+    struct doc *doc = arena_new(a, struct doc);
+    struct doc_error bad;
+
+    if (!data.text || (data.len == 4 && !memcmp(data.text, "null", 4)))
+        return;
+    s->data = data;
+    s->data_stored = true;
+    if (*data.text == '{' && doc_parse(a, data.text, data.len, doc, &bad))
+        read_object(a, s, doc_root(doc));
 }
 
 struct state state_from_create(struct arena *a, const struct state_create *in)
 {
-    struct raw data = data_or_none(in->data);
-
-    return (struct state){
+    struct state s = {
         .type = in->type,
         .name = in->name,
         .timestamp_us = TIME_NONE,
         .message = in->message,
-        .data = data,
-        .data_persisted = state_data_is_persisted(a, data),
         .details = in->state_details ? *in->state_details : no_details,
     };
+    state_set_data(a, &s, in->data);
+    return s;
 }
 
 struct state state_from_read(struct arena *a, const struct state_read *in)
 {
-    struct raw data = data_or_none(in->data);
-
-    return (struct state){
+    struct state s = {
         .id = in->id,
         .type = in->type,
         .name = in->name,
         .timestamp_us = in->timestamp_us,
         .message = in->message,
-        .data = data,
-        .data_persisted = state_data_is_persisted(a, data),
         .details = in->state_details ? *in->state_details : no_details,
     };
+    state_set_data(a, &s, in->data);
+    return s;
 }
 
 void state_encode(struct buf *b, const struct state *s)

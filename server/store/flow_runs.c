@@ -127,7 +127,7 @@ static void put_state(struct array *a, const struct transition *t, struct buf *s
     scratch->len = 0;
     state_details_store(scratch, &s->details);
     array_text(&a[A_DETAILS], scratch->bytes, scratch->len);
-    array_raw(&a[A_DATA], s->data);
+    array_raw(&a[A_DATA], s->data_stored ? s->data : (struct raw){0});
     array_time(&a[A_START], r->start_time_us);
     array_time(&a[A_END], r->end_time_us);
     array_time(&a[A_EXPECTED], r->expected_start_time_us);

@@ -52,10 +52,7 @@ static enum err_code read_state(struct work *w, const struct rows *r, int row, s
     out->name = rows_text(r, row, C_NAME);
     out->timestamp_us = rows_time(r, row, C_TIMESTAMP);
     out->message = rows_text(r, row, C_MESSAGE);
-    if (data) {
-        out->data = (struct raw){data, rows_len(r, row, C_DATA)};
-        out->data_persisted = state_data_is_persisted(&w->arena, out->data);
-    }
+    state_set_data(&w->arena, out, (struct raw){data, data ? rows_len(r, row, C_DATA) : 0});
     if (!details || strcmp(details, "{}") == 0)
         return ERR_OK;
     return json_decode_text(&w->arena, &state_details_resource, details, rows_len(r, row, C_DETAILS), &out->details, &w->err);

@@ -29,7 +29,7 @@ static void put_state(struct array *a, struct uuid owner, const struct state *s,
     scratch->len = 0;
     state_details_store(scratch, &s->details);
     array_text(&a[A_DETAILS], scratch->bytes, scratch->len);
-    array_raw(&a[A_DATA], s->data);
+    array_raw(&a[A_DATA], s->data_stored ? s->data : (struct raw){0});
 }
 
 static void put_run(struct array *a, const struct transition *t, struct buf *scratch)
@@ -143,10 +143,14 @@ static void put_keyset(struct array *a, const struct transition *t)
 static void put_result(struct array *a, const struct transition *t)
 {
     static const struct uuid none;
+    const struct state *s = &t->verdict.state;
     array_uuid(&a[0], uuid_v4());
-    array_raw(&a[1], t->verdict.state.data);
-    array_uuid(&a[2], t->run_id);
-    array_uuid(&a[3], none);
+    array_string(&a[1], s->artifact_key);
+    array_string(&a[2], s->artifact_type);
+    array_string(&a[3], s->artifact_description);
+    array_raw(&a[4], s->data);
+    array_uuid(&a[5], t->run_id);
+    array_uuid(&a[6], none);
 }
 
 static void put_mirror(struct array *a, const struct transition *t)
@@ -167,7 +171,7 @@ static const struct effect_row effects[] = {
     {EFFECT_RENEW_LEASE, Q_transition_renew_slots, 2, put_renew},
     {EFFECT_PIN_SLOT, Q_transition_renew_slots, 2, put_pin},
     {EFFECT_DELETE_INPUTS, Q_transition_delete_inputs, 2, put_keyset},
-    {EFFECT_WRITE_RESULT, Q_transition_results, 4, put_result},
+    {EFFECT_WRITE_RESULT, Q_transition_results, 7, put_result},
     {EFFECT_MIRROR_TO_PARENT, Q_transition_mirror, STATE_COLUMNS, put_mirror},
 };
 

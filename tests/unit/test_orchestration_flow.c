@@ -77,7 +77,7 @@ static void both_results(void)
 {
     has_result();
     proposed.data = RAW("{\"type\":\"reference\"}");
-    proposed.data_persisted = true;
+    proposed.data_persisted = proposed.data_stored = true;
 }
 static void has_pid(void)
 {
@@ -206,6 +206,7 @@ static void unpersisted(void)
 static void plain_data(void)
 {
     proposed.data = RAW("[1]");
+    proposed.data_stored = true;
 }
 
 #define F  POLICY_FLOW

@@ -43,6 +43,7 @@ static void cache_hit(void)
                             .name = "Completed",
                             .data = RAW("{\"type\":\"result\"}"),
                             .data_persisted = true,
+                            .data_stored = true,
                             .details = STATE_DETAILS_INIT};
     facts.cached = &cached;
     proposed.details.cache_key = "k";

@@ -48,11 +48,9 @@ UPDATE flow_run fr
  WHERE fr.id = n.id;
 
 -- name: transition_results
--- Parallel arrays: id, data, flow run, task run.  Results that are kept show as artifacts.
+-- Parallel arrays: id, key, type, description, data, flow run, task run.  Results that are kept show as artifacts.
 INSERT INTO artifact (id, key, type, description, data, flow_run_id, task_run_id)
-SELECT n.id, n.data->>'artifact_key', n.data->>'artifact_type', n.data->>'artifact_description',
-       n.data - 'artifact_key' - 'artifact_type' - 'artifact_description', n.flow_run_id, n.task_run_id
-  FROM unnest($1::uuid[], $2::jsonb[], $3::uuid[], $4::uuid[]) AS n (id, data, flow_run_id, task_run_id);
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::json[], $6::uuid[], $7::uuid[]);
 
 -- name: transition_take_slots
 -- Parallel arrays: lease, flow run, seconds.
