@@ -94,7 +94,7 @@ $(B)/gen/assets.c: $(shell find web -type f 2>/dev/null) tools/embed.sh
 $(B)/tests/%: $(B)/tests/%.c.o $(B)/libserver.a $(B)/libworker.a $(B)/libcli.a $(B)/libshared.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(call pkg-libs,test) -o $@
-$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.c.o $(B)/tests/fuzz/replay.c.o $(B)/libserver.a $(B)/libworker.a $(B)/libshared.a
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.c.o $(B)/tests/fuzz/replay.c.o $(B)/libserver.a $(B)/libworker.a $(B)/libcli.a $(B)/libshared.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(call pkg-libs,test) -o $@
 
@@ -113,7 +113,7 @@ bench: ; $(Q)$(MAKE) --no-print-directory MODE=release all bench-programs && tes
 bench-programs: $(bench_programs)
 
 fuzz: ; $(Q)$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 fuzz-run
-fuzz-run: $(B)/tests/fuzz/fuzz_$(T).c.o $(B)/libserver.a $(B)/libworker.a $(B)/libshared.a
+fuzz-run: $(B)/tests/fuzz/fuzz_$(T).c.o $(B)/libserver.a $(B)/libworker.a $(B)/libcli.a $(B)/libshared.a
 	$(Q)$(CC) -fsanitize=fuzzer,address,undefined $^ $(call pkg-libs,test) -o $(B)/fuzz_$(T)
 	$(Q)mkdir -p $(B)/corpus/$(T) && $(B)/fuzz_$(T) -max_total_time=$(or $(S),30) $(FUZZFLAGS) $(B)/corpus/$(T) tests/fuzz/corpus/$(T)
 

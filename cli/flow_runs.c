@@ -172,12 +172,12 @@ enum err_code cmd_run_watch(struct cli *cli)
 }
 
 static const struct {
-    int from;
     const char *name;
+    int from;
     enum color color;
 } levels[] = {
-    {50, "CRIT", COLOR_RED},  {40, "ERROR", COLOR_RED},        {30, "WARN", COLOR_YELLOW},
-    {20, "INFO", COLOR_NONE}, {INT32_MIN, "DEBUG", COLOR_DIM},
+    {"CRIT", 50, COLOR_RED},  {"ERROR", 40, COLOR_RED},        {"WARN", 30, COLOR_YELLOW},
+    {"INFO", 20, COLOR_NONE}, {"DEBUG", INT32_MIN, COLOR_DIM},
 };
 
 /* "2026-01-01 09:30:00.125", the clock of the reader. */
@@ -306,7 +306,7 @@ static enum err_code follow_logs(struct cli *cli, const char *run_id, json_t *fi
         narrow(filter, seen);
         arena_reset(&a);
         if (!last && !code)
-            nanosleep(&(struct timespec){0, FOLLOW_MS * 1000000}, NULL);
+            nanosleep(&(struct timespec){0, FOLLOW_MS * 1000000L}, NULL);
     }
     return code;
 }

@@ -30,7 +30,7 @@ static enum err_code split_pair(struct err *e, const char *text, const char *wha
 enum err_code param_set(struct err *e, const char *text, json_t *into)
 {
     char key[MAX_KEY];
-    const char *value;
+    const char *value = "";
 
     enum err_code code = split_pair(e, text, "a parameter: expected KEY=VALUE", key, &value);
     if (code)
@@ -68,7 +68,7 @@ static size_t item_length(const char *text)
 enum err_code axis_add(struct err *e, const char *text, json_t *axes)
 {
     char key[MAX_KEY];
-    const char *rest;
+    const char *rest = "";
 
     enum err_code code = split_pair(e, text, "an axis: expected KEY=VALUE,VALUE,...", key, &rest);
     if (code)
@@ -145,8 +145,7 @@ const char *combination_name(struct arena *a, json_t *axes, json_t *params)
     return name ? arena_strndup(a, name, strnlen(name, MAX_NAME)) : NULL;
 }
 
-enum err_code sha256_file(struct err *e, const char *path,
-                          char out_text[static SHA256_TEXT_BYTES])
+enum err_code sha256_file(struct err *e, const char *path, char out_text[static SHA256_TEXT_BYTES])
 {
     unsigned char block[FILE_BLOCK];
     FILE *f = fopen(path, "rb");

@@ -79,7 +79,8 @@ const char *time_ago(struct arena *a, int64_t now_us, int64_t then_us)
     static const struct {
         int64_t below_s, unit_s;
         char letter;
-    } units[] = {{60, 1, 's'}, {3600, 60, 'm'}, {48 * 3600, 3600, 'h'}, {INT64_MAX, 86400, 'd'}};
+    } units[] = {
+        {60, 1, 's'}, {3600, 60, 'm'}, {INT64_C(48) * 3600, 3600, 'h'}, {INT64_MAX, 86400, 'd'}};
     int64_t away_s = (now_us - then_us) / 1000000, s = away_s < 0 ? -away_s : away_s;
     size_t i = 0;
 
@@ -115,7 +116,10 @@ const char *safe_text(struct arena *a, const char *text)
         bool c1 = c == 0xC2 && ((unsigned char)text[i + 1] & 0xE0) == 0x80;
         if (c1)
             i++;
-        out[n++] = c < 0x20 || c == 0x7F || c1 ? ' ' : (char)c;
+        out[n] = ' ';
+        if (c >= 0x20 && c != 0x7F && !c1)
+            out[n] = text[i];
+        n++;
     }
     out[n] = '\0';
     return out;

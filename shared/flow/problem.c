@@ -14,6 +14,7 @@ static bool before(const struct problem *a, const struct problem *b)
     return a->line != b->line ? a->line < b->line : a->column <= b->column;
 }
 
+PRINTF_LIKE(3, 0)
 static void add(struct problems *p, struct problem place, const char *fmt, va_list args)
 {
     char text[600];
