@@ -172,6 +172,7 @@ CREATE INDEX flow_run_flow ON flow_run (flow_id);
 CREATE INDEX flow_run_deployment ON flow_run (deployment_id) WHERE deployment_id IS NOT NULL;
 CREATE INDEX flow_run_parent ON flow_run (parent_task_run_id) WHERE parent_task_run_id IS NOT NULL;
 CREATE INDEX flow_run_state_name ON flow_run (state_type, id);
+CREATE INDEX flow_run_queue ON flow_run (work_queue_id, state_type, next_scheduled_start_time) WHERE work_queue_id IS NOT NULL;
 CREATE INDEX flow_run_expected ON flow_run (expected_start_time);
 CREATE INDEX flow_run_tags ON flow_run USING gin (tags jsonb_path_ops) WHERE tags <> '[]';
 

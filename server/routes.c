@@ -8,6 +8,7 @@
 #include "server/api/saved_searches.h"
 #include "server/api/set_state.h"
 #include "server/api/variables.h"
+#include "server/api/work_pools.h"
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
@@ -18,6 +19,7 @@
 #include "server/model/log.h"
 #include "server/model/saved_search.h"
 #include "server/model/variable.h"
+#include "server/model/work_pool.h"
 
 /* clang-format off */
 const struct route routes[] = {
@@ -57,6 +59,23 @@ const struct route routes[] = {
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
+
+    /* work pools, their queues and workers */
+    {POST,   "/work_pools/",                 work_pools_create,   .body = &work_pool_create_resource, .reply = &work_pool_resource, .doc = "Make a pool."},
+    {POST,   "/work_pools/filter",           work_pools_filter,   .flags = BODY_DOC | REPLY_LIST, .reply = &work_pool_resource, .doc = "Pools that match."},
+    {POST,   "/work_pools/count",            work_pools_count,    .flags = BODY_DOC, .doc = "How many match."},
+    {GET,    "/work_pools/{name}",           work_pools_get,      .reply = &work_pool_resource, .doc = "One pool."},
+    {PATCH,  "/work_pools/{name}",           work_pools_update,   .body = &work_pool_update_resource, .doc = "Change a pool."},
+    {DELETE, "/work_pools/{name}",           work_pools_delete,   .doc = "Delete a pool and its queues."},
+    {POST,   "/work_pools/{name}/get_scheduled_flow_runs", work_pools_scheduled, .body = &scheduled_body_resource, .flags = BODY_OPTIONAL, .doc = "Runs that are due."},
+    {POST,   "/work_pools/{name}/queues",    work_queues_create,  .body = &work_queue_create_resource, .reply = &work_queue_resource, .doc = "Make a queue."},
+    {POST,   "/work_pools/{name}/queues/filter", work_queues_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &work_queue_resource, .doc = "Queues of a pool, by priority."},
+    {GET,    "/work_pools/{name}/queues/{queue}", work_queues_get, .reply = &work_queue_resource, .doc = "One queue."},
+    {PATCH,  "/work_pools/{name}/queues/{queue}", work_queues_update, .body = &work_queue_update_resource, .doc = "Change a queue."},
+    {DELETE, "/work_pools/{name}/queues/{queue}", work_queues_delete, .doc = "Delete a queue."},
+    {POST,   "/work_pools/{name}/workers/heartbeat", workers_heartbeat, .body = &worker_heartbeat_resource, .doc = "A worker lives."},
+    {POST,   "/work_pools/{name}/workers/filter", workers_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &worker_resource, .doc = "Workers of a pool."},
+    {DELETE, "/work_pools/{name}/workers/{worker}", workers_delete, .doc = "Forget a worker."},
 
     /* logs */
     {POST,   "/logs/",                       .submit = logs_create, .body = &log_create_resource, .flags = BODY_LIST, .doc = "Append lines."},

@@ -1,0 +1,113 @@
+-- name: work_pool_insert
+-- $1 id, $2 name, $3 description, $4 type, $5 template, $6 paused, $7 limit, $8 storage, $9 id of the default queue.
+WITH pool AS (
+    INSERT INTO work_pool (id, name, description, type, base_job_template, is_paused, concurrency_limit, storage_configuration, default_queue_id, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+            CASE WHEN $4 = 'prefect-agent' THEN NULL WHEN $6 THEN 'PAUSED' ELSE 'NOT_READY' END)
+    RETURNING id
+)
+INSERT INTO work_queue (id, name, description, work_pool_id, priority) SELECT $9, 'default', 'The work pool''s default queue.', id, 1 FROM pool;
+
+-- name: work_pool_id
+SELECT id, is_paused FROM work_pool WHERE name = $1;
+
+-- name: work_pool_delete
+DELETE FROM work_pool WHERE name = $1 RETURNING id;
+
+-- name: work_pool_refresh_status
+-- $1 name.  After a change of is_paused: what the heartbeats of its workers say.
+UPDATE work_pool wp
+   SET status = CASE WHEN wp.type = 'prefect-agent' THEN NULL
+                     WHEN wp.is_paused THEN 'PAUSED'
+                     WHEN EXISTS (SELECT 1 FROM worker w WHERE w.work_pool_id = wp.id AND w.status = 'ONLINE') THEN 'READY'
+                     ELSE 'NOT_READY' END
+ WHERE wp.name = $1;
+
+-- name: work_queue_make_room
+-- $1 pool, $2 priority wanted, $3 queue to leave out (or NULL).  Moves those at or behind it one back.
+UPDATE work_queue SET priority = priority + 1, updated = now()
+ WHERE work_pool_id = $1 AND priority >= $2 AND ($3::uuid IS NULL OR id <> $3)
+   AND EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $1 AND q.priority = $2 AND ($3::uuid IS NULL OR q.id <> $3));
+
+-- name: work_queue_insert
+-- $1 id, $2 name, $3 description, $4 paused, $5 limit, $6 priority or NULL, $7 pool, $8 filter.
+INSERT INTO work_queue (id, name, description, is_paused, concurrency_limit, priority, work_pool_id, filter)
+VALUES ($1, $2, coalesce($3, ''), $4, $5, coalesce($6, (SELECT coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = $7)), $7, $8);
+
+-- name: work_queue_ensure
+-- $1 id for a new one, $2 pool, $3 name.
+INSERT INTO work_queue (id, name, work_pool_id, priority)
+SELECT $1, $3, $2, coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = $2
+    ON CONFLICT (work_pool_id, name) DO NOTHING;
+
+-- name: work_queue_find
+-- $1 pool name, $2 queue name.
+SELECT q.id, q.work_pool_id, q.id = p.default_queue_id FROM work_queue q JOIN work_pool p ON p.id = q.work_pool_id
+ WHERE p.name = $1 AND q.name = $2;
+
+-- name: work_queue_set_priority
+UPDATE work_queue SET priority = $2 WHERE id = $1;
+
+-- name: work_queue_delete
+DELETE FROM work_queue WHERE id = $1;
+
+-- name: work_queue_renamed
+-- $1 id.  Runs and deployments carry the name of their queue.
+WITH q AS (SELECT id, name FROM work_queue WHERE id = $1),
+     d AS (UPDATE deployment SET work_queue_name = q.name FROM q WHERE work_queue_id = q.id)
+UPDATE flow_run SET work_queue_name = q.name FROM q WHERE work_queue_id = q.id AND state_type = 'SCHEDULED';
+
+-- name: worker_heartbeat
+-- $1 id for a new one, $2 pool name, $3 worker, $4 interval.  No row when there is no such pool.
+WITH pool AS (
+    SELECT id FROM work_pool WHERE name = $2
+), beat AS (
+    INSERT INTO worker (id, name, work_pool_id, last_heartbeat_time, heartbeat_interval_seconds, status)
+    SELECT $1, $3, id, now(), $4, 'ONLINE' FROM pool
+        ON CONFLICT (work_pool_id, name) DO UPDATE
+       SET last_heartbeat_time = now(), heartbeat_interval_seconds = coalesce($4, worker.heartbeat_interval_seconds), status = 'ONLINE'
+), ready AS (
+    UPDATE work_pool SET status = 'READY' WHERE id IN (SELECT id FROM pool) AND status = 'NOT_READY'
+)
+SELECT id FROM pool;
+
+-- name: worker_delete
+-- $1 pool name, $2 worker.
+DELETE FROM worker w USING work_pool p WHERE p.name = $1 AND w.work_pool_id = p.id AND w.name = $2 RETURNING w.id;
+
+-- name: work_polled
+-- $1 pool, $2 queue names or NULL for all.  Who asks for work shows that queues and their deployments are served.
+WITH polled AS (
+    UPDATE work_queue SET last_polled = now(), status = CASE WHEN is_paused THEN 'PAUSED' ELSE 'READY' END
+     WHERE work_pool_id = $1 AND ($2::text[] IS NULL OR name = ANY($2))
+       AND (last_polled IS NULL OR last_polled < now() - interval '2 seconds' OR status = 'NOT_READY')
+    RETURNING id
+)
+UPDATE deployment SET last_polled = now(), status = 'READY' WHERE work_queue_id IN (SELECT id FROM polled);
+
+-- name: work_scheduled
+-- $1 pool, $2 queue names or NULL, $3 scheduled before, $4 scheduled after, $5 limit.  Due runs in the order in which they are to
+-- be started: by priority of their queue, then by time; no more than the queues and the pool have free slots.
+WITH busy AS (
+    SELECT fr.work_queue_id AS queue, count(*) AS n FROM flow_run fr
+      JOIN work_queue q ON q.id = fr.work_queue_id
+     WHERE q.work_pool_id = $1 AND fr.state_type IN ('PENDING', 'RUNNING') GROUP BY 1
+), due AS (
+    SELECT fr.id, fr.work_queue_id, q.priority, fr.next_scheduled_start_time,
+           q.concurrency_limit - coalesce(b.n, 0) AS free,
+           row_number() OVER (PARTITION BY q.id ORDER BY fr.next_scheduled_start_time, fr.id) AS nth
+      FROM work_queue q
+      JOIN work_pool p ON p.id = q.work_pool_id
+      JOIN flow_run fr ON fr.work_queue_id = q.id AND fr.state_type = 'SCHEDULED'
+      LEFT JOIN busy b ON b.queue = q.id
+     WHERE q.work_pool_id = $1 AND NOT q.is_paused AND NOT p.is_paused
+       AND ($2::text[] IS NULL OR q.name = ANY($2))
+       AND ($3::timestamptz IS NULL OR fr.next_scheduled_start_time <= $3)
+       AND ($4::timestamptz IS NULL OR fr.next_scheduled_start_time >= $4)
+       AND coalesce(fr.empirical_policy->>'retry_type', '') <> 'in_process'
+)
+SELECT id, work_queue_id FROM due
+ WHERE free IS NULL OR nth <= free
+ ORDER BY priority, next_scheduled_start_time, id
+ LIMIT least($5::bigint, (SELECT CASE WHEN p.concurrency_limit IS NULL THEN NULL ELSE
+                greatest(0, p.concurrency_limit - coalesce((SELECT sum(n) FROM busy), 0)) END FROM work_pool p WHERE p.id = $1));

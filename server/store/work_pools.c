@@ -1,0 +1,265 @@
+#include "server/store/work_pools.h"
+
+#include "server/db/filter.h"
+#include "server/db/params.h"
+#include "server/db/update.h"
+
+static enum err_code no_pool(struct work *w, const char *name)
+{
+    return err_set(&w->err, NOT_FOUND, "Work pool \"%s\" not found.", name);
+}
+
+static enum err_code no_queue(struct work *w, const char *pool, const char *name)
+{
+    return err_set(&w->err, NOT_FOUND, "Work pool queue '%s/%s' not found.", pool, name);
+}
+
+/* SELECT of all columns of a resource. */
+static enum err_code select_by_names(struct work *w, const struct resource *r, const char *alias, const char *from,
+                                     const char *const names[2], struct rows *out)
+{
+    struct sql s;
+
+    sql_begin(&s, w);
+    sql_add(&s, "SELECT ");
+    columns_list(&s.text, r, alias);
+    sql_add(&s, from);
+    sql_param(&s, names[0]);
+    if (names[1]) {
+        sql_add(&s, " AND wq.name = ");
+        sql_param(&s, names[1]);
+    }
+    return sql_run(&s, out);
+}
+
+enum err_code work_pool_create(struct work *w, const struct work_pool_create *in)
+{
+    struct rows none;
+    struct buf storage = {.max_bytes = 1 << 20};
+
+    if (work_pool_is_reserved(in->name))
+        return err_set(&w->err, FORBIDDEN, "Work pools starting with 'Prefect' are reserved for internal use.");
+    json_encode(&storage, &storage_configuration_resource, in->storage_configuration);
+    const char *storage_text = arena_strndup(&w->arena, storage.bytes, storage.len);
+    buf_free(&storage);
+    enum err_code rc = db_query(w, Q_work_pool_insert,
+                                PARAMS(param_uuid(w, uuid_v4()), in->name, in->description, in->type, in->base_job_template.text,
+                                       param_bool(in->is_paused), param_int(w, in->concurrency_limit), storage_text,
+                                       param_uuid(w, uuid_v4())),
+                                &none);
+    if (rc == ERR_CONFLICT)
+        return err_set(&w->err, CONFLICT, "A work pool with this name already exists.");
+    return rc;
+}
+
+enum err_code work_pool_get(struct work *w, const char *name, struct rows *out)
+{
+    const char *const names[2] = {name, NULL};
+    enum err_code rc = select_by_names(w, &work_pool_resource, "wp", " FROM work_pool wp WHERE wp.name = ", names, out);
+    return rc ? rc : out->count ? ERR_OK : no_pool(w, name);
+}
+
+enum err_code work_pool_find(struct work *w, const char *name, const char **out_id)
+{
+    struct rows rows;
+    enum err_code rc = db_query(w, Q_work_pool_id, PARAMS(name), &rows);
+    if (rc)
+        return rc;
+    if (!rows.count)
+        return no_pool(w, name);
+    *out_id = rows_text(&rows, 0, 0);
+    return ERR_OK;
+}
+
+enum err_code work_pool_update(struct work *w, const char *name, const struct work_pool_update *in)
+{
+    struct rows rows;
+    struct sql s;
+
+    if (work_pool_is_reserved(name) && (given(in, description) || given(in, base_job_template) || given(in, storage_configuration)))
+        return err_set(&w->err, FORBIDDEN,
+                       "Work pools starting with 'Prefect' are reserved for internal use and can only be updated to set "
+                       "concurrency limits or pause.");
+    sql_begin(&s, w);
+    sql_update(&s, "work_pool", &work_pool_update_resource, in);
+    sql_add(&s, " WHERE name = ");
+    sql_param(&s, name);
+    sql_add(&s, " RETURNING id");
+    enum err_code rc = sql_run(&s, &rows);
+    if (!rc && !rows.count)
+        rc = no_pool(w, name);
+    if (!rc && given(in, is_paused))
+        rc = db_query(w, Q_work_pool_refresh_status, PARAMS(name), &rows);
+    return rc;
+}
+
+enum err_code work_pool_delete(struct work *w, const char *name)
+{
+    struct rows rows;
+
+    if (work_pool_is_reserved(name))
+        return err_set(&w->err, FORBIDDEN, "Work pools starting with 'Prefect' are reserved for internal use and cannot be deleted.");
+    enum err_code rc = db_query(w, Q_work_pool_delete, PARAMS(name), &rows);
+    return rc ? rc : rows.count ? ERR_OK : no_pool(w, name);
+}
+
+/* --- queues -------------------------------------------------------------------------------------- */
+
+enum err_code work_queue_create(struct work *w, const char *pool, const struct work_queue_write *in)
+{
+    struct rows none;
+    const char *pool_id;
+    enum err_code rc = work_pool_find(w, pool, &pool_id);
+    const char *priority = param_int(w, given(in, priority) ? in->priority : INT_NONE);
+
+    if (!rc)
+        rc = db_begin(w);
+    if (!rc && priority)
+        rc = db_query(w, Q_work_queue_make_room, PARAMS(pool_id, priority, NULL), &none);
+    if (!rc)
+        rc = db_query(w, Q_work_queue_insert,
+                      PARAMS(param_uuid(w, uuid_v4()), in->name, in->description, param_bool(in->is_paused),
+                             param_int(w, in->concurrency_limit), priority, pool_id, in->filter.text),
+                      &none);
+    if (!rc)
+        return db_commit(w);
+    db_rollback_if_open(w);
+    if (rc == ERR_CONFLICT)
+        return err_set(&w->err, CONFLICT, "A work queue with this name already exists in work pool {work_pool_name!r}.");
+    return rc;
+}
+
+enum err_code work_queue_get(struct work *w, const char *pool, const char *name, struct rows *out)
+{
+    const char *const names[2] = {pool, name};
+    enum err_code rc = select_by_names(w, &work_queue_resource, "wq",
+                                       " FROM work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id WHERE wp.name = ", names, out);
+    return rc ? rc : out->count ? ERR_OK : no_queue(w, pool, name);
+}
+
+static enum err_code move(struct work *w, const struct rows *found, int64_t priority)
+{
+    struct rows none;
+    const char *id = rows_text(found, 0, 0), *wanted = param_i64(w, priority);
+    enum err_code rc = db_query(w, Q_work_queue_make_room, PARAMS(rows_text(found, 0, 1), wanted, id), &none);
+    return rc ? rc : db_query(w, Q_work_queue_set_priority, PARAMS(id, wanted), &none);
+}
+
+static enum err_code change_queue(struct work *w, const struct rows *found, const struct work_queue_write *in)
+{
+    struct rows none;
+    struct sql s;
+
+    sql_begin(&s, w);
+    sql_update(&s, "work_queue", &work_queue_update_resource, in);
+    if (given(in, is_paused))
+        sql_add(&s, in->is_paused ? ", status = 'PAUSED'" : ", status = CASE WHEN last_polled > now() - interval '60 seconds' THEN 'READY' ELSE 'NOT_READY' END");
+    sql_add(&s, " WHERE id = ");
+    sql_param(&s, rows_text(found, 0, 0));
+    enum err_code rc = sql_run(&s, &none);
+    if (!rc && given(in, priority) && in->priority != INT_NONE)
+        rc = move(w, found, in->priority);
+    if (!rc && given(in, name))
+        rc = db_query(w, Q_work_queue_renamed, PARAMS(rows_text(found, 0, 0)), &none);
+    return rc;
+}
+
+enum err_code work_queue_update(struct work *w, const char *pool, const char *name, const struct work_queue_write *in)
+{
+    struct rows found;
+    enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
+
+    if (!rc && !found.count)
+        return no_queue(w, pool, name);
+    if (!rc)
+        rc = db_begin(w);
+    if (!rc)
+        rc = change_queue(w, &found, in);
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback_if_open(w);
+    return rc;
+}
+
+enum err_code work_queue_delete(struct work *w, const char *pool, const char *name)
+{
+    struct rows found;
+    enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
+
+    if (rc)
+        return rc;
+    if (!found.count)
+        return no_queue(w, pool, name);
+    if (rows_bool(&found, 0, 2))
+        return err_set(&w->err, CONFLICT, "The default queue of a work pool cannot be deleted.");
+    return db_query(w, Q_work_queue_delete, PARAMS(rows_text(&found, 0, 0)), &found);
+}
+
+enum err_code work_queue_ensure(struct work *w, const char *pool, const char *name, const char **out_id)
+{
+    struct rows rows;
+    const char *pool_id;
+    enum err_code rc = work_pool_find(w, pool, &pool_id);
+
+    if (!rc && name)
+        rc = db_query(w, Q_work_queue_ensure, PARAMS(param_uuid(w, uuid_v4()), pool_id, name), &rows);
+    if (!rc)
+        rc = name ? db_query(w, Q_work_queue_find, PARAMS(pool, name), &rows)
+                  : db_query_text(w, "SELECT default_queue_id FROM work_pool WHERE id = $1", 1, PARAMS(pool_id), &rows);
+    if (!rc)
+        *out_id = rows_text(&rows, 0, 0);
+    return rc;
+}
+
+/* --- workers ------------------------------------------------------------------------------------- */
+
+enum err_code worker_heartbeat(struct work *w, const char *pool, const struct worker_heartbeat *in)
+{
+    struct rows rows;
+    enum err_code rc = db_query(w, Q_worker_heartbeat,
+                                PARAMS(param_uuid(w, uuid_v4()), pool, in->name, param_int(w, in->heartbeat_interval_seconds)), &rows);
+    return rc ? rc : rows.count ? ERR_OK : no_pool(w, pool);
+}
+
+enum err_code worker_delete(struct work *w, const char *pool, const char *name)
+{
+    struct rows rows;
+    const char *id;
+    enum err_code rc = work_pool_find(w, pool, &id);
+
+    if (!rc)
+        rc = db_query(w, Q_worker_delete, PARAMS(pool, name), &rows);
+    return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Worker not found.");
+}
+
+static enum err_code check_queues(struct work *w, const char *pool, struct strings queues)
+{
+    struct rows rows;
+
+    for (size_t i = 0; i < queues.count; i++) {
+        enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, queues.items[i]), &rows);
+        if (rc)
+            return rc;
+        if (!rows.count)
+            return no_queue(w, pool, queues.items[i]);
+    }
+    return ERR_OK;
+}
+
+enum err_code work_scheduled(struct work *w, const char *pool, const struct work_wanted *wanted, struct rows *out)
+{
+    struct rows none;
+    const char *id;
+    const char *queues = wanted->queues.count ? param_text_array(w, wanted->queues) : NULL;
+    enum err_code rc = work_pool_find(w, pool, &id);
+
+    if (!rc)
+        rc = check_queues(w, pool, wanted->queues);
+    if (!rc)
+        rc = db_query(w, Q_work_polled, PARAMS(id, queues), &none);
+    if (rc)
+        return rc;
+    return db_query(w, Q_work_scheduled,
+                    PARAMS(id, queues, param_time(w, wanted->before_us), param_time(w, wanted->after_us), param_int(w, wanted->limit)), out);
+}
