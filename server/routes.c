@@ -1,6 +1,7 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
 #include "server/api/admin.h"
 #include "server/api/artifacts.h"
+#include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/flow_runs.h"
 #include "server/api/flows.h"
@@ -13,6 +14,7 @@
 #include "server/http/openapi.h"
 #include "server/http/route.h"
 #include "server/model/artifact.h"
+#include "server/model/deployment.h"
 #include "server/model/event.h"
 #include "server/model/flow.h"
 #include "server/model/flow_run.h"
@@ -59,6 +61,22 @@ const struct route routes[] = {
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
+
+    /* deployments and their schedules */
+    {POST,   "/deployments/",                deployments_create,  .body = &deployment_create_resource, .reply = &deployment_resource, .doc = "Make a deployment, or change the one of that name."},
+    {POST,   "/deployments/filter",          deployments_filter,  .flags = BODY_DOC | REPLY_LIST, .reply = &deployment_resource, .doc = "Deployments that match."},
+    {POST,   "/deployments/count",           deployments_count,   .flags = BODY_DOC, .doc = "How many match."},
+    {POST,   "/deployments/paginate",        deployments_paginate, .flags = BODY_DOC, .doc = "A page of deployments that match."},
+    {GET,    "/deployments/name/{flow}/{name}", deployments_get_by_name, .reply = &deployment_resource, .doc = "The deployment of that name."},
+    {GET,    "/deployments/{id:uuid}",       deployments_get,     .reply = &deployment_resource, .doc = "One deployment."},
+    {PATCH,  "/deployments/{id:uuid}",       deployments_update,  .body = &deployment_update_resource, .doc = "Change a deployment."},
+    {DELETE, "/deployments/{id:uuid}",       deployments_delete,  .doc = "Delete a deployment."},
+    {POST,   "/deployments/{id:uuid}/pause_deployment", deployments_pause, .doc = "Make no more scheduled runs."},
+    {POST,   "/deployments/{id:uuid}/resume_deployment", deployments_resume, .doc = "Make scheduled runs again."},
+    {GET,    "/deployments/{id:uuid}/schedules", schedules_list,  .flags = REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Its schedules."},
+    {POST,   "/deployments/{id:uuid}/schedules", schedules_create, .body = &deployment_schedule_create_resource, .flags = BODY_LIST | REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Add schedules."},
+    {PATCH,  "/deployments/{id:uuid}/schedules/{schedule:uuid}", schedules_update, .body = &deployment_schedule_update_resource, .doc = "Change a schedule."},
+    {DELETE, "/deployments/{id:uuid}/schedules/{schedule:uuid}", schedules_delete, .doc = "Delete a schedule."},
 
     /* work pools, their queues and workers */
     {POST,   "/work_pools/",                 work_pools_create,   .body = &work_pool_create_resource, .reply = &work_pool_resource, .doc = "Make a pool."},

@@ -62,3 +62,39 @@ void sql_update(struct sql *s, const char *table, const struct resource *r, cons
         sql_param(s, field_param(s->work, f, in));
     }
 }
+
+static bool has_column(const struct field *f)
+{
+    return !f->column || *f->column;
+}
+
+void sql_insert(struct sql *s, const char *table, const struct resource *r, const void *in, const struct extra_column *extra,
+                size_t extra_count)
+{
+    const char *comma = "";
+
+    sql_add(s, arena_printf(&s->work->arena, "INSERT INTO %s (", table));
+    for (size_t i = 0; i < extra_count; i++, comma = ", ")
+        sql_add(s, arena_printf(&s->work->arena, "%s%s", comma, extra[i].column));
+    for (size_t i = 0; i < r->count; i++) {
+        if (!has_column(&r->fields[i]))
+            continue;
+        sql_add(s, comma);
+        sql_add(s, r->fields[i].column ? r->fields[i].column : r->fields[i].name);
+        comma = ", ";
+    }
+    sql_add(s, ") VALUES (");
+    comma = "";
+    for (size_t i = 0; i < extra_count; i++, comma = ", ") {
+        sql_add(s, comma);
+        sql_param(s, extra[i].value);
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        if (!has_column(&r->fields[i]))
+            continue;
+        sql_add(s, comma);
+        sql_param(s, field_param(s->work, &r->fields[i], in));
+        comma = ", ";
+    }
+    sql_add(s, ")");
+}

@@ -1,0 +1,45 @@
+-- name: deployment_find
+-- $1 flow, $2 name.
+SELECT id FROM deployment WHERE flow_id = $1 AND name = $2 FOR UPDATE;
+
+-- name: deployment_lock
+-- What a change is checked against.
+SELECT d.id, d.job_variables, p.name, p.base_job_template, d.work_queue_name
+  FROM deployment d LEFT JOIN work_queue q ON q.id = d.work_queue_id LEFT JOIN work_pool p ON p.id = q.work_pool_id
+ WHERE d.id = $1 FOR UPDATE OF d;
+
+-- name: deployment_delete
+-- $1 id.  With the limit that was made for it.
+WITH gone AS (DELETE FROM deployment WHERE id = $1 RETURNING id),
+     its_limit AS (DELETE FROM concurrency_limit WHERE name = 'deployment:' || $1::text AND EXISTS (SELECT 1 FROM gone))
+SELECT id FROM gone;
+
+-- name: deployment_set_limit
+-- $1 deployment, $2 id for a new limit, $3 slots.
+WITH l AS (
+    INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ($2, 'deployment:' || $1::text, $3)
+        ON CONFLICT (name) DO UPDATE SET slot_limit = $3, updated = now() RETURNING id
+)
+UPDATE deployment SET concurrency_limit_id = l.id FROM l WHERE deployment.id = $1::uuid;
+
+-- name: deployment_drop_limit
+WITH d AS (UPDATE deployment SET concurrency_limit_id = NULL WHERE id = $1::uuid)
+DELETE FROM concurrency_limit WHERE name = 'deployment:' || $1::text;
+
+-- name: deployment_drop_future_runs
+-- $1 deployment.  Runs that its schedules made and that have not begun; they are made again.
+DELETE FROM flow_run
+ WHERE deployment_id = $1 AND auto_scheduled AND run_count = 0 AND state_type = 'SCHEDULED'
+   AND state_name <> 'AwaitingConcurrencySlot' AND next_scheduled_start_time > now();
+
+-- name: deployment_set_paused
+UPDATE deployment SET paused = $2, updated = now() WHERE id = $1 RETURNING id;
+
+-- name: schedules_delete
+DELETE FROM deployment_schedule WHERE deployment_id = $1;
+
+-- name: schedule_delete
+DELETE FROM deployment_schedule WHERE deployment_id = $1 AND id = $2 RETURNING id;
+
+-- name: schedules_slugs
+SELECT count(*) FILTER (WHERE slug IS NULL), count(*) FROM deployment_schedule WHERE deployment_id = $1;
