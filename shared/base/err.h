@@ -31,8 +31,12 @@ struct err_info {
 
 extern const struct err_info err_infos[ERR_COUNT];
 
-#define err_set(e, name, ...) \
-    err_set_at((e), ERR_##name, __FILE__, __LINE__, __VA_ARGS__)
+/* Gives the code as a constant, so that the compiler knows it is not ERR_OK. */
+#define err_set(e, name, ...)                                              \
+    __extension__({                                                        \
+        err_set_at((e), ERR_##name, __FILE__, __LINE__, __VA_ARGS__);      \
+        (enum err_code) ERR_##name;                                        \
+    })
 
 enum err_code err_set_at(struct err *e, enum err_code code, const char *file,
                          int line, const char *fmt, ...) PRINTF_LIKE(5, 6);

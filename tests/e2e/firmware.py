@@ -59,7 +59,7 @@ def build(folder, machine, model_header, build_id):
     made = subprocess.run(["make", "-C", FIRMWARE, "TARGET=" + machine, "MODEL_HEADER=" + model_header,
                            "BUILD_ID=" + build_id, "OUT=" + out], capture_output=True, text=True, timeout=TIMEOUT_S)
     assert made.returncode == 0, made.stdout + made.stderr
-    return os.path.join(out, "firmware.elf"), re.findall(r" -c (\w+\.c) ", made.stdout)
+    return os.path.join(out, "firmware.elf"), re.findall(r"^  CC +(\w+\.c)$", made.stdout, re.M)
 
 
 def check(what, got, expected):
