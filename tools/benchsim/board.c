@@ -46,8 +46,8 @@ static void run_qemu(struct board *b, int fd)
         dup2(null, STDERR_FILENO);
     /* 16 or 32 ns per instruction: slower than this host emulates, see hold() */
     const char *pace = strstr(b->machine, "plus") ? "shift=4" : "shift=5";
-    execlp("qemu-system-arm", "qemu-system-arm", "-M", b->machine, "-icount", pace, "-kernel",
-           b->image, "-display", "none", "-monitor", "none", "-chardev", "stdio,id=uart,signal=off",
+    execlp("qemu-system-arm", "qemu-system-arm", "-M", b->machine, "-kernel", b->image, "-icount",
+           pace, "-display", "none", "-monitor", "none", "-chardev", "stdio,id=uart,signal=off",
            "-serial", "chardev:uart", (char *)NULL);
     _exit(127);
 }

@@ -404,7 +404,7 @@ void meter_unplug(struct sim *s, double for_s)
     close(m->slave);
     close(m->fd);
     m->fd = m->slave = -1;
-    m->mode = METER_STANDALONE;
+    m->mode = m->personality == V3PWR ? METER_HOST : METER_STANDALONE;
     m->tx_len = m->reply_count = 0;
     m->quiet = false;
     m->replug_at_ns = for_s > 0 ? now_ns() + (uint64_t)(for_s * 1e9) : 0;

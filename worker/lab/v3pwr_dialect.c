@@ -20,6 +20,7 @@ static const struct command_row setup_rows[] = {
     {{"version"},                                       BOTH,   0,        700,  2, .use = USE_VERSION},
     {{"power_monitor"},                                 V3PWR,  0,        400,  1},
     {{"htc"},                                           LPM01A, LPM01A,   1500, 3},
+    {{"htc"},                                           V3PWR,  0,        400,  1},
     {{"status"},                                        BOTH,   0,        1000, 2, .use = USE_STATUS},
     {{"acqmode dyn"},                                   LPM01A, 0,        1500, 2},
     {{"funcmode optim"},                                LPM01A, 0,        1500, 1},

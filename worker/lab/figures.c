@@ -1,0 +1,345 @@
+#include "worker/lab/figures.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double search_s = 0.03;     /* edges are looked for this far around a mark */
+static const double settle_s = 0.05;     /* baseline begins this long after a boot or a window */
+static const double smooth_s = 1e-4;     /* one inference ripple is shorter, an edge is not */
+static const double mark_error_s = 3e-3; /* host scheduling, when no edge is found */
+static const double contrast_min_rel = 0.15, voltage_rel = 0.01 / 1.7320508;
+
+/* ---- where the windows are ---- */
+
+static double mean_a(const struct samples *s, uint64_t first, uint64_t end)
+{
+    struct sample_sum sum = {0};
+    end = end < s->count ? end : s->count;
+    sum_add(&sum, s, first, end > first ? end : first);
+    return sum_mean_a(&sum);
+}
+
+/* The first position from `from` on, in steps of `step`, where the smoothed current passes `level`
+ * upwards in the direction of search; `to` when there is none. */
+static uint64_t find_edge(const struct samples *s, uint64_t from, uint64_t to, int step,
+                          double level, uint64_t width)
+{
+    for (uint64_t at = from; at != to; at += (uint64_t)(int64_t)step) {
+        uint64_t first = step > 0 ? at : at + 1 - width;
+        if (mean_a(s, first, first + width) > level)
+            return at;
+    }
+    return to;
+}
+
+static uint64_t index_at(const struct samples *s, double rate_hz, double t_s)
+{
+    double k = t_s * rate_hz;
+    return k <= 0 ? 0 : k >= (double)s->count ? s->count : (uint64_t)k;
+}
+
+/* Moves both ends of a window onto the edges of the current, if there are clear ones. */
+static void refine(const struct samples *s, double rate_hz, double idle_a,
+                   struct measured_window *w)
+{
+    uint64_t width = (uint64_t)fmax(1, smooth_s * rate_hz),
+             search = (uint64_t)fmax(2, search_s * rate_hz);
+    uint64_t start = index_at(s, rate_hz, w->start_s), end = index_at(s, rate_hz, w->end_s);
+    if (end < start + 4 * search || start < search || end + search > s->count)
+        search = (end - start) / 4;
+    if (search < width || start < search || end + search + width > s->count)
+        return;
+    double active_a = mean_a(s, start + search, end - search);
+    if (active_a < idle_a * (1 + contrast_min_rel))
+        return;
+    double level = idle_a + 0.6 * (active_a - idle_a);
+    uint64_t first = find_edge(s, start - search, start + search, 1, level, width);
+    uint64_t last = find_edge(s, end + search, end - search, -1, level, width);
+    if (first == start + search || last == end - search || last <= first)
+        return;
+    /* the smoothed level is reached when most of its width lies inside */
+    w->start_s = ((double)first + 0.4 * (double)(width - 1)) / rate_hz;
+    w->end_s = ((double)last + 1 - 0.4 * (double)(width - 1)) / rate_hz;
+    w->refined = true;
+}
+
+static void place_windows(const struct figures_input *in, struct figures *m)
+{
+    struct samples s = trace_samples(&in->recorder->trace);
+    double origin_s, length_s = (double)s.count / m->rate_hz;
+    if (!recorder_origin_s(in->recorder, &origin_s))
+        return;
+    double idle_a = 0;
+    if (in->mark_count)
+        idle_a = mean_a(&s, index_at(&s, m->rate_hz, settle_s),
+                        index_at(&s, m->rate_hz, in->marks[0].start_s - origin_s - search_s));
+    for (size_t i = 0; i < in->mark_count && i < FIGURES_WINDOWS_MAX; i++) {
+        const struct run_mark *mark = &in->marks[i];
+        struct measured_window w = {.start_s = mark->start_s - origin_s,
+                                    .end_s = mark->end_s - origin_s,
+                                    .inferences = mark->inferences};
+        if (w.start_s < 0 || w.end_s > length_s || w.end_s <= w.start_s)
+            continue;
+        w.latency_s = (double)mark->device_us / 1e6 / (double)mark->inferences;
+        refine(&s, m->rate_hz, idle_a, &w);
+        m->windows[m->window_count++] = w;
+    }
+}
+
+/* ---- energies ---- */
+
+/* The idle current of the same recording, before the first and after the last window. */
+static void measure_idle(const struct samples *s, struct figures *m)
+{
+    const struct measured_window *first = &m->windows[0], *last = &m->windows[m->window_count - 1];
+    uint64_t settled = index_at(s, m->rate_hz, settle_s), end = s->count;
+    double before_a = mean_a(s, settled, index_at(s, m->rate_hz, first->start_s - search_s));
+    double after_a = mean_a(s, index_at(s, m->rate_hz, last->end_s + settle_s), end);
+    m->baseline_a = (before_a + after_a) / 2;
+    m->baseline_drift_rel = m->baseline_a > 0 ? fabs(after_a - before_a) / m->baseline_a : 1;
+}
+
+static void integrate(const struct samples *s, struct figures *m)
+{
+    for (size_t i = 0; i < m->window_count; i++) {
+        struct measured_window *w = &m->windows[i];
+        double sum_a = span_total_a(s, m->rate_hz, w->start_s, w->end_s, EDGE_FRACTIONAL);
+        double length_s = w->end_s - w->start_s, n = (double)w->inferences;
+        w->energy_j = sum_a / m->rate_hz * m->volts_v;
+        w->per_inference_j = w->energy_j / n;
+        w->dynamic_per_inference_j = (w->energy_j - m->volts_v * m->baseline_a * length_s) / n;
+    }
+}
+
+static void summarize(struct figures *m)
+{
+    double total[FIGURES_WINDOWS_MAX], dynamic[FIGURES_WINDOWS_MAX], latency[FIGURES_WINDOWS_MAX];
+    for (size_t i = 0; i < m->window_count; i++) {
+        total[i] = m->windows[i].per_inference_j;
+        dynamic[i] = m->windows[i].dynamic_per_inference_j;
+        latency[i] = m->windows[i].latency_s;
+    }
+    m->median_j = stat_median(total, m->window_count);
+    m->mad_j = stat_mad(total, m->window_count);
+    m->median_dynamic_j = stat_median(dynamic, m->window_count);
+    m->mad_dynamic_j = stat_mad(dynamic, m->window_count);
+    m->latency_s = stat_median(latency, m->window_count);
+}
+
+static double spread_rel(const struct figures *m)
+{
+    double values[FIGURES_WINDOWS_MAX];
+    for (size_t i = 0; i < m->window_count; i++)
+        values[i] = m->windows[i].per_inference_j;
+    double mean = stat_mean(values, m->window_count);
+    return mean > 0 ? stat_deviation(values, m->window_count) / mean : 0;
+}
+
+static void estimate_uncertainty(const struct figures_input *in, const struct samples *s,
+                                 struct figures *m)
+{
+    const struct measured_window *w = &m->windows[0];
+    double length_s = w->end_s - w->start_s;
+    struct sample_sum sum = {0};
+    uint64_t first = index_at(s, m->rate_hz, w->start_s), end = index_at(s, m->rate_hz, w->end_s);
+    sum_add(&sum, s, first, end > first ? end : first);
+    struct uncertainty u = {
+        .gain = in->meter->gain_rel,
+        .voltage = voltage_rel,
+        .quantisation = sum_quantisation_rel(&sum),
+        .window = uncertainty_window(w->refined ? 1 / m->rate_hz + smooth_s / 4 : mark_error_s,
+                                     length_s, sum_mean_a(&sum), m->baseline_a),
+        .lost = m->samples ? (double)m->lost / (double)m->samples : 0,
+        .repeat = spread_rel(m) / sqrt((double)m->window_count),
+    };
+    m->uncertainty_rel = uncertainty_total(&u);
+}
+
+/* ---- gates ---- */
+
+static void gate(struct figures *m, const char *name, bool passed, double value, double limit,
+                 const char *fmt, ...) PRINTF_LIKE(6, 7);
+static void gate(struct figures *m, const char *name, bool passed, double value, double limit,
+                 const char *fmt, ...)
+{
+    struct gate *g = &m->gates[m->gate_count++];
+    *g = (struct gate){name, passed, value, limit, ""};
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(g->detail, sizeof(g->detail), fmt, args);
+    va_end(args);
+}
+
+static bool lost_in_window(const struct recorder *r, const struct figures *m)
+{
+    for (size_t i = 0; i < r->trace.suspect_count; i++) {
+        const struct stream_block *b = &r->trace.suspects[i];
+        double first_s = (double)b->first / m->rate_hz,
+               end_s = (double)(b->first + b->count) / m->rate_hz;
+        for (size_t k = 0; k < m->window_count; k++)
+            if (end_s >= m->windows[k].start_s && first_s <= m->windows[k].end_s)
+                return true;
+    }
+    return false;
+}
+
+static double clock_error_rel(const struct figures *m)
+{
+    double worst = 0;
+    for (size_t i = 0; i < m->window_count; i++) {
+        const struct measured_window *w = &m->windows[i];
+        double device_s = w->latency_s * (double)w->inferences;
+        worst = fmax(worst, device_s > 0 ? fabs(w->end_s - w->start_s - device_s) / device_s : 1);
+    }
+    return worst;
+}
+
+static void gate_stream(const struct figures_input *in, struct figures *m)
+{
+    struct recorder *r = in->recorder;
+    double lost = m->samples ? (double)m->lost / (double)m->samples : 1;
+    bool inside = lost_in_window(r, m);
+    gate(m, "lost_samples", lost <= 0.001 && !inside, lost, 0.001, "%llu of %llu samples%s",
+         (unsigned long long)m->lost, (unsigned long long)m->samples,
+         inside ? ", some in a window" : "");
+    gate(m, "stream_clean", !r->resets && !r->full, (double)r->resets, 0,
+         "%llu interruptions of the supply reported by the meter", (unsigned long long)r->resets);
+    gate(m, "meter_buffer", r->buffer_max_pct < 50, r->buffer_max_pct, 50, "at most %u %% full",
+         r->buffer_max_pct);
+    struct samples s = trace_samples(&r->trace);
+    struct signal_report report = signal_inspect(&s, m->rate_hz, r->range_max_a);
+    struct err why = {.detail = "the current varies as a current does"};
+    /* lone samples of a long recording with marks are events, not damage */
+    bool alive = report.finding == SIGNAL_GLITCH ||
+                 (!signal_judge(&report, m->rate_hz, &why) && report.finding != SIGNAL_CONSTANT);
+    gate(m, "signal_alive", alive, report.finding, 0, "%s",
+         report.finding == SIGNAL_CONSTANT ? "all samples are equal" : why.detail);
+}
+
+static void gate_windows(const struct figures_input *in, struct figures *m)
+{
+    gate(m, "windows_found", m->window_count == in->windows_wanted, (double)m->window_count,
+         (double)in->windows_wanted, "%zu of %zu", m->window_count, in->windows_wanted);
+    double clock = clock_error_rel(m), spread = spread_rel(m);
+    gate(m, "clock_agrees", clock <= 0.01, clock, 0.01,
+         "window and firmware time differ by %.3f %%", clock * 100);
+    gate(m, "repeatability", spread <= 0.01, spread, 0.01,
+         "standard deviation of %zu windows is %.3f %%", m->window_count, spread * 100);
+    gate(m, "baseline_drift", m->baseline_drift_rel <= 0.02, m->baseline_drift_rel, 0.02,
+         "idle current before and after differs by %.3f %%", m->baseline_drift_rel * 100);
+}
+
+static void gate_board(const struct figures_input *in, struct figures *m)
+{
+    gate(m, "one_boot", in->boots == 1, in->boots, 1, "%u boot banners since power-on", in->boots);
+    const char *seen = in->build_id_seen ? in->build_id_seen : "";
+    bool same = !in->build_id_expected || !strcmp(in->build_id_expected, seen);
+    gate(m, "build_id", same, same, 1, "the board runs build %.60s, flashed was %.60s", seen,
+         in->build_id_expected ? in->build_id_expected : "anything");
+}
+
+/* ---- all of it ---- */
+
+static void keep_windows(struct trace *t, const struct figures *m)
+{
+    for (size_t i = 0; i < m->window_count; i++) {
+        const struct measured_window *w = &m->windows[i];
+        trace_window(t, &(struct trace_window){w->start_s, w->end_s, w->inferences,
+                                               w->latency_s * (double)w->inferences});
+    }
+}
+
+void figures_evaluate(const struct figures_input *in, struct figures *m)
+{
+    struct trace *t = &in->recorder->trace;
+    struct samples s = trace_samples(t);
+    *m = (struct figures){
+        .rate_hz = t->rate_hz, .volts_v = t->volts_v, .samples = s.count, .lost = t->lost};
+    place_windows(in, m);
+    if (m->window_count) {
+        measure_idle(&s, m);
+        integrate(&s, m);
+        summarize(m);
+        estimate_uncertainty(in, &s, m);
+    }
+    gate_stream(in, m);
+    gate_windows(in, m);
+    gate_board(in, m);
+    keep_windows(t, m);
+}
+
+const struct gate *figures_failed_gate(const struct figures *m)
+{
+    for (size_t i = 0; i < m->gate_count; i++)
+        if (!m->gates[i].passed)
+            return &m->gates[i];
+    return NULL;
+}
+
+bool figures_worth_repeating(const struct figures *m)
+{
+    static const char *const chance[] = {"lost_samples",  "meter_buffer",   "clock_agrees",
+                                         "repeatability", "baseline_drift", "windows_found"};
+    for (size_t i = 0; i < m->gate_count; i++) {
+        bool by_chance = m->gates[i].passed;
+        for (size_t k = 0; k < COUNT(chance); k++)
+            by_chance |= !strcmp(m->gates[i].name, chance[k]);
+        if (!by_chance)
+            return false;
+    }
+    return true;
+}
+
+static json_t *preview_json(const struct figures *m, const struct trace *t)
+{
+    struct trace_point *points = calloc(PREVIEW_POINTS, sizeof(*points));
+    uint64_t samples = trace_count(t), width = (samples + PREVIEW_POINTS - 1) / PREVIEW_POINTS;
+    size_t n = points ? trace_view(t, 0, samples, PREVIEW_POINTS, points) : 0;
+    json_t *min = json_array(), *mean = json_array(), *max = json_array();
+    for (size_t i = 0; i < n; i++) {
+        /* six digits are more than a plot shows */
+        json_array_append_new(min, json_real(round(points[i].min_a * 1e9) / 1e9));
+        json_array_append_new(mean, json_real(round(points[i].mean_a * 1e9) / 1e9));
+        json_array_append_new(max, json_real(round(points[i].max_a * 1e9) / 1e9));
+    }
+    free(points);
+    return json_pack("{s:f,s:o,s:o,s:o}", "bin_s", (double)width / m->rate_hz, "min_a", min,
+                     "mean_a", mean, "max_a", max);
+}
+
+static json_t *windows_json(const struct figures *m)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < m->window_count; i++) {
+        const struct measured_window *w = &m->windows[i];
+        json_array_append_new(list,
+                              json_pack("{s:f,s:f,s:I,s:f,s:f,s:f,s:f}", "start_s", w->start_s,
+                                        "end_s", w->end_s, "inferences", (json_int_t)w->inferences,
+                                        "energy_j", w->energy_j, "energy_per_inference_j",
+                                        w->per_inference_j, "dynamic_energy_per_inference_j",
+                                        w->dynamic_per_inference_j, "latency_s", w->latency_s));
+    }
+    return list;
+}
+
+json_t *figures_json(const struct figures *m, const struct trace *t)
+{
+    json_t *gates = json_array();
+    for (size_t i = 0; i < m->gate_count; i++)
+        json_array_append_new(gates,
+                              json_pack("{s:s,s:b,s:f,s:f,s:s}", "name", m->gates[i].name, "passed",
+                                        m->gates[i].passed, "value", m->gates[i].value, "limit",
+                                        m->gates[i].limit, "detail", m->gates[i].detail));
+    return json_pack("{s:f,s:f,s:I,s:I,s:o,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o,s:o}", "volts",
+                     m->volts_v, "sample_rate_hz", m->rate_hz, "samples", (json_int_t)m->samples,
+                     "lost", (json_int_t)m->lost, "windows", windows_json(m),
+                     "median_energy_per_inference_j", m->median_j, "mad_energy_per_inference_j",
+                     m->mad_j, "median_dynamic_energy_per_inference_j", m->median_dynamic_j,
+                     "mad_dynamic_energy_per_inference_j", m->mad_dynamic_j, "latency_s",
+                     m->latency_s, "baseline_a", m->baseline_a, "baseline_drift_rel",
+                     m->baseline_drift_rel, "uncertainty_rel", m->uncertainty_rel, "gates", gates,
+                     "preview", preview_json(m, t));
+}
