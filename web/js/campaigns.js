@@ -124,7 +124,7 @@ export function campaignPage(main, {args: [name], onLink}) {
     const results = [...energies.values()].filter((m) => m && isResult(m)), values = results.map((m) => m.median_energy_per_inference_j);
     const range = [Math.min(...values), Math.max(...values)], done = list.filter((r) => isTerminal(r.state_type)).length;
     redraw(bar, JSON.stringify(counts), () => (list.length ? [progress(counts), sums(counts)] : complete ? h('div', {class: 'empty'}, h('h2', {}, 'No run has this tag'), h('p', {}, tag)) : ''));
-    redraw(head, JSON.stringify([done, list.length, results.some((m) => m.emulated)]), () => [h('span', {class: 'dim'}, `${done.toLocaleString()} of ${plural(list.length, 'run')} over `),
+    redraw(head, JSON.stringify([done, list.length, results.some((m) => m.emulated)]), () => [h('span', {class: 'dim'}, `${done.toLocaleString()} of ${plural(list.length, 'run')} finished `),
       results.some((m) => m.emulated) ? h('span', {class: 'emulated'}, 'EMULATED') : '']);
     redraw(report, reportRun ? reportRun.id : '', () => (reportRun ? h('a', {href: `#/runs/${reportRun.id}?tab=artifacts`}, h('b', {}, 'Report')) : ''));
     scale.hidden = mode !== 'energy' || values.length < 2;
