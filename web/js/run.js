@@ -56,7 +56,7 @@ function factsOf(run, tasks) {
 }
 
 export function runPage(main, {args: [id], query, onLink}) {
-  let run = null, tasks = [], open = null, tick = 0;
+  let run = null, tasks = [], open = null, tick = 0; // open: the tab, from the first answer on
   const crumbs = h('div', {class: 'crumbs'}, h('a', {href: '#/runs'}, 'Runs')), title = h('h1', {}, '…'), state = h('span'), actions = h('span', {class: 'chips'});
   const tags = h('div'), message = h('p', {class: 'message', hidden: true}), facts = h('dl', {class: 'facts'});
   const chart = timeline((task) => {
@@ -155,7 +155,7 @@ export function runPage(main, {args: [id], query, onLink}) {
     setText(title, gone ? 'There is no such run' : error.message);
     redraw(facts, error.message, () => h('div', {}, h('dd', {class: 'dim'}, gone ? 'It was deleted, or the address is wrong.' : 'The page tries again by itself.')));
   });
-  const ticking = setInterval(() => run && !isTerminal(run.state_type) && show(), 500);
+  const ticking = setInterval(() => run && open && !isTerminal(run.state_type) && show(), 500);
   return {
     refresh: () => refresher.now(),
     back: () => { location.hash = '#/runs'; },

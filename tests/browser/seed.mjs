@@ -1,0 +1,71 @@
+// Fills a server through its REST API with what the pages have to show.
+import {randomUUID} from 'node:crypto';
+
+export function client(base) {
+  return async (method, path, body) => {
+    for (let tries = 0; ; tries++) {
+      const reply = await fetch(new URL(`api/${path}`, base), {method, headers: {'content-type': 'application/json'}, body: body === undefined ? undefined : JSON.stringify(body)});
+      const text = await reply.text();
+      if (reply.status === 503 && tries < 20) {
+        await new Promise((done) => setTimeout(done, 200));
+        continue;
+      }
+      if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text.slice(0, 300)}`);
+      return text ? JSON.parse(text) : null;
+    }
+  };
+}
+
+export const measurement = {
+  model: 'ad01_int8', target: 'stm32f405', board: 'sim-1', meter: 'STLINK-V3PWR', emulated: true, firmware_commit: '9f0c', build_id: 'a1b2',
+  volts: 3.3, sample_rate_hz: 100000, samples: 1250000, lost: 0,
+  windows: [1.5, 3.5].map((start_s) => ({start_s, end_s: start_s + 1, inferences: 100, energy_j: 0.0721, energy_per_inference_j: 7.21e-4, dynamic_energy_per_inference_j: 4.9e-4, latency_s: 0.01})),
+  median_energy_per_inference_j: 7.21e-4, mad_energy_per_inference_j: 8e-7, median_dynamic_energy_per_inference_j: 4.9e-4, mad_dynamic_energy_per_inference_j: 7e-7,
+  latency_s: 0.01, baseline_a: 0.0071, baseline_drift_rel: 0.001, uncertainty_rel: 0.0066,
+  gates: [{name: 'lost_samples', passed: true, value: 0, limit: 0.001, detail: '0 of 1250000 samples'}],
+  flash_bytes: 301224, ram_bytes: 20480, trace: {sha256: 'ab', bytes: 1, path: 'trace.syt'}, warnings: [],
+  preview: {bin_s: 0.05, min_a: Array(100).fill(0.007), mean_a: Array(100).fill(0.0071), max_a: Array(100).fill(0.02)},
+};
+
+// A task run, told by events as the SDK does.
+function taskEvents(runId, name, type, start, end) {
+  const id = randomUUID(), states = [['PENDING', new Date(start - 100)], ['RUNNING', start], ...(end ? [[type, end]] : [])];
+  return states.map(([state, time], i) => ({
+    id: randomUUID(), occurred: time.toISOString(), event: `prefect.task-run.${state[0]}${state.slice(1).toLowerCase()}`,
+    resource: {'prefect.resource.id': `prefect.task-run.${id}`, 'prefect.resource.name': name, 'prefect.run-count': '1', 'prefect.state-message': '',
+      'prefect.state-type': state, 'prefect.state-name': state, 'prefect.state-timestamp': time.toISOString(), 'prefect.orchestration': 'client'},
+    related: [{'prefect.resource.id': `prefect.flow-run.${runId}`, 'prefect.resource.role': 'flow-run'}],
+    payload: {intended: {from: i ? states[i - 1][0] : null, to: state}, initial_state: i ? {type: states[i - 1][0], name: states[i - 1][0]} : null,
+      validated_state: {type: state, name: `${state[0]}${state.slice(1).toLowerCase()}`, message: '', state_details: {}, data: null},
+      task_run: {id, name, task_key: name, dynamic_key: '0', empirical_policy: {retries: 0, retry_delay: 0}, tags: [], labels: {}, task_inputs: {}, run_count: 1, flow_run_run_count: 1,
+        flow_run_id: runId, expected_start_time: start.toISOString(), start_time: start.toISOString(), end_time: i === 2 ? time.toISOString() : null,
+        total_run_time: i === 2 ? (time - start) / 1000 : 0, estimated_run_time: 0, estimated_start_time_delta: 0}},
+  }));
+}
+
+// Names carry a mark, so that one server can be seeded again.
+export async function seed(api, mark) {
+  const flow = (await api('POST', 'flows/', {name: 'energy-profile'})).id, now = Date.now();
+  const run = async (name, tags, parameters, ...states) => {
+    const {id} = await api('POST', 'flow_runs/', {flow_id: flow, name, tags, parameters, state: {type: 'PENDING'}});
+    for (const state of states) await api('POST', `flow_runs/${id}/set_state`, {state, force: true});
+    return id;
+  };
+  const tags = [`campaign:first-${mark}`, 'model:ad01_int8', 'target:stm32f405'];
+  const ids = {
+    done: await run(`done-run-${mark}`, tags, {model: 'ad01_int8', target: 'stm32f405'}, {type: 'RUNNING'}, {type: 'COMPLETED'}),
+    failed: await run(`failed-run-${mark}`, [`campaign:first-${mark}`], {model: 'big', target: 'stm32f405'}, {type: 'RUNNING'}, {type: 'FAILED', message: 'does not fit by 41 232 bytes <b>'}),
+    live: await run(`live-run-${mark}`, [], {}, {type: 'RUNNING'}),
+    cancelled: await run(`cancel-run-${mark}`, [], {}, {type: 'RUNNING'}),
+  };
+  const at = (s) => new Date(now - 60000 + s * 1000);
+  await api('POST', 'events', ['clone', 'build', 'measure'].flatMap((name, i) => taskEvents(ids.done, name, 'COMPLETED', at(i * 5), at(i * 5 + 5))));
+  const logs = Array.from({length: 500}, (_, i) => ({name: 'flow', level: i === 490 ? 40 : 20, message: i === 490 ? 'a line that went wrong' : `line ${i}`, timestamp: at(i / 20).toISOString(), flow_run_id: ids.done}));
+  for (let i = 0; i < logs.length; i += 100) await api('POST', 'logs/', logs.slice(i, i + 100));
+  await api('POST', 'artifacts/', {type: 'measurement', data: measurement, flow_run_id: ids.done});
+  await api('POST', 'artifacts/', {type: 'markdown', key: 'note', flow_run_id: ids.done,
+    data: '# A note\n\n**bold** <img src=x onerror="window.hacked=1"> [click](javascript:window.hacked=1)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n'});
+  await api('POST', 'work_pools/', {name: 'bench', type: 'process'}).catch((e) => { if (!/: 409 /.test(e.message)) throw e; });
+  await api('POST', 'work_pools/bench/workers/heartbeat', {name: 'lab-1'});
+  return ids;
+}

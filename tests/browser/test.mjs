@@ -1,0 +1,209 @@
+// Every page of the dashboard, as a user sees it.  Prints TAP.
+import assert from 'node:assert/strict';
+import {chromium} from 'playwright-core';
+import {client, seed} from './seed.mjs';
+
+const base = process.env.BROWSER_URL, api = client(base), own = new URL(base).origin;
+const mark = Date.now().toString(36), done = `done-run-${mark}`, failedRun = `failed-run-${mark}`;
+const ids = await seed(api, mark);
+const browser = await chromium.launch({executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']});
+
+// A page that fails its test when anything is written to the console as an error or fetched from elsewhere.
+async function open(path, {width = 1440, height = 900, scheme = 'light', quiet = false} = {}) {
+  const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme}), page = await context.newPage();
+  page.faults = [];
+  page.requests = [];
+  page.on('console', (m) => m.type() === 'error' && !quiet && page.faults.push(m.text()));
+  page.on('pageerror', (e) => page.faults.push(String(e)));
+  page.on('request', (r) => {
+    page.requests.push(r.url());
+    if (!r.url().startsWith(own) && !/^(data|blob):/.test(r.url())) page.faults.push(`fetched ${r.url()}`);
+  });
+  page.setDefaultTimeout(8000);
+  await page.goto(base + path);
+  return page;
+}
+
+const see = (page, text) => page.getByText(text, {exact: false}).first().waitFor();
+const shown = (page, selector) => page.locator(selector).allTextContents();
+
+const tests = {
+  async 'the runs are listed with state, flow and counts'() {
+    const page = await open('#/runs');
+    await page.locator('.row', {hasText: done}).waitFor();
+    const row = await page.locator('.row', {hasText: failedRun}).innerText();
+    assert.match(row, /Failed/);
+    assert.match(row, /energy-profile/);
+    assert.match(await page.locator('.chip', {hasText: 'All'}).innerText(), /\d/);
+    return page;
+  },
+  async 'a state, a name and a tag narrow the list, and the address keeps them'() {
+    const page = await open('#/runs');
+    await page.locator('.row', {hasText: done}).waitFor();
+    await page.locator('.chip', {hasText: 'Failed'}).click();
+    await page.locator('.row', {hasText: done}).waitFor({state: 'detached'});
+    assert.ok((await shown(page, '.row b')).includes(failedRun));
+    assert.match(page.url(), /state=FAILED/);
+    await page.locator('.chip', {hasText: 'Failed'}).click();
+    await page.locator('input[type=search]').fill(done);
+    await page.locator('.row', {hasText: failedRun}).waitFor({state: 'detached'});
+    await page.reload();
+    await page.locator('.row', {hasText: done}).waitFor();
+    assert.equal(await page.locator('input[type=search]').inputValue(), done);
+    await page.locator('input[type=search]').fill('no such name');
+    await see(page, 'No run matches');
+    return page;
+  },
+  async 'a refresh costs at most three requests'() {
+    const page = await open('#/runs');
+    await page.locator('.row', {hasText: done}).waitFor();
+    await page.waitForTimeout(700);
+    page.requests.length = 0;
+    await page.keyboard.press('r');
+    await page.waitForTimeout(900);
+    const calls = page.requests.filter((url) => url.includes('/api/'));
+    assert.ok(calls.length >= 1 && calls.length <= 3, `${calls.length} requests: ${calls}`);
+    return page;
+  },
+  async 'a change shows without a reload'() {
+    const page = await open(`#/runs/${ids.live}`);
+    await page.locator('.runhead .st-running').waitFor();
+    await api('POST', `flow_runs/${ids.live}/set_state`, {state: {type: 'COMPLETED', message: 'all is well'}, force: true});
+    await page.locator('.runhead .st-completed').waitFor();
+    await see(page, 'all is well');
+    return page;
+  },
+  async 'a run shows its tasks over time'() {
+    const page = await open(`#/runs/${ids.done}`);
+    await page.locator('.gantt-row').nth(2).waitFor();
+    assert.deepEqual((await shown(page, '.gantt-row .label')).map((t) => t.trim()), ['clone', 'build', 'measure']);
+    const lefts = await page.locator('.lane i').evaluateAll((bars) => bars.map((b) => b.getBoundingClientRect().left));
+    assert.ok(lefts[0] < lefts[1] && lefts[1] < lefts[2], `bars at ${lefts}`);
+    return page;
+  },
+  async 'a long log keeps few lines in the page and can be narrowed'() {
+    const page = await open(`#/runs/${ids.done}?tab=logs`);
+    await see(page, 'line 499');
+    assert.ok(await page.locator('.log .line').count() < 120);
+    for (let i = 0; i < 12 && !(await page.locator('.log .line', {hasText: /line 0$/}).count()); i++) {
+      await page.locator('.log').evaluate((box) => { box.scrollTop = 0; });
+      await page.waitForTimeout(300);
+    }
+    await page.locator('.log .line', {hasText: /line 0$/}).waitFor();
+    await page.getByLabel('Level').selectOption('40');
+    await see(page, 'a line that went wrong');
+    assert.equal(await page.locator('.log .line').count(), 1);
+    return page;
+  },
+  async 'a measurement is a card that says where it comes from; markdown runs nothing'() {
+    const page = await open(`#/runs/${ids.done}?tab=artifacts`);
+    await see(page, '721.0');
+    await see(page, 'EMULATED');
+    await page.locator('svg.trace').waitFor();
+    await page.getByText('bold', {exact: true}).waitFor();
+    await see(page, '<img src=x');
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+    assert.equal(await page.locator('.md a').count(), 0);
+    return page;
+  },
+  async 'a failed run says why'() {
+    const page = await open(`#/runs/${ids.failed}`);
+    await see(page, 'does not fit by 41 232 bytes <b>');
+    return page;
+  },
+  async 'a run can be cancelled, after a question'() {
+    const page = await open(`#/runs/${ids.cancelled}`);
+    await page.getByRole('button', {name: 'Cancel'}).click();
+    await page.locator('dialog').getByRole('button', {name: 'Keep it'}).click();
+    assert.equal((await api('GET', `flow_runs/${ids.cancelled}`)).state_type, 'RUNNING');
+    await page.getByRole('button', {name: 'Cancel'}).click();
+    await page.locator('dialog').getByRole('button', {name: 'Cancel'}).click();
+    await page.locator('.runhead .pill', {hasText: /Cancel/}).waitFor();
+    assert.match((await api('GET', `flow_runs/${ids.cancelled}`)).state_type, /^CANCELL/);
+    return page;
+  },
+  async 'a campaign is a matrix of model and target'() {
+    const page = await open('#/campaigns');
+    await page.locator('a.tile', {hasText: `first-${mark}`}).click();
+    await page.locator('.cellbox', {hasText: '721'}).waitFor();
+    await page.locator('.cellbox', {hasText: 'Failed'}).waitFor();
+    await page.getByLabel('Shown in the matrix').selectOption('state');
+    await page.locator('.cellbox', {hasText: 'Completed'}).waitFor();
+    return page;
+  },
+  async 'the bench lists pools and workers'() {
+    const page = await open('#/bench');
+    await page.locator('.tile', {hasText: 'bench'}).first().waitFor();
+    await see(page, 'lab-1');
+    return page;
+  },
+  async 'the keyboard is enough'() {
+    const page = await open('#/runs');
+    await page.locator('.row', {hasText: done}).waitFor();
+    await page.keyboard.press('/');
+    assert.equal(await page.evaluate(() => document.activeElement.type), 'search');
+    await page.keyboard.type(done);
+    await page.locator('.row', {hasText: failedRun}).waitFor({state: 'detached'});
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', {name: done}).waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('b');
+    await page.getByRole('heading', {name: 'Bench'}).waitFor();
+    return page;
+  },
+  async 'what is not there is said'() {
+    const page = await open('#/runs/00000000-0000-4000-8000-000000000000', {quiet: true});
+    await see(page, 'There is no such run');
+    await page.goto(`${base}#/nowhere`);
+    await see(page, 'There is no such page');
+    return page;
+  },
+  async 'a server that is away is said, and its return is noticed'() {
+    const page = await open('#/runs', {quiet: true});
+    await page.locator('.row', {hasText: done}).waitFor();
+    await page.route('**/api/**', (r) => r.abort());
+    await page.keyboard.press('r');
+    await page.locator('#link.bad').waitFor();
+    assert.ok(await page.locator('.row', {hasText: done}).count()); // what is known stays
+    await page.unroute('**/api/**');
+    await page.locator('#link.good').waitFor();
+    return page;
+  },
+  async 'a small dark screen shows everything without scrolling sideways'() {
+    let page;
+    for (const path of ['#/runs', `#/runs/${ids.done}`, '#/campaigns', `#/campaigns/first-${mark}`, '#/bench']) {
+      if (page) await page.context().close();
+      page = await open(path, {width: 390, height: 844, scheme: 'dark'});
+      await page.locator('#link.good').waitFor();
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${path} is too wide`);
+      assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+      assert.deepEqual(page.faults, []);
+    }
+    return page;
+  },
+  async 'nothing foreign may be loaded'() {
+    const policy = (await fetch(base)).headers.get('content-security-policy') || '';
+    assert.match(policy, /default-src 'self'/);
+    assert.doesNotMatch(policy, /https?:|\*/);
+    return open('#/runs');
+  },
+};
+
+let number = 0, failed = 0;
+console.log(`1..${Object.keys(tests).length}`);
+for (const [name, test] of Object.entries(tests)) {
+  number++;
+  try {
+    const page = await test();
+    assert.deepEqual(page.faults, [], 'errors on the console');
+    await page.context().close();
+    console.log(`ok ${number} ${name}`);
+  } catch (e) {
+    failed++;
+    console.log(`not ok ${number} ${name}\n${String(e.stack || e).replace(/^/gm, '# ')}`);
+  }
+}
+await browser.close();
+process.exit(failed ? 1 : 0);
