@@ -334,6 +334,20 @@ static void check_flow_with(struct builder *b, const struct flow_task *t)
                    json_string_value(required));
 }
 
+/* Devices are leased to the run, so the outermost flow declares them all. */
+static void check_flow_devices(struct builder *b, const struct flow *flow,
+                               const struct flow_task *t)
+{
+    const struct node *needed = t->flow->devices;
+    for (size_t i = 0; needed && i < needed->count; i++) {
+        const struct node *key = needed->members[i].key;
+        if (!node_get(flow->devices, key->text))
+            problem_at(b->problems, key,
+                       "the sub-flow needs the device `%s`, which flow `%s` does not declare",
+                       key->text, flow->name ? flow->name : "around it");
+    }
+}
+
 static void find_step(struct builder *b, struct flow_task *t)
 {
     const char *names[200], *near;
@@ -450,8 +464,10 @@ static void check_task(struct builder *b, struct flow *flow, struct flow_task *t
     find_step(b, t);
     if (t->step)
         check_step_with(b, t);
-    if (t->flow)
+    if (t->flow) {
         check_flow_with(b, t);
+        check_flow_devices(b, flow, t);
+    }
     take_needs(b, flow, t);
     if (t->with)
         template_visit(t->with, &visitor);

@@ -147,6 +147,7 @@ static const struct {
     {TASK("    flow: {parameters: {x: {type: integer}}, tasks: {a: {uses: shell}}}\n    with: {x: a}\n"), "f.yaml:5:15: `x` is \"a\", expected type integer\n"},
     {TASK("    flow: {tasks: {a: {uses: shel}}}\n"), "f.yaml:4:30: there is no step `shel`, did you mean `shell`?\n"},
     {"name: f\ntasks:\n  s: {flow: {tasks: {a: {uses: shell}}, result: {x: 1}}}\n  t: {uses: shell, with: {a: '{{ tasks.s.outputs.yy }}'}}\n", "f.yaml:4:34: there is no output of task `s` called `yy`, expected one of x\n"},
+    {TASK("    flow: {devices: {bench: {}}, tasks: {a: {uses: shell}}}\n"), "f.yaml:4:22: the sub-flow needs the device `bench`, which flow `f` does not declare\n"},
     /* all of them, in order */
     {TASK("    uses: shel\n    retries: -1\n    with: {a: '{{ x }}'}\n"),
      "f.yaml:4:11: there is no step `shel`, did you mean `shell`?\n"
@@ -336,6 +337,69 @@ START_TEST(aliases_cannot_blow_up)
 }
 END_TEST
 
+static const struct step_schema *find_real_schema(const char *name)
+{
+    const struct step *step = step_find(name);
+    return step ? &step->schema : NULL;
+}
+
+/* The first example of the documentation is a flow of the steps that exist. */
+START_TEST(the_documented_flow_is_one)
+{
+    static const struct flow_options real = {find_real_schema, NULL};
+    static char text[64 << 10];
+    struct problems problems = {.arena = &arena};
+    struct buf buf = {.max_bytes = 4096};
+    FILE *f = fopen("docs/flows.md", "r");
+    ck_assert_msg(f != NULL, "run from the top of the tree");
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    fclose(f);
+    char *begin = strstr(text, "```yaml\n"), *end = begin ? strstr(begin + 8, "```") : NULL;
+    ck_assert_ptr_nonnull(end);
+    struct flow *flow =
+        flow_load(&arena, "flows.md", begin + 8, (size_t)(end - begin - 8), &real, &problems);
+    problems_print(&problems, &buf);
+    ck_assert_msg(flow != NULL, "%.*s", (int)buf.len, buf.bytes);
+    buf_free(&buf);
+    arena_reset(&arena);
+}
+END_TEST
+
+START_TEST(a_bundle_holds_the_files)
+{
+    char dir[] = "/tmp/flow-XXXXXX", sub[64], top[64];
+    struct problems problems = {.arena = &arena};
+    struct buf text = {.max_bytes = 1 << 16};
+    struct flow *again;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(sub, sizeof(sub), "%s/sub.yaml", dir);
+    snprintf(top, sizeof(top), "%s/top.yaml", dir);
+    FILE *f = fopen(sub, "w");
+    fputs("name: sub\nparameters: {a: {}}\ntasks: {t: {uses: shell, with: {run: \"a\\tb é\"}}}\n",
+          f);
+    fclose(f);
+    f = fopen(top, "w");
+    fputs("name: top\ntasks: {s: {flow: sub.yaml, with: {a: 1.5}}, u: {flow: {tasks: {v: {uses: "
+          "shell}}}}}\n",
+          f);
+    fclose(f);
+    struct flow *flow = flow_load_file(&arena, top, &options, &problems);
+    ck_assert_ptr_nonnull(flow);
+    ck_assert(flow_bundle(flow, &text));
+    buf_add(&text, "", 1);
+    ck_assert_str_eq(problems_of(text.bytes, &again), "");
+    ck_assert_str_eq(again->tasks[0].flow->name, "sub");
+    ck_assert_str_eq(node_get(again->tasks[0].flow->tasks[0].with, "run")->text, "a\tb é");
+    text.len = 0;
+    ck_assert(!flow_bundle(again, &text)); /* nothing left to put in */
+    buf_free(&text);
+    unlink(sub);
+    unlink(top);
+    rmdir(dir);
+    arena_reset(&arena);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flow");
@@ -346,6 +410,8 @@ int main(void)
     tcase_add_loop_test(t, parameters_are_checked, 0, COUNT(parameter_rows));
     tcase_add_loop_test(t, durations_have_three_forms, 0, COUNT(durations));
     tcase_add_test(t, sub_flow_files_are_found_beside_the_flow);
+    tcase_add_test(t, the_documented_flow_is_one);
+    tcase_add_test(t, a_bundle_holds_the_files);
     tcase_add_test(t, large_flows_are_read_quickly);
     tcase_add_test(t, aliases_cannot_blow_up);
     suite_add_tcase(s, t);
