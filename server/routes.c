@@ -6,8 +6,10 @@
 #include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
+#include "server/api/run_states.h"
 #include "server/api/saved_searches.h"
 #include "server/api/set_state.h"
+#include "server/api/task_runs.h"
 #include "server/api/variables.h"
 #include "server/api/work_pools.h"
 #include "server/http/metrics.h"
@@ -20,6 +22,7 @@
 #include "server/model/flow_run.h"
 #include "server/model/log.h"
 #include "server/model/saved_search.h"
+#include "server/model/task_run.h"
 #include "server/model/variable.h"
 #include "server/model/work_pool.h"
 
@@ -61,6 +64,20 @@ const struct route routes[] = {
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
+    {GET,    "/flow_run_states/",            flow_run_states_list, .reply = &state_read_resource, .flags = REPLY_LIST, .doc = "The states a run went through."},
+    {GET,    "/flow_run_states/{id:uuid}",   flow_run_states_get, .reply = &state_read_resource, .doc = "One state."},
+
+    /* task runs */
+    {POST,   "/task_runs/",                  task_runs_create,    .body = &task_run_create_resource, .reply = &task_run_resource, .doc = "Make a task run, or find it by its keys."},
+    {POST,   "/task_runs/filter",            task_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &task_run_resource, .doc = "Task runs that match."},
+    {POST,   "/task_runs/count",             task_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
+    {POST,   "/task_runs/paginate",          task_runs_paginate,  .flags = BODY_DOC, .doc = "A page of task runs that match."},
+    {GET,    "/task_runs/{id:uuid}",         task_runs_get,       .reply = &task_run_resource, .doc = "One task run."},
+    {PATCH,  "/task_runs/{id:uuid}",         task_runs_update,    .body = &task_run_update_resource, .doc = "Rename a task run."},
+    {DELETE, "/task_runs/{id:uuid}",         task_runs_delete,    .doc = "Delete a task run."},
+    {POST,   "/task_runs/{id:uuid}/set_state", task_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
+    {GET,    "/task_run_states/",            task_run_states_list, .reply = &state_read_resource, .flags = REPLY_LIST, .doc = "The states a task run went through."},
+    {GET,    "/task_run_states/{id:uuid}",   task_run_states_get, .reply = &state_read_resource, .doc = "One state."},
 
     /* deployments and their schedules */
     {POST,   "/deployments/",                deployments_create,  .body = &deployment_create_resource, .reply = &deployment_resource, .doc = "Make a deployment, or change the one of that name."},
