@@ -1,0 +1,297 @@
+#include "server/api/agents.h"
+
+#include <string.h>
+
+#include "server/http/parking.h"
+#include "server/http/reply.h"
+#include "server/server.h"
+#include "server/store/claims.h"
+#include "server/store/journal.h"
+#include "shared/base/clock.h"
+#include "shared/json/write.h"
+
+/* A parked call looks again after this, for what other servers did. */
+#define LOOK_AGAIN_US INT64_C(5000000)
+
+/* Commits or rolls back; then tells whoever waits. */
+static enum err_code finish(struct work *w, enum err_code rc, struct transition_list *done)
+{
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback(w);
+    else if (done->count)
+        transitions_announce(w, done->items, done->count);
+    return rc;
+}
+
+static void write_ids(struct buf *b, const char *key, const struct rows *rows)
+{
+    write_key(b, key);
+    write_array(b);
+    for (int i = 0; i < rows->count; i++)
+        write_string(b, rows_text(rows, i, 0));
+    write_end_array(b);
+}
+
+/* ---- claim ---- */
+
+struct found {
+    struct rows claims, cancels;
+};
+
+static enum err_code take(struct request *rq, struct found *found)
+{
+    struct work *w = &rq->work;
+    const struct agent_call *in = rq->in;
+    struct transition_list done = {0};
+
+    enum err_code rc = db_begin(w);
+    if (rc)
+        return rc;
+    rc = claims_take(w, in, &found->claims, &done);
+    if (!rc)
+        rc = claims_cancels(w, in->agent, &found->cancels);
+    return finish(w, rc, &done);
+}
+
+/* Only the first pass of a call writes down who called. */
+static enum err_code introduce(struct request *rq)
+{
+    struct work *w = &rq->work;
+    struct transition_list done = {0};
+
+    if (rq->parked_until_us)
+        return ERR_OK;
+    enum err_code rc = db_begin(w);
+    if (rc)
+        return rc;
+    rc = agent_seen(w, rq->in, true, &done);
+    return finish(w, rc, &done);
+}
+
+static enum err_code answer(struct request *rq, const struct found *found)
+{
+    struct buf *b = &rq->reply.body;
+
+    write_object(b);
+    write_key(b, "claims");
+    write_array(b);
+    for (int i = 0; i < found->claims.count; i++)
+        write_raw(b, (struct raw){rows_text(&found->claims, i, 0), rows_len(&found->claims, i, 0)});
+    write_end_array(b);
+    write_ids(b, "cancel", &found->cancels);
+    write_end_object(b);
+    return reply_status(rq, 200);
+}
+
+static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t next_us, const struct found *found)
+{
+    const struct agent_call *in = rq->in;
+    int64_t now_us = clock_monotonic_us();
+    int64_t end_us = rq->started_us + (int64_t)(in->wait_s * 1e6);
+    int64_t until_us = now_us + LOOK_AGAIN_US < end_us ? now_us + LOOK_AGAIN_US : end_us;
+
+    if (now_us >= end_us || atomic_load(&rq->work.server->stopping))
+        return answer(rq, found);
+    if (next_us != TIME_NONE && next_us - rq->work.now_us < until_us - now_us)
+        until_us = now_us + (next_us - rq->work.now_us);
+    return park(rq, claims_topic(), seen, until_us);
+}
+
+enum err_code agents_claim(struct request *rq)
+{
+    uint64_t seen = parking_seen(rq, claims_topic());
+    struct found found = {{0}, {0}};
+    bool something;
+    int64_t next_us;
+
+    rq->work.now_us = clock_now_us(); /* a parked call runs again much later */
+    enum err_code rc = introduce(rq);
+    if (!rc)
+        rc = claims_look(&rq->work, rq->in, &something, &next_us);
+    if (!rc && something)
+        rc = take(rq, &found);
+    if (rc)
+        return rc;
+    if (found.claims.count || found.cancels.count)
+        return answer(rq, &found);
+    return wait_or_answer(rq, seen, next_us, &found);
+}
+
+/* ---- acknowledgement ---- */
+
+static bool has_id(const struct rows *rows, struct uuid id)
+{
+    struct uuid other;
+    for (int i = 0; i < rows->count; i++)
+        if (uuid_parse(rows_text(rows, i, 0), rows_len(rows, i, 0), &other) && memcmp(&id, &other, sizeof(id)) == 0)
+            return true;
+    return false;
+}
+
+enum err_code agents_ack(struct request *rq)
+{
+    const struct claim_ack *in = rq->in;
+    struct transition_list none = {0};
+    struct buf *b = &rq->reply.body;
+    struct rows live;
+
+    enum err_code rc = db_begin(&rq->work);
+    if (rc)
+        return rc;
+    rc = finish(&rq->work, claims_ack(&rq->work, in->agent, in->epoch, in->claims, in->claims_count, &live), &none);
+    if (rc)
+        return rc;
+    write_object(b);
+    write_ids(b, "live", &live);
+    write_key(b, "lost");
+    write_array(b);
+    for (size_t i = 0; i < in->claims_count; i++)
+        if (!has_id(&live, in->claims[i].claim_id))
+            write_uuid(b, in->claims[i].claim_id);
+    write_end_array(b);
+    write_end_object(b);
+    return reply_status(rq, 200);
+}
+
+/* ---- heartbeat ---- */
+
+enum err_code agents_heartbeat(struct request *rq)
+{
+    struct work *w = &rq->work;
+    struct transition_list done = {0};
+    struct rows gone, cancel;
+    bool news = false;
+
+    enum err_code rc = db_begin(w);
+    if (rc)
+        return rc;
+    rc = agent_seen(w, rq->in, false, &done);
+    if (!rc)
+        rc = agent_heartbeat(w, rq->in, &gone, &cancel, &news);
+    rc = finish(w, rc, &done);
+    if (rc)
+        return rc;
+    if (news)
+        parking_ring(w->server->parking, claims_topic());
+    write_object(&rq->reply.body);
+    write_ids(&rq->reply.body, "cancel", &cancel);
+    write_ids(&rq->reply.body, "lost", &gone);
+    write_end_object(&rq->reply.body);
+    return reply_status(rq, 200);
+}
+
+/* ---- journal ---- */
+
+static enum err_code deliver(struct work *w, const struct journal_call *in, struct journal_outcome *outcomes)
+{
+    struct transition_list done = {0};
+    bool room = false;
+
+    enum err_code rc = db_begin(w);
+    if (rc)
+        return rc;
+    rc = finish(w, journal_take(w, in, outcomes, &done, &room), &done);
+    if (!rc && room)
+        parking_ring(w->server->parking, claims_topic());
+    return rc;
+}
+
+static enum err_code skip(struct work *w, struct uuid agent, int64_t seq)
+{
+    struct transition_list none = {0};
+
+    enum err_code rc = db_begin(w);
+    return rc ? rc : finish(w, journal_skip(w, agent, seq), &none);
+}
+
+/* A record that the database refuses is found by trying each alone, and passed over. */
+static enum err_code deliver_singly(struct work *w, const struct journal_call *in, struct journal_outcome *outcomes)
+{
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < in->records_count && !rc; i++) {
+        struct journal_call one = *in;
+        one.records = &in->records[i];
+        one.records_count = 1;
+        rc = deliver(w, &one, &outcomes[i]);
+        if (!rc || err_infos[rc].retry)
+            continue;
+        outcomes[i] = (struct journal_outcome){.refused = arena_printf(&w->arena, "%s", w->err.detail)};
+        rc = skip(w, in->agent, in->records[i].seq);
+    }
+    return rc;
+}
+
+static void write_refused(struct buf *b, const struct journal_call *in, const struct journal_outcome *outcomes)
+{
+    for (size_t i = 0; i < in->records_count; i++) {
+        if (!outcomes[i].refused)
+            continue;
+        write_object(b);
+        write_key(b, "seq");
+        write_int64(b, in->records[i].seq);
+        write_key(b, "flow_run_id");
+        write_uuid(b, outcomes[i].flow_run_id);
+        write_key(b, "reason");
+        write_string(b, outcomes[i].refused);
+        write_end_object(b);
+    }
+}
+
+static void write_verdicts(struct buf *b, const struct journal_call *in, const struct journal_outcome *outcomes)
+{
+    for (size_t i = 0; i < in->records_count; i++) {
+        const struct transition *t = outcomes[i].transition;
+        if (!t || (t->found && t->verdict.status == VERDICT_ACCEPT))
+            continue;
+        write_object(b);
+        write_key(b, "seq");
+        write_int64(b, in->records[i].seq);
+        write_key(b, "flow_run_id");
+        write_uuid(b, t->run_id);
+        write_key(b, "status");
+        write_string(b, t->found ? verdict_status_name(t->verdict.status) : "ABORT");
+        write_key(b, "state_type");
+        write_string(b, t->found ? state_type_name(t->verdict.state.type) : "");
+        write_key(b, "reason");
+        write_string(b, t->found ? t->verdict.reason : "the run was deleted");
+        write_end_object(b);
+    }
+}
+
+enum err_code agents_journal(struct request *rq)
+{
+    const struct journal_call *in = rq->in;
+    struct buf *b = &rq->reply.body;
+    struct journal_outcome *outcomes = arena_array(&rq->work.arena, struct journal_outcome, in->records_count + 1);
+
+    enum err_code rc = deliver(&rq->work, in, outcomes);
+    if (rc && !err_infos[rc].retry)
+        rc = deliver_singly(&rq->work, in, outcomes);
+    if (rc)
+        return rc;
+    write_object(b);
+    write_key(b, "acked");
+    write_int64(b, in->records_count ? in->records[in->records_count - 1].seq : 0);
+    write_key(b, "refused");
+    write_array(b);
+    write_refused(b, in, outcomes);
+    write_end_array(b);
+    write_key(b, "verdicts");
+    write_array(b);
+    write_verdicts(b, in, outcomes);
+    write_end_array(b);
+    write_end_object(b);
+    return reply_status(rq, 200);
+}
+
+/* ---- devices ---- */
+
+enum err_code devices_get(struct request *rq)
+{
+    struct rows rows;
+    enum err_code rc = devices_list(&rq->work, &rows);
+    return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));
+}

@@ -1,0 +1,269 @@
+-- name: agent_seen
+-- $1 agent, $2 name, $3 pool, $4 epoch, $5 slots or NULL.  No row: there is no such pool.
+INSERT INTO agent (id, name, work_pool_id, epoch, slots)
+SELECT $1::uuid, $2, p.id, $4::bigint, coalesce($5::bigint, 0) FROM work_pool p WHERE p.name = $3
+    ON CONFLICT (id) DO UPDATE
+   SET name = excluded.name, work_pool_id = excluded.work_pool_id, epoch = greatest(agent.epoch, excluded.epoch),
+       slots = coalesce($5::bigint, agent.slots), last_seen = now()
+RETURNING epoch;
+
+-- name: claim_look
+-- $1 agent.  Is there anything to do for it?  Next due time of its pool, in the past when something is due.
+SELECT a.epoch,
+       a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE')),
+       EXISTS (SELECT FROM claim c JOIN flow_run fr ON fr.id = c.flow_run_id
+                WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE') AND NOT c.cancel_told AND fr.state_type = 'CANCELLING'),
+       p.is_paused,
+       (SELECT fr.next_scheduled_start_time FROM flow_run fr JOIN work_queue q ON q.id = fr.work_queue_id
+         WHERE q.work_pool_id = p.id AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time IS NOT NULL
+         ORDER BY fr.next_scheduled_start_time LIMIT 1)
+  FROM agent a JOIN work_pool p ON p.id = a.work_pool_id
+ WHERE a.id = $1::uuid;
+
+-- name: claim_lock_agent
+-- $1 agent.  One at a time for an agent.
+SELECT epoch, work_pool_id FROM agent WHERE id = $1::uuid FOR UPDATE;
+
+-- name: claim_room
+-- $1 agent, locked.  Free slots; whether the pool has limits; whether it is paused.
+SELECT a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE')),
+       p.concurrency_limit IS NOT NULL
+           OR EXISTS (SELECT FROM work_queue q WHERE q.work_pool_id = p.id AND q.concurrency_limit IS NOT NULL),
+       p.is_paused
+  FROM agent a JOIN work_pool p ON p.id = a.work_pool_id
+ WHERE a.id = $1::uuid;
+
+-- name: claim_cancels
+-- $1 agent.  Runs that are to be stopped and of which the agent was not told yet.
+UPDATE claim c SET cancel_told = true
+  FROM flow_run fr
+ WHERE c.agent_id = $1::uuid AND c.state IN ('OFFERED', 'LIVE') AND NOT c.cancel_told
+   AND fr.id = c.flow_run_id AND fr.state_type = 'CANCELLING'
+RETURNING fr.id;
+
+-- name: claim_lock_pool
+-- $1 pool.  Its limit, while nobody else counts.
+SELECT concurrency_limit FROM work_pool WHERE id = $1::uuid FOR UPDATE;
+
+-- name: claim_queues
+-- $1 pool.  Per queue: id, limit, runs that occupy it.
+SELECT q.id, q.concurrency_limit, count(fr.id)
+  FROM work_queue q
+  LEFT JOIN flow_run fr ON fr.work_queue_id = q.id AND fr.state_type IN ('PENDING', 'RUNNING')
+ WHERE q.work_pool_id = $1::uuid
+ GROUP BY q.id;
+
+-- name: claim_devices
+-- $1 agent.  Devices that nobody holds.
+SELECT d.name, d.target FROM device d
+ WHERE d.agent_id = $1::uuid AND d.free
+   AND NOT EXISTS (SELECT FROM claim c WHERE c.agent_id = d.agent_id AND c.device_name = d.name AND c.state IN ('OFFERED', 'LIVE'))
+ ORDER BY d.name;
+
+-- name: claim_candidates
+-- $1 pool, $2 queue names or NULL, $3 targets of free devices, $4 limit.  Due runs: id, queue, target that is needed.
+SELECT fr.id, fr.work_queue_id, need.target
+  FROM flow_run fr
+  JOIN work_queue q ON q.id = fr.work_queue_id
+  LEFT JOIN deployment d ON d.id = fr.deployment_id
+ CROSS JOIN LATERAL (SELECT coalesce(fr.job_variables->'bench'->>'target', d.job_variables->'bench'->>'target') AS text) given
+ CROSS JOIN LATERAL (SELECT CASE WHEN given.text ~ '^\{\{ *parameters\.[A-Za-z0-9_]+ *\}\}$'
+                                 THEN fr.parameters->>substring(given.text FROM 'parameters\.([A-Za-z0-9_]+)')
+                                 ELSE given.text END AS target) need
+ WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused
+   AND ($2::text[] IS NULL OR q.name = ANY($2::text[]))
+   AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time <= now()
+   AND fr.empirical_policy->>'retry_type' IS DISTINCT FROM 'in_process'
+   AND (need.target IS NULL OR need.target = ANY($3::text[]))
+   AND NOT EXISTS (SELECT FROM claim c WHERE c.flow_run_id = fr.id AND c.state IN ('OFFERED', 'LIVE'))
+ ORDER BY q.priority, fr.next_scheduled_start_time, fr.id
+ LIMIT $4::bigint
+   FOR UPDATE OF fr SKIP LOCKED;
+
+-- name: claim_insert
+-- Parallel arrays: id, run, device; $4 agent, $5 epoch, $6 seconds.
+INSERT INTO claim (id, flow_run_id, device_name, agent_id, epoch, expires)
+SELECT n.id, n.run, n.device, $4::uuid, $5::bigint, now() + $6::float8 * interval '1 second'
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS n (id, run, device);
+
+-- name: claim_details
+-- $1 claims.  One JSON object per claim, as the protocol has it.
+SELECT json_build_object(
+           'claim_id', c.id, 'token', c.token, 'expires_at', to_char(c.expires, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           'flow_run', json_build_object(
+               'id', fr.id, 'name', fr.name, 'flow_id', fr.flow_id, 'deployment_id', fr.deployment_id,
+               'parameters', fr.parameters, 'tags', fr.tags, 'labels', fr.labels, 'run_count', fr.run_count,
+               'expected_start_time', fr.expected_start_time, 'work_queue_name', q.name, 'idempotency_key', fr.idempotency_key,
+               'parent_task_run_id', fr.parent_task_run_id, 'job_variables', fr.job_variables),
+           'flow', json_build_object('id', f.id, 'name', f.name, 'tags', f.tags),
+           'deployment', CASE WHEN d.id IS NOT NULL THEN json_build_object(
+               'id', d.id, 'name', d.name, 'version', d.version, 'tags', d.tags, 'entrypoint', d.entrypoint, 'path', d.path) END,
+           'work_pool', json_build_object('id', p.id, 'name', p.name, 'type', p.type),
+           'job', v.defaults || coalesce(nullif(d.job_variables::jsonb, 'null'), '{}') || coalesce(nullif(fr.job_variables::jsonb, 'null'), '{}')
+               || jsonb_build_object('env', coalesce(v.defaults->'env', '{}') || coalesce(d.job_variables::jsonb->'env', '{}')
+                                            || coalesce(fr.job_variables::jsonb->'env', '{}')),
+           'devices', CASE WHEN c.device_name IS NULL THEN '[]'::json ELSE json_build_array(c.device_name) END)::text
+  FROM claim c
+  JOIN flow_run fr ON fr.id = c.flow_run_id
+  JOIN flow f ON f.id = fr.flow_id
+  JOIN agent a ON a.id = c.agent_id
+  JOIN work_pool p ON p.id = a.work_pool_id
+  LEFT JOIN work_queue q ON q.id = fr.work_queue_id
+  LEFT JOIN deployment d ON d.id = fr.deployment_id
+ CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_object_agg(e.key, e.value->'default'), '{}') AS defaults
+          FROM jsonb_each(CASE jsonb_typeof(p.base_job_template::jsonb->'variables'->'properties')
+                          WHEN 'object' THEN p.base_job_template::jsonb->'variables'->'properties' ELSE '{}' END) e
+         WHERE jsonb_typeof(e.value) = 'object' AND e.value ? 'default' AND e.value->'default' <> 'null') v
+ WHERE c.id = ANY($1::uuid[])
+ ORDER BY c.token;
+
+-- name: claim_ack
+-- Parallel arrays: id, token; $3 agent, $4 epoch, $5 seconds.  The claims that may be executed.
+UPDATE claim c SET state = 'LIVE', expires = now() + $5::float8 * interval '1 second'
+  FROM unnest($1::uuid[], $2::bigint[]) AS n (id, token)
+ WHERE c.id = n.id AND c.token = n.token AND c.agent_id = $3::uuid AND c.epoch = $4::bigint AND c.state IN ('OFFERED', 'LIVE')
+RETURNING c.id;
+
+-- name: claim_extend
+-- $1 claims, $2 agent, $3 epoch, $4 seconds.
+UPDATE claim SET expires = now() + $4::float8 * interval '1 second'
+ WHERE id = ANY($1::uuid[]) AND agent_id = $2::uuid AND epoch = $3::bigint AND state = 'LIVE';
+
+-- name: claim_gone
+-- $1 claims, $2 agent, $3 epoch.  Those of them that are not this agent's any more.
+SELECT n.id FROM unnest($1::uuid[]) AS n (id)
+ WHERE NOT EXISTS (SELECT FROM claim c WHERE c.id = n.id AND c.agent_id = $2::uuid AND c.epoch = $3::bigint
+                                         AND c.state IN ('OFFERED', 'LIVE'));
+
+-- name: claim_cancelling
+-- $1 agent.
+SELECT fr.id FROM claim c JOIN flow_run fr ON fr.id = c.flow_run_id
+ WHERE c.agent_id = $1::uuid AND c.state = 'LIVE' AND fr.state_type = 'CANCELLING';
+
+-- name: claim_drop_earlier
+-- $1 agent, $2 epoch.  What an earlier start of the agent held.
+UPDATE claim SET state = CASE state WHEN 'OFFERED' THEN 'RETURNED' ELSE 'LOST' END, ended = now()
+ WHERE agent_id = $1::uuid AND epoch < $2::bigint AND state IN ('OFFERED', 'LIVE')
+RETURNING flow_run_id, state;
+
+-- name: claim_drop_expired
+-- $1 limit.
+UPDATE claim SET state = CASE state WHEN 'OFFERED' THEN 'RETURNED' ELSE 'LOST' END, ended = now()
+ WHERE id IN (SELECT id FROM claim WHERE state IN ('OFFERED', 'LIVE') AND expires < now()
+               ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED)
+RETURNING flow_run_id, state;
+
+-- name: claim_end
+-- Parallel arrays: token, state (ENDED or LOST).
+UPDATE claim c SET state = n.state, ended = now()
+  FROM unnest($1::bigint[], $2::text[]) AS n (token, state)
+ WHERE c.token = n.token;
+
+-- name: claim_spare
+-- $1 seconds.  The server was away: nobody could extend a claim.
+UPDATE claim SET expires = now() + $1::float8 * interval '1 second'
+ WHERE state = 'LIVE' AND expires < now() + $1::float8 * interval '1 second';
+
+-- name: claim_left_runs
+-- $1 runs whose claim is over: id, state, suspended, lost attempts, how many may be lost.  Locks them in order.
+SELECT fr.id, fr.state_type, coalesce(fr.state_details->>'pause_reschedule', 'false') = 'true',
+       (SELECT count(*) FROM claim c WHERE c.flow_run_id = fr.id AND c.state = 'LOST'),
+       coalesce(fr.job_variables->>'lost_attempts', d.job_variables->>'lost_attempts', '3')
+  FROM flow_run fr LEFT JOIN deployment d ON d.id = fr.deployment_id
+ WHERE fr.id = ANY($1::uuid[])
+ ORDER BY fr.id
+   FOR UPDATE OF fr;
+
+-- name: claim_release_retries
+-- $1 runs.  They wait for a retry in a process that is gone: any agent may take them.
+UPDATE flow_run SET empirical_policy = jsonb_set(empirical_policy, '{retry_type}', '"reschedule"')
+ WHERE id = ANY($1::uuid[]) AND state_type = 'SCHEDULED' AND empirical_policy->>'retry_type' = 'in_process';
+
+-- name: agent_worker
+-- $1 agent's name, $2 pool, $3 seconds between heartbeats.  The pool and its queues are served.
+WITH pool AS (
+    UPDATE work_pool SET status = 'READY', updated = now() WHERE name = $2 AND status = 'NOT_READY'
+), queues AS (
+    UPDATE work_queue q SET last_polled = now(), status = CASE WHEN q.is_paused THEN 'PAUSED' ELSE 'READY' END
+      FROM work_pool p WHERE p.name = $2 AND q.work_pool_id = p.id
+    RETURNING q.id
+), deployments AS (
+    UPDATE deployment SET last_polled = now(), status = 'READY'
+     WHERE work_queue_id IN (SELECT id FROM queues)
+       AND (status <> 'READY' OR last_polled IS NULL OR last_polled < now() - interval '30 seconds')
+)
+INSERT INTO worker (id, name, work_pool_id, last_heartbeat_time, heartbeat_interval_seconds, status)
+SELECT gen_random_uuid(), $1, p.id, now(), $3::bigint, 'ONLINE' FROM work_pool p WHERE p.name = $2
+    ON CONFLICT (work_pool_id, name) DO UPDATE
+   SET last_heartbeat_time = now(), heartbeat_interval_seconds = excluded.heartbeat_interval_seconds, status = 'ONLINE', updated = now();
+
+-- name: device_sync
+-- $1 agent; parallel arrays: name, type, target, labels, free.  Rows that changed.
+WITH n AS (
+    SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[], $6::boolean[]) AS n (name, type, target, labels, free)
+), gone AS (
+    DELETE FROM device d WHERE d.agent_id = $1::uuid AND d.name NOT IN (SELECT name FROM n) RETURNING 1
+), put AS (
+    INSERT INTO device (agent_id, name, type, target, labels, free)
+    SELECT $1::uuid, name, type, target, labels, free FROM n
+        ON CONFLICT (agent_id, name) DO UPDATE
+       SET type = excluded.type, target = excluded.target, labels = excluded.labels, free = excluded.free
+     WHERE (device.type, device.target, device.labels, device.free)
+           IS DISTINCT FROM (excluded.type, excluded.target, excluded.labels, excluded.free)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM put);
+
+-- name: device_list
+-- $1 seconds without a word after which an agent counts as offline.
+SELECT coalesce(json_agg(json_build_object(
+           'name', d.name, 'type', d.type, 'target', d.target, 'labels', d.labels, 'agent', a.id, 'agent_name', a.name,
+           'pool', p.name,
+           'status', CASE WHEN a.last_seen < now() - $1::float8 * interval '1 second' OR NOT d.free THEN 'OFFLINE'
+                          WHEN c.id IS NOT NULL THEN 'BUSY' ELSE 'FREE' END,
+           'flow_run_id', c.flow_run_id,
+           'last_seen', to_char(a.last_seen, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.name, a.name), '[]')::text
+  FROM device d
+  JOIN agent a ON a.id = d.agent_id
+  JOIN work_pool p ON p.id = a.work_pool_id
+  LEFT JOIN claim c ON c.agent_id = d.agent_id AND c.device_name = d.name AND c.state IN ('OFFERED', 'LIVE');
+
+-- name: journal_lock
+-- $1 agent.
+SELECT epoch, acked_seq FROM agent WHERE id = $1::uuid FOR UPDATE;
+
+-- name: journal_claims
+-- $1 tokens, $2 agent.
+SELECT token, id, flow_run_id, state, created FROM claim WHERE token = ANY($1::bigint[]) AND agent_id = $2::uuid ORDER BY id FOR UPDATE;
+
+-- name: journal_acked
+-- $1 agent, $2 seq.
+UPDATE agent SET acked_seq = $2::bigint, last_seen = now() WHERE id = $1::uuid;
+
+-- name: journal_artifacts
+-- $1 JSON array of artifacts with id, flow_run_id and task_run_id.  Keys keep their latest.
+WITH n AS (
+    SELECT * FROM json_to_recordset($1::json)
+        AS n (id uuid, key text, type text, description text, data json, metadata_ json, flow_run_id uuid, task_run_id uuid)
+), put AS (
+    INSERT INTO artifact (id, key, type, description, data, metadata_, flow_run_id, task_run_id)
+    SELECT id, key, type, description, data, metadata_, flow_run_id, task_run_id FROM n
+        ON CONFLICT (id) DO NOTHING
+    RETURNING id, key
+)
+INSERT INTO artifact_collection (id, key, latest_id)
+SELECT gen_random_uuid(), key, (array_agg(id ORDER BY id DESC))[1] FROM put WHERE key IS NOT NULL GROUP BY key
+    ON CONFLICT (key) DO UPDATE SET latest_id = excluded.latest_id, updated = now();
+
+-- name: file_name_put
+-- $1 name, $2 sha256, $3 bytes.
+INSERT INTO file_name (name, sha256, bytes) VALUES ($1, $2, $3::bigint)
+    ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, bytes = excluded.bytes, updated = now();
+
+-- name: file_name_get
+-- $1 name.
+SELECT json_build_object('name', name, 'sha256', sha256, 'bytes', bytes,
+                         'created', to_char(created, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                         'updated', to_char(updated, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::text
+  FROM file_name WHERE name = $1;

@@ -1,0 +1,300 @@
+#include "server/store/claims.h"
+
+#include <string.h>
+
+#include "server/db/columns.h"
+#include "server/db/params.h"
+#include "server/http/parking.h"
+#include "server/store/claims_left.h"
+
+enum { SPARE_CANDIDATES = 50 };
+
+uint64_t claims_topic(void)
+{
+    return parking_topic("flow_runs", "SCHEDULED");
+}
+
+static struct uuid row_uuid(const struct rows *r, int row, int column)
+{
+    struct uuid id = {{0}};
+    const char *text = rows_text(r, row, column);
+    return text && uuid_parse(text, rows_len(r, row, column), &id) ? id : (struct uuid){{0}};
+}
+
+static enum err_code epoch_is_over(struct work *w, int64_t current, int64_t given)
+{
+    return err_set(&w->err, CONFLICT, "epoch %lld of this agent is over: epoch %lld has started with the same data folder",
+                   (long long)given, (long long)current);
+}
+
+enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_slots, struct transition_list *done)
+{
+    const char *agent = param_uuid(w, in->agent), *epoch = param_i64(w, in->epoch);
+    struct rows rows;
+
+    enum err_code rc = db_query(w, Q_agent_seen,
+                                PARAMS(agent, in->name, in->pool, epoch, with_slots ? param_i64(w, in->slots) : NULL), &rows);
+    if (rc)
+        return rc;
+    if (!rows.count)
+        return err_set(&w->err, NOT_FOUND, "Work pool \"%s\" not found.", in->pool);
+    if (rows_i64(&rows, 0, 0) > in->epoch)
+        return epoch_is_over(w, rows_i64(&rows, 0, 0), in->epoch);
+    rc = db_query(w, Q_claim_drop_earlier, PARAMS(agent, epoch), &rows);
+    return rc ? rc : claims_settle_dropped(w, &rows, "The agent was started anew.", done);
+}
+
+/* The columns of claim_look. */
+enum { L_EPOCH, L_FREE, L_CANCEL, L_PAUSED, L_NEXT };
+
+enum err_code claims_look(struct work *w, const struct agent_call *in, bool *out_something, int64_t *out_next_us)
+{
+    struct rows rows;
+
+    enum err_code rc = db_query(w, Q_claim_look, PARAMS(param_uuid(w, in->agent)), &rows);
+    if (rc)
+        return rc;
+    *out_something = false;
+    *out_next_us = TIME_NONE;
+    if (!rows.count)
+        return err_set(&w->err, NOT_FOUND, "Work pool \"%s\" not found.", in->pool);
+    if (rows_i64(&rows, 0, L_EPOCH) > in->epoch)
+        return epoch_is_over(w, rows_i64(&rows, 0, L_EPOCH), in->epoch);
+    bool room = rows_i64(&rows, 0, L_FREE) > 0 && !rows_bool(&rows, 0, L_PAUSED);
+    int64_t next_us = room ? rows_time(&rows, 0, L_NEXT) : TIME_NONE;
+    bool due = next_us != TIME_NONE && next_us <= w->now_us;
+    *out_something = due || rows_bool(&rows, 0, L_CANCEL);
+    *out_next_us = due ? TIME_NONE : next_us;
+    return ERR_OK;
+}
+
+enum err_code claims_cancels(struct work *w, struct uuid agent, struct rows *out)
+{
+    return db_query(w, Q_claim_cancels, PARAMS(param_uuid(w, agent)), out);
+}
+
+/* ---- choosing ---- */
+
+/* What is left to give; counted down while choosing. */
+struct room {
+    const char *pool; /* id */
+    int64_t slots;
+    bool limited;
+    int64_t pool_free;
+    struct rows queues;   /* id, limit, occupied */
+    int64_t *queue_taken; /* by this call */
+    struct rows devices;  /* name, target */
+    bool *device_taken;
+};
+
+struct choice {
+    struct transition transition;
+    const char *device; /* NULL: none */
+};
+
+static enum err_code count_limits(struct work *w, struct room *room)
+{
+    struct rows pool;
+
+    enum err_code rc = db_query(w, Q_claim_lock_pool, PARAMS(room->pool), &pool);
+    if (!rc)
+        rc = db_query(w, Q_claim_queues, PARAMS(room->pool), &room->queues);
+    if (rc)
+        return rc;
+    if (pool.count && rows_text(&pool, 0, 0)) {
+        room->pool_free = rows_i64(&pool, 0, 0);
+        for (int i = 0; i < room->queues.count; i++)
+            room->pool_free -= rows_i64(&room->queues, i, 2);
+    }
+    room->queue_taken = arena_array(&w->arena, int64_t, (size_t)room->queues.count + 1);
+    return ERR_OK;
+}
+
+static enum err_code look_around(struct work *w, const struct agent_call *in, struct room *room)
+{
+    const char *agent = param_uuid(w, in->agent);
+    struct rows rows;
+
+    *room = (struct room){.pool_free = INT64_MAX};
+    enum err_code rc = db_query(w, Q_claim_lock_agent, PARAMS(agent), &rows);
+    if (rc || !rows.count)
+        return rc;
+    if (rows_i64(&rows, 0, 0) > in->epoch)
+        return epoch_is_over(w, rows_i64(&rows, 0, 0), in->epoch);
+    room->pool = rows_text(&rows, 0, 1);
+    rc = db_query(w, Q_claim_room, PARAMS(agent), &rows);
+    if (rc || !rows.count)
+        return rc;
+    room->slots = rows_bool(&rows, 0, 2) ? 0 : rows_i64(&rows, 0, 0);
+    room->limited = rows_bool(&rows, 0, 1);
+    if (room->slots <= 0)
+        return ERR_OK;
+    if (room->limited)
+        rc = count_limits(w, room);
+    if (!rc)
+        rc = db_query(w, Q_claim_devices, PARAMS(agent), &room->devices);
+    room->device_taken = arena_array(&w->arena, bool, (size_t)room->devices.count + 1);
+    return rc;
+}
+
+static int64_t *queue_room(struct room *room, const char *queue, bool *out_full)
+{
+    for (int i = 0; i < room->queues.count; i++) {
+        if (strcmp(rows_text(&room->queues, i, 0), queue) != 0)
+            continue;
+        const char *limit = rows_text(&room->queues, i, 1);
+        int64_t occupied = rows_i64(&room->queues, i, 2) + room->queue_taken[i];
+        *out_full = limit && occupied >= rows_i64(&room->queues, i, 1);
+        return &room->queue_taken[i];
+    }
+    return NULL;
+}
+
+static int find_device(const struct room *room, const char *target)
+{
+    for (int i = 0; i < room->devices.count; i++) {
+        const char *own = rows_text(&room->devices, i, 1);
+        if (!room->device_taken[i] && own && strcmp(own, target) == 0)
+            return i;
+    }
+    return -1;
+}
+
+/* False: it does not fit. */
+static bool choose(struct room *room, const char *queue, const char *target, struct choice *out)
+{
+    bool full = false;
+    int64_t *taken = room->limited ? queue_room(room, queue, &full) : NULL;
+    int device = target ? find_device(room, target) : -1;
+
+    if (full || room->pool_free <= 0 || (target && device < 0))
+        return false;
+    if (taken)
+        ++*taken;
+    if (target)
+        room->device_taken[device] = true;
+    out->device = target ? rows_text(&room->devices, device, 0) : NULL;
+    room->pool_free--;
+    room->slots--;
+    return true;
+}
+
+static struct strings free_targets(struct work *w, const struct room *room)
+{
+    struct strings targets = {arena_array(&w->arena, const char *, (size_t)room->devices.count + 1), 0};
+
+    for (int i = 0; i < room->devices.count; i++)
+        if (rows_text(&room->devices, i, 1))
+            targets.items[targets.count++] = rows_text(&room->devices, i, 1);
+    return targets;
+}
+
+static enum err_code choose_runs(struct work *w, const struct agent_call *in, struct room *room, struct choice **out,
+                                 size_t *out_count)
+{
+    struct rows due;
+    const char *queues = in->queues.count ? param_text_array(w, in->queues) : NULL;
+    const char *limit = param_i64(w, room->slots + SPARE_CANDIDATES);
+
+    *out_count = 0;
+    enum err_code rc = db_query(w, Q_claim_candidates,
+                                PARAMS(room->pool, queues, param_text_array(w, free_targets(w, room)), limit), &due);
+    if (rc)
+        return rc;
+    *out = arena_array(&w->arena, struct choice, (size_t)due.count + 1);
+    for (int i = 0; i < due.count && room->slots > 0; i++) {
+        struct choice *c = &(*out)[*out_count];
+        if (!choose(room, rows_text(&due, i, 1), rows_text(&due, i, 2), c))
+            continue;
+        c->transition = (struct transition){
+            .run_id = row_uuid(&due, i, 0),
+            .proposed = claims_proposal(STATE_PENDING, NULL, NULL),
+            .policy = POLICY_FLOW,
+        };
+        ++*out_count;
+    }
+    return ERR_OK;
+}
+
+/* ---- taking ---- */
+
+static bool became_pending(const struct choice *c)
+{
+    const struct verdict *v = &c->transition.verdict;
+    return c->transition.found && v->status == VERDICT_ACCEPT && v->writes && v->state.type == STATE_PENDING;
+}
+
+static enum err_code insert_claims(struct work *w, const struct agent_call *in, const struct choice *choices, size_t count,
+                                   struct rows *out)
+{
+    struct array columns[3] = {0};
+    struct uuids ids = {arena_array(&w->arena, struct uuid, count), 0};
+    const char *parameters[6];
+    struct rows none;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!became_pending(&choices[i]))
+            continue;
+        struct uuid id = ids.items[ids.count++] = uuid_v7();
+        array_uuid(&columns[0], id);
+        array_uuid(&columns[1], choices[i].transition.run_id);
+        array_string(&columns[2], choices[i].device);
+    }
+    enum err_code rc = ERR_OK;
+    if (ids.count) {
+        rc = arrays_finish(w, columns, COUNT(columns), parameters);
+        parameters[3] = param_uuid(w, in->agent);
+        parameters[4] = param_i64(w, in->epoch);
+        parameters[5] = param_i64(w, CLAIM_OFFER_S);
+        if (!rc)
+            rc = db_query(w, Q_claim_insert, parameters, &none);
+        if (!rc)
+            rc = db_query(w, Q_claim_details, PARAMS(param_uuid_array(w, ids)), out);
+    }
+    arrays_free(columns, COUNT(columns));
+    return rc;
+}
+
+enum err_code claims_take(struct work *w, const struct agent_call *in, struct rows *out, struct transition_list *done)
+{
+    struct room room;
+    struct choice *choices = NULL;
+    size_t count = 0;
+
+    *out = (struct rows){0};
+    enum err_code rc = look_around(w, in, &room);
+    if (!rc && room.slots > 0)
+        rc = choose_runs(w, in, &room, &choices, &count);
+    if (rc || !count)
+        return rc;
+    struct transition **items = arena_array(&w->arena, struct transition *, count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = &choices[i].transition;
+    rc = transitions_apply(w, items, count);
+    if (!rc)
+        transition_list_add(w, done, items, count);
+    return rc ? rc : insert_claims(w, in, choices, count, out);
+}
+
+/* ---- keeping ---- */
+
+enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch, const struct claim_ref *claims, size_t count,
+                         struct rows *out)
+{
+    struct array columns[2] = {0};
+    const char *parameters[5];
+
+    *out = (struct rows){0};
+    for (size_t i = 0; i < count; i++) {
+        array_uuid(&columns[0], claims[i].claim_id);
+        array_int(&columns[1], claims[i].token);
+    }
+    enum err_code rc = count ? arrays_finish(w, columns, COUNT(columns), parameters) : ERR_OK;
+    parameters[2] = param_uuid(w, agent);
+    parameters[3] = param_i64(w, epoch);
+    parameters[4] = param_i64(w, CLAIM_TTL_S);
+    if (!rc && count)
+        rc = db_query(w, Q_claim_ack, parameters, out);
+    arrays_free(columns, COUNT(columns));
+    return rc;
+}
