@@ -21,6 +21,7 @@
 #include "server/http/route.h"
 #include "server/http/websocket.h"
 #include "server/lanes.h"
+#include "server/services/liveness.h"
 #include "server/server.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -190,6 +191,7 @@ static int serve(struct program *p)
     s->loop_calls = loop_calls_start(s);
     s->executor = executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
     lanes_start(s);
+    struct liveness *liveness = liveness_start(s);
     int status = EXIT_SUCCESS;
     if (listener_start(s, &e, &s->listener) != ERR_OK) {
         status = fail(&e);
@@ -197,6 +199,7 @@ static int serve(struct program *p)
         say_ready(p);
         uv_run(&s->loop, UV_RUN_DEFAULT);
     }
+    liveness_stop(liveness);
     executor_stop(s->executor); /* first: whoever waits for a lane is answered */
     lanes_stop(s);
     if (s->listener)

@@ -1,9 +1,11 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
 #include "server/api/admin.h"
+#include "server/api/agents.h"
 #include "server/api/artifacts.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/flow_runs.h"
+#include "server/api/files.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
 #include "server/api/run_states.h"
@@ -140,6 +142,19 @@ const struct route routes[] = {
     {PATCH,  "/variables/name/{name}",       variables_update_by_name, .body = &variable_update_resource, .doc = "Change the variable of that name."},
     {DELETE, "/variables/{id:uuid}",         variables_delete,    .doc = "Delete a variable."},
     {DELETE, "/variables/name/{name}",       variables_delete_by_name, .doc = "Delete the variable of that name."},
+
+    /* agents: docs/agent-protocol.md */
+    {POST,   "/switchyard/claim",            agents_claim,        .body = &agent_call_resource, .doc = "Wait for runs to execute, or to stop."},
+    {POST,   "/switchyard/claims/ack",       agents_ack,          .body = &claim_ack_resource, .doc = "Confirm claims before executing them."},
+    {POST,   "/switchyard/heartbeat",        agents_heartbeat,    .body = &agent_call_resource, .doc = "Keep an agent's claims and devices."},
+    {POST,   "/switchyard/journal",          agents_journal,      .body = &journal_call_resource, .doc = "Deliver what happened, exactly once."},
+    {GET,    "/switchyard/devices",          devices_get,         .doc = "Devices of all agents and who holds them."},
+
+    /* files */
+    {PUT,    "/switchyard/files/{sha256}",   files_put,           .flags = BODY_FILE, .doc = "Keep a content."},
+    {GET,    "/switchyard/files/{sha256}",   files_get,           .doc = "A content."},
+    {PUT,    "/switchyard/files/names/{name}", file_names_put,    .body = &file_name_resource, .doc = "Point a name at a content."},
+    {GET,    "/switchyard/files/names/{name}", file_names_get,    .doc = "What a name points at."},
 
     /* saved searches */
     {PUT,    "/saved_searches/",             saved_searches_put,  .body = &saved_search_create_resource, .reply = &saved_search_resource, .doc = "Keep a search under a name."},

@@ -242,7 +242,7 @@ void transitions_announce(struct work *w, struct transition **items, size_t coun
     for (size_t i = 0; i < count; i++)
         if (items[i]->found && items[i]->verdict.writes)
             entered |= 1u << items[i]->verdict.state.type;
-    if (entered & STATE_SET(SCHEDULED))
+    if (entered & (STATE_SET(SCHEDULED) | STATE_SET(CANCELLING))) /* agents wait for both on one topic */
         parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
     if (entered & STATE_SET(CANCELLING))
         parking_ring(w->server->parking, parking_topic("flow_runs", "CANCELLING"));

@@ -67,8 +67,8 @@ SELECT fr.id, fr.work_queue_id, need.target
   JOIN work_queue q ON q.id = fr.work_queue_id
   LEFT JOIN deployment d ON d.id = fr.deployment_id
  CROSS JOIN LATERAL (SELECT coalesce(fr.job_variables->'bench'->>'target', d.job_variables->'bench'->>'target') AS text) given
- CROSS JOIN LATERAL (SELECT CASE WHEN given.text ~ '^\{\{ *parameters\.[A-Za-z0-9_]+ *\}\}$'
-                                 THEN fr.parameters->>substring(given.text FROM 'parameters\.([A-Za-z0-9_]+)')
+ CROSS JOIN LATERAL (SELECT CASE WHEN given.text ~ '^[{][{] *parameters[.][A-Za-z0-9_]+ *[}][}]$'
+                                 THEN fr.parameters->>substring(given.text FROM 'parameters[.]([A-Za-z0-9_]+)')
                                  ELSE given.text END AS target) need
  WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused
    AND ($2::text[] IS NULL OR q.name = ANY($2::text[]))
