@@ -53,12 +53,18 @@ programs() {
     make -k -j"$cores" MODE="$mode" "${built[@]}" >&2
 }
 
-# Runs each given program even when one before it fails.
+# A Check program that exits with 1 has said in its summary what failed.
+fell() {
+    [ "$1" -eq 1 ] || echo "not ok $2 (exit status $1)"
+    status=1
+}
+
+# Runs each program of $list even when one before it fails.
 each() {
     local status=0 program
     for program in $list; do
         echo "== $program"
-        "$@" "$program" || { echo "not ok $program (exit status $?)"; status=1; }
+        "$@" "$program" || fell $? "$program"
     done
     return $status
 }
