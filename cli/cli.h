@@ -9,7 +9,7 @@
  * Thread: one. */
 #pragma once
 #include "cli/term.h"
-#include "shared/client/api.h"
+#include "shared/client/rest.h"
 
 enum { MAX_HITS = 256, MAX_WORDS = 256 };
 
@@ -65,7 +65,7 @@ struct cli {
     bool json;
     int exit_status; /* of a call that worked: a run that failed, ... */
     struct http_client *http;
-    struct api api;
+    struct rest rest;
 };
 
 extern const struct command program;
@@ -82,7 +82,7 @@ const char *cli_option(const struct cli *cli, const char *name);
 MUST_CHECK enum err_code cli_option_count(struct cli *cli, const char *name, int64_t most,
                                           int64_t *in_out);
 
-/* Connects cli->api on first use.  Without a server the later call fails, not this one. */
+/* Connects cli->rest on first use.  Without a server the later call fails, not this one. */
 MUST_CHECK enum err_code cli_connect(struct cli *cli);
 
 /* "http://h:1", "http://h:1/", "http://h:1/api/" all become "http://h:1/api". */

@@ -65,10 +65,10 @@ static enum err_code ensure_pool(struct cli *cli, const char *name)
     json_t *pool = NULL;
 
     enum err_code code =
-        api_get(&cli->api, arena_printf(a, "/work_pools/%s", http_escape(a, name)), &pool);
+        rest_get(&cli->rest, arena_printf(a, "/work_pools/%s", http_escape(a, name)), &pool);
     if (code == ERR_NOT_FOUND)
-        return api_post(&cli->api, "/work_pools/",
-                        json_pack("{s:s,s:s}", "name", name, "type", "switchyard"), NULL);
+        return rest_post(&cli->rest, "/work_pools/",
+                         json_pack("{s:s,s:s}", "name", name, "type", "switchyard"), NULL);
     if (!code && strcmp(text_at(pool, "type"), "switchyard") != 0)
         return err_set(
             &cli->err, CONFLICT,
@@ -116,19 +116,20 @@ static enum err_code ship(struct cli *cli, const struct shipment *s, json_t **ou
     if (!code)
         code = ensure_pool(cli, pool);
     if (!code)
-        code = api_send_bytes(&cli->api, arena_printf(&cli->arena, "/switchyard/files/%s", s->sha),
-                              s->text.bytes, s->text.len);
+        code =
+            rest_send_bytes(&cli->rest, arena_printf(&cli->arena, "/switchyard/files/%s", s->sha),
+                            s->text.bytes, s->text.len);
     if (code == ERR_NOT_FOUND)
         return err_set(&cli->err, NOT_FOUND,
                        "%s has no file store: native flows need switchyard-server", cli->server);
     if (!code)
-        code = api_post(&cli->api, "/flows/", json_pack("{s:s}", "name", s->flow->name), &flow);
+        code = rest_post(&cli->rest, "/flows/", json_pack("{s:s}", "name", s->flow->name), &flow);
     if (!code)
-        code = api_post(&cli->api, "/deployments/", deployment_request(cli, s, pool, flow), out);
+        code = rest_post(&cli->rest, "/deployments/", deployment_request(cli, s, pool, flow), out);
     if (code)
         return code;
     if (!cli->json)
-        printf("%s %s/%s for the work pool %s.\n", cli->api.status == 201 ? "Created" : "Updated",
+        printf("%s %s/%s for the work pool %s.\n", cli->rest.status == 201 ? "Created" : "Updated",
                s->flow->name, text_at(*out, "name"), pool);
     return ERR_OK;
 }

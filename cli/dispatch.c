@@ -297,7 +297,7 @@ enum err_code cli_connect(struct cli *cli)
         return ERR_OK;
     if (!http_global_init() || !(cli->http = http_client_new(&o)))
         return err_set(&cli->err, INTERNAL, "libcurl cannot be started");
-    cli->api = (struct api){.http = cli->http, .arena = &cli->arena, .err = &cli->err};
+    cli->rest = (struct rest){.http = cli->http, .arena = &cli->arena, .err = &cli->err};
     return ERR_OK;
 }
 

@@ -95,8 +95,8 @@ enum err_code run_set_state(struct cli *cli, const char *run_id, const char *typ
     json_t *reply = NULL;
     const char *path = arena_printf(&cli->arena, "/flow_runs/%s/set_state", run_id);
 
-    enum err_code code = api_post(
-        &cli->api, path, json_pack("{s:{s:s,s:s}}", "state", "type", type, "name", name), &reply);
+    enum err_code code = rest_post(
+        &cli->rest, path, json_pack("{s:{s:s,s:s}}", "state", "type", type, "name", name), &reply);
     if (code)
         return code;
     const char *status = text_at(reply, "status");
@@ -218,8 +218,8 @@ static void put_log(struct cli *cli, struct arena *a, json_t *row)
 }
 
 /* Prints what is new.  Rows at the newest timestamp were seen already: `seen` holds their ids. */
-static enum err_code print_new_logs(struct cli *cli, struct api *api, json_t *filter, json_t *seen,
-                                    size_t *out_count)
+static enum err_code print_new_logs(struct cli *cli, struct rest *rest, json_t *filter,
+                                    json_t *seen, size_t *out_count)
 {
     json_t *page = NULL, *row;
     size_t i, n = LOG_PAGE;
@@ -227,10 +227,10 @@ static enum err_code print_new_logs(struct cli *cli, struct api *api, json_t *fi
     enum err_code code = ERR_OK;
 
     for (*out_count = 0; !code && n == LOG_PAGE; offset += LOG_PAGE) {
-        code = api_post(api, "/logs/filter",
-                        json_pack("{s:O,s:s,s:i,s:I}", "logs", filter, "sort", "TIMESTAMP_ASC",
-                                  "limit", LOG_PAGE, "offset", (json_int_t)offset),
-                        &page);
+        code = rest_post(rest, "/logs/filter",
+                         json_pack("{s:O,s:s,s:i,s:I}", "logs", filter, "sort", "TIMESTAMP_ASC",
+                                   "limit", LOG_PAGE, "offset", (json_int_t)offset),
+                         &page);
         n = json_array_size(page);
         if (code)
             break;
@@ -242,7 +242,7 @@ static enum err_code print_new_logs(struct cli *cli, struct api *api, json_t *fi
             if (cli->json)
                 json_dumpf(row, stdout, JSON_COMPACT), putchar('\n');
             else
-                put_log(cli, api->arena, row);
+                put_log(cli, rest->arena, row);
             ++*out_count;
         }
     }
@@ -275,10 +275,10 @@ static void narrow(json_t *filter, json_t *seen)
                    us < from_us) json_object_del(seen, id);
 }
 
-static enum err_code run_is_final(struct api *api, const char *id, bool *out)
+static enum err_code run_is_final(struct rest *rest, const char *id, bool *out)
 {
     json_t *run = NULL;
-    enum err_code code = api_get(api, arena_printf(api->arena, "/flow_runs/%s", id), &run);
+    enum err_code code = rest_get(rest, arena_printf(rest->arena, "/flow_runs/%s", id), &run);
     const char *type = text_at(run, "state_type");
 
     *out = strcmp(type, "COMPLETED") == 0 || strcmp(type, "FAILED") == 0 ||
@@ -295,14 +295,14 @@ static enum err_code follow_logs(struct cli *cli, const char *run_id, json_t *fi
     arena_defer(&cli->arena, release_json, seen);
     for (bool last = false; !code && !last;) {
         struct arena a = {0};
-        struct api api = cli->api;
+        struct rest rest = cli->rest;
         size_t count;
-        api.arena = &a;
+        rest.arena = &a;
         last = final;
         if (follow && !final)
-            code = run_is_final(&api, run_id, &final);
+            code = run_is_final(&rest, run_id, &final);
         if (!code)
-            code = print_new_logs(cli, &api, filter, seen, &count);
+            code = print_new_logs(cli, &rest, filter, seen, &count);
         narrow(filter, seen);
         arena_reset(&a);
         if (!last && !code)

@@ -31,7 +31,7 @@ enum err_code cmd_pool_create(struct cli *cli)
         json_decref(body);
         return code;
     }
-    code = api_post(&cli->api, "/work_pools/", body, &pool);
+    code = rest_post(&cli->rest, "/work_pools/", body, &pool);
     if (code)
         return code;
     if (cli->json)
@@ -52,7 +52,7 @@ static enum err_code pool_set_paused(struct cli *cli, bool paused)
             arena_printf(&cli->arena, "/work_pools/%s", http_escape(&cli->arena, cli->words[i]));
         if (!code)
             code =
-                api_call(&cli->api, "PATCH", path, json_pack("{s:b}", "is_paused", paused), NULL);
+                rest_call(&cli->rest, "PATCH", path, json_pack("{s:b}", "is_paused", paused), NULL);
         if (code)
             return code;
         if (!cli->json)
@@ -127,15 +127,15 @@ static enum err_code newest_schema(struct cli *cli, const char *slug, json_t **o
     struct arena *a = &cli->arena;
     json_t *found = NULL;
 
-    enum err_code code =
-        api_get(&cli->api, arena_printf(a, "/block_types/slug/%s", http_escape(a, slug)), out_type);
+    enum err_code code = rest_get(
+        &cli->rest, arena_printf(a, "/block_types/slug/%s", http_escape(a, slug)), out_type);
     if (code == ERR_NOT_FOUND)
         return err_set(&cli->err, NOT_FOUND,
                        "there is no block type `%.80s`; `switchyard block types` lists them", slug);
     if (!code)
-        code = api_post(&cli->api, "/block_schemas/filter",
-                        filter_any("block_schemas", "block_type_id", text_at(*out_type, "id")),
-                        &found);
+        code = rest_post(&cli->rest, "/block_schemas/filter",
+                         filter_any("block_schemas", "block_type_id", text_at(*out_type, "id")),
+                         &found);
     if (code)
         return code;
     *out_schema = json_array_get(found, 0);
@@ -161,10 +161,10 @@ enum err_code cmd_block_create(struct cli *cli)
     if (code)
         return code;
     code =
-        api_post(&cli->api, "/block_documents/",
-                 json_pack("{s:s,s:o,s:O,s:O}", "name", slash + 1, "data", data, "block_schema_id",
-                           json_at(schema, "id"), "block_type_id", json_at(type, "id")),
-                 &block);
+        rest_post(&cli->rest, "/block_documents/",
+                  json_pack("{s:s,s:o,s:O,s:O}", "name", slash + 1, "data", data, "block_schema_id",
+                            json_at(schema, "id"), "block_type_id", json_at(type, "id")),
+                  &block);
     if (code)
         return code;
     if (cli->json)
@@ -209,9 +209,9 @@ enum err_code cmd_variable_set(struct cli *cli)
     json_decref(tags);
     enum err_code code = cli_connect(cli);
     if (!code)
-        code = api_call(&cli->api, "PATCH", path, json_incref(body), NULL);
+        code = rest_call(&cli->rest, "PATCH", path, json_incref(body), NULL);
     if (code == ERR_NOT_FOUND)
-        code = api_post(&cli->api, "/variables/", json_incref(body), NULL);
+        code = rest_post(&cli->rest, "/variables/", json_incref(body), NULL);
     json_decref(body);
     if (!code && !cli->json)
         printf("Set the variable %s. In a flow: {{ prefect.variables.%s }}\n", name, name);
@@ -232,8 +232,8 @@ enum err_code file_send(struct cli *cli, const char *path, const char **out_sha)
         code = cli_connect(cli);
     const char *kept = arena_strndup(&cli->arena, sha, strlen(sha));
     if (!code)
-        code =
-            api_send_file(&cli->api, arena_printf(&cli->arena, "/switchyard/files/%s", kept), path);
+        code = rest_send_file(&cli->rest, arena_printf(&cli->arena, "/switchyard/files/%s", kept),
+                              path);
     if (!code)
         *out_sha = kept;
     return code;
@@ -244,7 +244,7 @@ static enum err_code name_file(struct cli *cli, const char *name, const char *sh
     const char *path =
         arena_printf(&cli->arena, "/switchyard/files/names/%s", http_escape(&cli->arena, name));
 
-    return api_call(&cli->api, "PUT", path, json_pack("{s:s}", "sha256", sha), NULL);
+    return rest_call(&cli->rest, "PUT", path, json_pack("{s:s}", "sha256", sha), NULL);
 }
 
 enum err_code cmd_file_put(struct cli *cli)
@@ -275,8 +275,8 @@ enum err_code cmd_file_get(struct cli *cli)
     if (strncmp(name, "sha256:", 7) == 0) {
         sha = name + 7;
     } else if (!code) {
-        code = api_get(
-            &cli->api,
+        code = rest_get(
+            &cli->rest,
             arena_printf(&cli->arena, "/switchyard/files/names/%s", http_escape(&cli->arena, name)),
             &known);
         if (code == ERR_NOT_FOUND)
@@ -285,7 +285,8 @@ enum err_code cmd_file_get(struct cli *cli)
     }
     const char *to = cli->word_count > 1 ? cli->words[1] : name;
     if (!code)
-        code = api_save_file(&cli->api, arena_printf(&cli->arena, "/switchyard/files/%s", sha), to);
+        code =
+            rest_save_file(&cli->rest, arena_printf(&cli->arena, "/switchyard/files/%s", sha), to);
     if (!code && !cli->json)
         printf("%s\n", to);
     return code;

@@ -34,7 +34,7 @@ static enum err_code save_one(struct cli *cli, json_t *file, const char *folder,
     const char *to = arena_printf(&cli->arena, "%s/%s", folder, name);
     const char *path =
         arena_printf(&cli->arena, "/switchyard/files/%s", http_escape(&cli->arena, sha));
-    enum err_code code = api_save_file(&cli->api, path, to);
+    enum err_code code = rest_save_file(&cli->rest, path, to);
     if (!code)
         ++*in_out_count;
     if (!code && !cli->json)
@@ -49,8 +49,8 @@ static enum err_code save_files(struct cli *cli, const char *run_id, const char 
     size_t i, j;
     int count = 0;
 
-    enum err_code code = api_post(&cli->api, "/artifacts/filter",
-                                  filter_any("artifacts", "flow_run_id", run_id), &artifacts);
+    enum err_code code = rest_post(&cli->rest, "/artifacts/filter",
+                                   filter_any("artifacts", "flow_run_id", run_id), &artifacts);
     if (code)
         return code;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
@@ -82,11 +82,11 @@ enum err_code report_make(struct cli *cli, const char *campaign, const char *fol
     const char *path =
         arena_printf(&cli->arena, "/deployments/%s/create_flow_run", text_at(deployment, "id"));
     const char *key = arena_printf(&cli->arena, "report/%s", once);
-    code = api_post(&cli->api, path,
-                    json_pack("{s:{s:s},s:{s:s},s:s,s:s}", "state", "type", "SCHEDULED",
-                              "parameters", "campaign", campaign, "idempotency_key", key, "name",
-                              arena_printf(&cli->arena, "report-%s", campaign)),
-                    &run);
+    code = rest_post(&cli->rest, path,
+                     json_pack("{s:{s:s},s:{s:s},s:s,s:s}", "state", "type", "SCHEDULED",
+                               "parameters", "campaign", campaign, "idempotency_key", key, "name",
+                               arena_printf(&cli->arena, "report-%s", campaign)),
+                     &run);
     if (code)
         return code;
     json_array_append(ids, json_at(run, "id"));

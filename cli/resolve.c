@@ -29,8 +29,8 @@ static enum err_code names_by_id(struct cli *cli, const char *group, const char 
             id = json_object_iter_key(at);
             json_array_append_new(any, json_string(id));
         }
-        code =
-            api_post(&cli->api, path, json_pack("{s:{s:{s:O}}}", group, "id", "any_", any), &found);
+        code = rest_post(&cli->rest, path, json_pack("{s:{s:{s:O}}}", group, "id", "any_", any),
+                         &found);
         if (!code)
             json_array_foreach(found, i, row) json_object_set(out_names, text_at(row, "id"), row);
         json_array_clear(any);
@@ -70,7 +70,7 @@ enum err_code add_names(struct cli *cli, json_t *rows)
 static enum err_code by_id(struct cli *cli, const char *path, const char *what, const char *name,
                            json_t **out)
 {
-    enum err_code code = api_get(&cli->api, arena_printf(&cli->arena, "%s/%s", path, name), out);
+    enum err_code code = rest_get(&cli->rest, arena_printf(&cli->arena, "%s/%s", path, name), out);
 
     if (code == ERR_NOT_FOUND)
         return err_set(&cli->err, NOT_FOUND, "there is no %s with the id %s", what, name);
@@ -112,7 +112,7 @@ enum err_code resolve_deployment(struct cli *cli, const char *name, json_t **out
         return only_deployment(cli, name, out);
     const char *flow = http_escape(a, arena_strndup(a, name, (size_t)(slash - name)));
     const char *path = arena_printf(a, "/deployments/name/%s/%s", flow, http_escape(a, slash + 1));
-    code = api_get(&cli->api, path, out);
+    code = rest_get(&cli->rest, path, out);
     if (code == ERR_NOT_FOUND)
         return err_set(&cli->err, NOT_FOUND,
                        "there is no deployment `%.80s`; `switchyard deployment ls` lists them",
@@ -157,7 +157,7 @@ enum err_code resolve_run(struct cli *cli, const char *name, json_t **out)
     json_t *body = filter_any("flow_runs", "name", name);
     json_object_set_new(body, "sort", json_string("EXPECTED_START_TIME_DESC"));
     json_object_set_new(body, "limit", json_integer(1));
-    code = api_post(&cli->api, "/flow_runs/filter", body, &found);
+    code = rest_post(&cli->rest, "/flow_runs/filter", body, &found);
     if (code)
         return code;
     *out = json_array_get(found, 0);
@@ -184,10 +184,10 @@ enum err_code resolve_block(struct cli *cli, const char *name, json_t **out)
         return err_set(&cli->err, INVALID, "`%.80s` is no block: expected TYPE/NAME or an id",
                        name);
     const char *type = http_escape(a, arena_strndup(a, name, (size_t)(slash - name)));
-    code = api_get(&cli->api,
-                   arena_printf(a, "/block_types/slug/%s/block_documents/name/%s", type,
-                                http_escape(a, slash + 1)),
-                   out);
+    code = rest_get(&cli->rest,
+                    arena_printf(a, "/block_types/slug/%s/block_documents/name/%s", type,
+                                 http_escape(a, slash + 1)),
+                    out);
     if (code == ERR_NOT_FOUND)
         return err_set(&cli->err, NOT_FOUND,
                        "there is no block `%.80s`; `switchyard block ls` lists them", name);

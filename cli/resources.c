@@ -160,7 +160,7 @@ static enum err_code list_pages(struct cli *cli, const struct resource *r, json_
         int64_t left = limit - (int64_t)json_array_size(rows);
         json_object_set_new(body, "limit", json_integer(left < PAGE ? left : PAGE));
         json_object_set_new(body, "offset", json_integer((json_int_t)json_array_size(rows)));
-        code = api_post(&cli->api, r->list_path, body, &page);
+        code = rest_post(&cli->rest, r->list_path, body, &page);
         got = json_array_size(page);
         if (!code)
             json_array_extend(rows, page);
@@ -193,7 +193,7 @@ enum err_code resource_list(struct cli *cli, const struct resource *r, json_t *f
     arena_defer(&cli->arena, release_json, rows);
     if (!code && !strstr(r->list_path, "filter")) {
         json_t *reply = NULL;
-        code = api_get(&cli->api, r->list_path, &reply);
+        code = rest_get(&cli->rest, r->list_path, &reply);
         if (!code)
             json_array_extend(rows,
                               json_is_array(reply) ? reply : json_object_get(reply, "results"));
@@ -218,7 +218,7 @@ enum err_code resource_find(struct cli *cli, const struct resource *r, const cha
     const char *escaped = http_escape(&cli->arena, name);
     const char *path =
         arena_printf(&cli->arena, "%.*s%s", (int)strcspn(r->one_path, "%"), r->one_path, escaped);
-    code = api_get(&cli->api, path, out);
+    code = rest_get(&cli->rest, path, out);
     if (code == ERR_NOT_FOUND)
         return err_set(&cli->err, NOT_FOUND,
                        "there is no %s `%.80s`; `switchyard %s ls` lists them", r->what, name,
@@ -289,7 +289,7 @@ enum err_code cmd_delete(struct cli *cli)
         const char *key = http_escape(&cli->arena, text_at(one, r->delete_key));
         const char *path = arena_printf(&cli->arena, "%.*s%s", (int)strcspn(r->delete_path, "%"),
                                         r->delete_path, key);
-        code = api_call(&cli->api, "DELETE", path, NULL, NULL);
+        code = rest_call(&cli->rest, "DELETE", path, NULL, NULL);
         if (code)
             return code;
         if (!cli->json)

@@ -1,5 +1,5 @@
 /* What the server keeps, as far as the CLI lists, shows and deletes it: one row per resource.
- * Errors: as shared/client/api.h; NOT_FOUND and INVALID name what was looked for. */
+ * Errors: as shared/client/rest.h; NOT_FOUND and INVALID name what was looked for. */
 #pragma once
 #include "cli/cli.h"
 #include "cli/table.h"

@@ -119,11 +119,11 @@ static enum err_code create_run(struct cli *cli, struct batch *b, json_t *params
     const char *path =
         arena_printf(a, "/deployments/%s/create_flow_run", text_at(b->deployment, "id"));
 
-    enum err_code code = api_post(&cli->api, path, run_request(cli, b, params), &run);
+    enum err_code code = rest_post(&cli->rest, path, run_request(cli, b, params), &run);
     if (code)
         return code;
     json_array_append(b->ids, json_at(run, "id"));
-    bool there = cli->api.status == 200;
+    bool there = cli->rest.status == 200;
     if (there && cli_option(cli, "retry-failed") && ended_badly(run)) {
         b->again++;
         return run_set_state(cli, text_at(run, "id"), "SCHEDULED", "AwaitingRetry");
@@ -186,7 +186,7 @@ static enum err_code read_runs(struct cli *cli, json_t *ids, json_t *out_runs)
     json_array_foreach(ids, i, id)
     {
         const char *path = arena_printf(&cli->arena, "/flow_runs/%s", json_string_value(id));
-        enum err_code code = api_get(&cli->api, path, &run);
+        enum err_code code = rest_get(&cli->rest, path, &run);
         if (code)
             return code;
         json_array_append(out_runs, run);

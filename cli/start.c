@@ -98,7 +98,7 @@ enum err_code cmd_version(struct cli *cli)
 
     if (code)
         return code;
-    code = api_get(&cli->api, "/admin/version", &version);
+    code = rest_get(&cli->rest, "/admin/version", &version);
     const char *server = code ? NULL : json_string_value(version);
     if (cli->json) {
         json_t *out = json_pack("{s:s,s:s,s:s?}", "version", VERSION, "server", cli->server,

@@ -84,30 +84,30 @@ static void take_run(struct watch *w, struct arena *a, json_t *run)
     plain_line(w, a, run);
 }
 
-static enum err_code fetch_chunk(struct watch *w, struct api *api, json_t *ids)
+static enum err_code fetch_chunk(struct watch *w, struct rest *rest, json_t *ids)
 {
     json_t *found = NULL, *run;
     size_t i;
-    enum err_code code = api_post(
-        api, "/flow_runs/filter",
+    enum err_code code = rest_post(
+        rest, "/flow_runs/filter",
         json_pack("{s:{s:{s:O}},s:i}", "flow_runs", "id", "any_", ids, "limit", CHUNK), &found);
 
     if (code)
         return code;
-    json_array_foreach(found, i, run) take_run(w, api->arena, run);
+    json_array_foreach(found, i, run) take_run(w, rest->arena, run);
     return ERR_OK;
 }
 
 /* What the running runs are doing; only for the terminal, an error does not matter. */
-static void fetch_tasks(struct watch *w, struct api *api, json_t *ids)
+static void fetch_tasks(struct watch *w, struct rest *rest, json_t *ids)
 {
     json_t *found = NULL, *task;
     size_t i;
     enum err_code code =
-        api_post(api, "/task_runs/filter",
-                 json_pack("{s:{s:{s:O}},s:{s:{s:{s:[s]}}},s:i}", "flow_runs", "id", "any_", ids,
-                           "task_runs", "state", "type", "any_", "RUNNING", "limit", CHUNK),
-                 &found);
+        rest_post(rest, "/task_runs/filter",
+                  json_pack("{s:{s:{s:O}},s:{s:{s:{s:[s]}}},s:i}", "flow_runs", "id", "any_", ids,
+                            "task_runs", "state", "type", "any_", "RUNNING", "limit", CHUNK),
+                  &found);
 
     if (code)
         return;
@@ -115,7 +115,7 @@ static void fetch_tasks(struct watch *w, struct api *api, json_t *ids)
         json_object_set(w->tasks, text_at(task, "flow_run_id"), json_object_get(task, "name"));
 }
 
-static enum err_code fetch(struct watch *w, struct api *api)
+static enum err_code fetch(struct watch *w, struct rest *rest)
 {
     enum err_code code = ERR_OK;
     json_t *open = json_array(), *id;
@@ -129,9 +129,9 @@ static enum err_code fetch(struct watch *w, struct api *api)
             json_array_append(open, id);
         bool last = i == n - 1;
         if (json_array_size(open) == CHUNK || (last && json_array_size(open))) {
-            code = fetch_chunk(w, api, open);
+            code = fetch_chunk(w, rest, open);
             if (!code && w->term.tty)
-                fetch_tasks(w, api, open);
+                fetch_tasks(w, rest, open);
             json_array_clear(open);
         }
         if (code)
@@ -242,10 +242,10 @@ static enum err_code bear(struct watch *w, enum err_code code)
 static enum err_code poll_once(struct watch *w)
 {
     struct arena a = {0};
-    struct api api = w->cli->api;
+    struct rest rest = w->cli->rest;
 
-    api.arena = &a;
-    enum err_code code = fetch(w, &api);
+    rest.arena = &a;
+    enum err_code code = fetch(w, &rest);
     if (code) {
         code = bear(w, code);
     } else {

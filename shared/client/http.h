@@ -7,7 +7,7 @@
  *
  * Owns:   its connection.  Borrows nothing; the strings in http_options are copied.
  * Errors: NETWORK and TIMEOUT (no reply: the text names the URL, what happened, what to do),
- * TOO_LARGE, IO (a file).  A reply of any status is not an error here; see api.h. Thread: one
+ * TOO_LARGE, IO (a file).  A reply of any status is not an error here; see rest.h. Thread: one
  * client per thread.  http_global_init() first, once per process. Source: for the retries:
  * prefect-api.md 0.3, Retry-After. */
 #pragma once

@@ -1,5 +1,5 @@
 /* The HTTP client against a server of a few lines that answers from a script. */
-#include "shared/client/api.h"
+#include "shared/client/rest.h"
 
 #include "shared/base/clock.h"
 
@@ -27,7 +27,7 @@ static struct server server;
 static struct arena arena;
 static struct err err;
 static struct http_client *client;
-static struct api api;
+static struct rest rest;
 
 #define OK_TRUE "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"
 #define BUSY    "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
@@ -85,7 +85,7 @@ static void setup(void)
     client = http_client_new(&(struct http_options){
         .base_url = url, .basic = "admin:pass", .timeout_ms = 1000, .max_reply_bytes = 100});
     ck_assert_ptr_nonnull(client);
-    api = (struct api){.http = client, .arena = &arena, .err = &err};
+    rest = (struct rest){.http = client, .arena = &arena, .err = &err};
 }
 
 static void start(const char *first, const char *second, const char *third)
@@ -111,9 +111,9 @@ START_TEST(test_one_connection_and_basic_auth)
     json_t *reply = NULL;
 
     start(OK_TRUE, OK_TRUE, NULL);
-    ck_assert_int_eq(api_get(&api, "/health", &reply), ERR_OK);
+    ck_assert_int_eq(rest_get(&rest, "/health", &reply), ERR_OK);
     ck_assert(json_is_true(reply));
-    ck_assert_int_eq(api_post(&api, "/x", json_pack("{s:i}", "a", 1), NULL), ERR_OK);
+    ck_assert_int_eq(rest_post(&rest, "/x", json_pack("{s:i}", "a", 1), NULL), ERR_OK);
     ck_assert_int_eq(server.accepted, 1);
     ck_assert_ptr_nonnull(strstr(server.seen[0], "GET /api/health HTTP/1.1"));
     ck_assert_ptr_nonnull(strstr(server.seen[0], "Authorization: Basic YWRtaW46cGFzcw=="));
@@ -127,7 +127,7 @@ START_TEST(test_busy_is_tried_again)
 {
     start(BUSY, "HTTP/1.1 429 Many\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", OK_TRUE);
     int64_t before_us = clock_monotonic_us();
-    ck_assert_int_eq(api_get(&api, "/health", NULL), ERR_OK);
+    ck_assert_int_eq(rest_get(&rest, "/health", NULL), ERR_OK);
     ck_assert_int_eq(server.asked, 3);
     ck_assert_int_ge(clock_monotonic_us() - before_us, 700000); /* 1 s less its jitter */
 }
@@ -158,7 +158,7 @@ static const struct {
 START_TEST(test_refusals)
 {
     start(refusals[_i].reply, NULL, NULL);
-    enum err_code code = api_get(&api, "/x", NULL);
+    enum err_code code = rest_get(&rest, "/x", NULL);
     ck_assert_int_eq(code, refusals[_i].code);
     ck_assert_msg(strstr(err.detail, refusals[_i].said) != NULL, "%s", err.detail);
 }
@@ -167,7 +167,7 @@ END_TEST
 START_TEST(test_nobody_listens)
 {
     close(server.listener);
-    ck_assert_int_eq(api_get(&api, "/health", NULL), ERR_NETWORK);
+    ck_assert_int_eq(rest_get(&rest, "/health", NULL), ERR_NETWORK);
     ck_assert_ptr_nonnull(strstr(err.detail, "cannot reach http://127.0.0.1:"));
     ck_assert_ptr_nonnull(strstr(err.detail, "switchyard server start"));
 }
@@ -177,7 +177,7 @@ START_TEST(test_patience_outlives_a_lost_server)
 {
     start(NULL, OK_TRUE, NULL); /* the first connection breaks without an answer */
     http_client_patience(client, 5000);
-    ck_assert_int_eq(api_get(&api, "/health", NULL), ERR_OK);
+    ck_assert_int_eq(rest_get(&rest, "/health", NULL), ERR_OK);
     ck_assert_int_eq(server.asked, 2);
 }
 END_TEST
@@ -186,7 +186,7 @@ START_TEST(test_silence_is_a_timeout)
 {
     server.replies[0] = "HTTP/1.1 200 OK\r\n";
     ck_assert_int_eq(pthread_create(&server.thread, NULL, serve, &server), 0);
-    ck_assert_int_eq(api_get(&api, "/health", NULL), ERR_TIMEOUT);
+    ck_assert_int_eq(rest_get(&rest, "/health", NULL), ERR_TIMEOUT);
     ck_assert_ptr_nonnull(strstr(err.detail, "did not answer in time"));
 }
 END_TEST
@@ -203,18 +203,18 @@ START_TEST(test_files)
     fclose(f);
     start(OK_TRUE, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nworld",
           "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n");
-    ck_assert_int_eq(api_send_file(&api, "/files/1", from), ERR_OK);
+    ck_assert_int_eq(rest_send_file(&rest, "/files/1", from), ERR_OK);
     ck_assert_ptr_nonnull(strstr(server.seen[0], "PUT /api/files/1 HTTP/1.1"));
     ck_assert_ptr_nonnull(strstr(server.seen[0], "\r\n\r\nhello"));
-    ck_assert_int_eq(api_save_file(&api, "/files/1", to), ERR_OK);
+    ck_assert_int_eq(rest_save_file(&rest, "/files/1", to), ERR_OK);
     f = fopen(to, "r");
     ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
     fclose(f);
     ck_assert_str_eq(text, "world");
     /* A refusal leaves what is there alone. */
-    ck_assert_int_eq(api_save_file(&api, "/files/2", to), ERR_NOT_FOUND);
+    ck_assert_int_eq(rest_save_file(&rest, "/files/2", to), ERR_NOT_FOUND);
     ck_assert_int_eq(access(to, F_OK), 0);
-    ck_assert_int_eq(api_send_file(&api, "/files/1", "/nowhere/file"), ERR_IO);
+    ck_assert_int_eq(rest_send_file(&rest, "/files/1", "/nowhere/file"), ERR_IO);
     unlink(from);
     unlink(to);
     ck_assert_int_eq(rmdir(folder), 0); /* no .part is left */

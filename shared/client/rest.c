@@ -1,4 +1,4 @@
-#include "shared/client/api.h"
+#include "shared/client/rest.h"
 
 #include "shared/base/buf.h"
 
@@ -90,23 +90,23 @@ static const char *reason_of(struct arena *a, const struct http_reply *r)
     return text && *text ? text : "no reason given";
 }
 
-static enum err_code refuse(struct api *api, const char *method, const char *path,
+static enum err_code refuse(struct rest *rest, const char *method, const char *path,
                             const struct http_reply *r)
 {
     enum err_code code = code_of(r->status);
-    const char *why = reason_of(api->arena, r);
+    const char *why = reason_of(rest->arena, r);
     const char *hint =
         code == ERR_AUTH ? ". Set SWITCHYARD_API_AUTH_STRING or SWITCHYARD_API_KEY" : "";
 
     if (r->status / 100 == 3)
-        return err_set(api->err, NETWORK,
+        return err_set(rest->err, NETWORK,
                        "%s answers with a redirect: is the URL of the API right?",
-                       http_client_url(api->http));
-    return err_set_at(api->err, code, __FILE__, __LINE__, "%s%s (%d to %s %.120s)", why, hint,
+                       http_client_url(rest->http));
+    return err_set_at(rest->err, code, __FILE__, __LINE__, "%s%s (%d to %s %.120s)", why, hint,
                       r->status, method, path);
 }
 
-static enum err_code parse(struct api *api, const char *path, const struct http_reply *r,
+static enum err_code parse(struct rest *rest, const char *path, const struct http_reply *r,
                            json_t **out)
 {
     json_error_t at;
@@ -117,15 +117,15 @@ static enum err_code parse(struct api *api, const char *path, const struct http_
     }
     *out = json_loadb(r->body, r->len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &at);
     if (!*out)
-        return err_set(api->err, NETWORK,
+        return err_set(rest->err, NETWORK,
                        "%s%.120s does not answer with JSON (%s): is this the URL of an API?",
-                       http_client_url(api->http), path, at.text);
-    arena_defer(api->arena, release_json, *out);
+                       http_client_url(rest->http), path, at.text);
+    arena_defer(rest->arena, release_json, *out);
     return ERR_OK;
 }
 
-enum err_code api_call(struct api *api, const char *method, const char *path, json_t *body,
-                       json_t **out)
+enum err_code rest_call(struct rest *rest, const char *method, const char *path, json_t *body,
+                        json_t **out)
 {
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct http_request q = {
@@ -134,55 +134,55 @@ enum err_code api_call(struct api *api, const char *method, const char *path, js
     json_t *ignored;
 
     json_decref(body);
-    enum err_code code = http_call(api->http, &q, api->arena, &r, api->err);
+    enum err_code code = http_call(rest->http, &q, rest->arena, &r, rest->err);
     free(text);
     if (code)
         return code;
-    api->status = r.status;
+    rest->status = r.status;
     if (r.status / 100 != 2)
-        return refuse(api, method, path, &r);
-    return parse(api, path, &r, out ? out : &ignored);
+        return refuse(rest, method, path, &r);
+    return parse(rest, path, &r, out ? out : &ignored);
 }
 
-enum err_code api_get(struct api *api, const char *path, json_t **out)
+enum err_code rest_get(struct rest *rest, const char *path, json_t **out)
 {
-    return api_call(api, "GET", path, NULL, out);
+    return rest_call(rest, "GET", path, NULL, out);
 }
 
-enum err_code api_post(struct api *api, const char *path, json_t *body, json_t **out)
+enum err_code rest_post(struct rest *rest, const char *path, json_t *body, json_t **out)
 {
-    return api_call(api, "POST", path, body, out);
+    return rest_call(rest, "POST", path, body, out);
 }
 
-static enum err_code exchange(struct api *api, const struct http_request *q)
+static enum err_code exchange(struct rest *rest, const struct http_request *q)
 {
     struct http_reply r;
-    enum err_code code = http_call(api->http, q, api->arena, &r, api->err);
+    enum err_code code = http_call(rest->http, q, rest->arena, &r, rest->err);
 
     if (code)
         return code;
-    api->status = r.status;
-    return r.status / 100 == 2 ? ERR_OK : refuse(api, q->method, q->path, &r);
+    rest->status = r.status;
+    return r.status / 100 == 2 ? ERR_OK : refuse(rest, q->method, q->path, &r);
 }
 
-enum err_code api_send_bytes(struct api *api, const char *path, const void *bytes, size_t len)
+enum err_code rest_send_bytes(struct rest *rest, const char *path, const void *bytes, size_t len)
 {
-    return exchange(api, &(struct http_request){.method = "PUT",
-                                                .path = path,
-                                                .body = bytes,
-                                                .body_len = len,
-                                                .content_type = "application/octet-stream"});
+    return exchange(rest, &(struct http_request){.method = "PUT",
+                                                 .path = path,
+                                                 .body = bytes,
+                                                 .body_len = len,
+                                                 .content_type = "application/octet-stream"});
 }
 
-enum err_code api_send_file(struct api *api, const char *path, const char *file)
+enum err_code rest_send_file(struct rest *rest, const char *path, const char *file)
 {
-    return exchange(api, &(struct http_request){.method = "PUT",
-                                                .path = path,
-                                                .send_file = file,
-                                                .content_type = "application/octet-stream"});
+    return exchange(rest, &(struct http_request){.method = "PUT",
+                                                 .path = path,
+                                                 .send_file = file,
+                                                 .content_type = "application/octet-stream"});
 }
 
-enum err_code api_save_file(struct api *api, const char *path, const char *file)
+enum err_code rest_save_file(struct rest *rest, const char *path, const char *file)
 {
-    return exchange(api, &(struct http_request){.method = "GET", .path = path, .save_file = file});
+    return exchange(rest, &(struct http_request){.method = "GET", .path = path, .save_file = file});
 }

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-struct api {
+struct rest {
     struct http_client *http;
     struct arena *arena;
     struct err *err;
@@ -16,13 +16,13 @@ struct api {
 };
 
 /* body may be NULL; it is released here.  out may be NULL.  An empty 2xx reply is JSON null. */
-MUST_CHECK enum err_code api_call(struct api *api, const char *method, const char *path,
-                                  json_t *body, json_t **out);
-MUST_CHECK enum err_code api_get(struct api *api, const char *path, json_t **out);
-MUST_CHECK enum err_code api_post(struct api *api, const char *path, json_t *body, json_t **out);
+MUST_CHECK enum err_code rest_call(struct rest *rest, const char *method, const char *path,
+                                   json_t *body, json_t **out);
+MUST_CHECK enum err_code rest_get(struct rest *rest, const char *path, json_t **out);
+MUST_CHECK enum err_code rest_post(struct rest *rest, const char *path, json_t *body, json_t **out);
 
 /* Bytes or a file of this machine to a path of the server, and back. */
-MUST_CHECK enum err_code api_send_bytes(struct api *api, const char *path, const void *bytes,
-                                        size_t len);
-MUST_CHECK enum err_code api_send_file(struct api *api, const char *path, const char *file);
-MUST_CHECK enum err_code api_save_file(struct api *api, const char *path, const char *file);
+MUST_CHECK enum err_code rest_send_bytes(struct rest *rest, const char *path, const void *bytes,
+                                         size_t len);
+MUST_CHECK enum err_code rest_send_file(struct rest *rest, const char *path, const char *file);
+MUST_CHECK enum err_code rest_save_file(struct rest *rest, const char *path, const char *file);
