@@ -24,7 +24,14 @@ struct harness {
     size_t log_len;
     double done, total;
     bool (*cancel_on)(struct harness *h, const char *line); /* true: cancel the call now */
+    uint64_t cancel_after_ms; /* for steps that wait for what never comes; 0: never */
+    uv_timer_t timer;
 };
+
+static inline void harness_cancel(uv_timer_t *timer)
+{
+    call_cancel(&((struct harness *)timer->data)->call);
+}
 
 static inline void harness_log(void *ctx, struct step_call *call, enum log_level level,
                                const char *text)
@@ -60,6 +67,8 @@ static inline void harness_finished(void *ctx, struct step_call *call, enum err_
     ck_assert(!h->finished);
     h->finished = true;
     h->code = code;
+    if (h->cancel_after_ms)
+        uv_close((uv_handle_t *)&h->timer, NULL);
 }
 
 /* Fills in the defaults of the step's table, as the engine does. */
@@ -94,6 +103,11 @@ static inline void harness_run(struct harness *h, const struct step *step, json_
     h->call.loop = &h->loop;
     h->call.sink = &sink;
     h->call.sink_ctx = h;
+    if (h->cancel_after_ms) {
+        uv_timer_init(&h->loop, &h->timer);
+        h->timer.data = h;
+        uv_timer_start(&h->timer, harness_cancel, h->cancel_after_ms, 0);
+    }
     call_open(&h->call);
     call_start(&h->call);
     uv_run(&h->loop, UV_RUN_DEFAULT);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +13,18 @@
 #include <unistd.h>
 
 #include "shared/base/fault.h"
+#include "shared/base/sha256.h"
 #include "worker/run/native_state.h"
 
-enum { SLOTS = 4096, CACHE_FILE_BYTES = 1 << 20, PATH_BYTES = 1024, HASH_TEXT_BYTES = 65 };
+enum { SLOTS = 4096, CACHE_FILE_BYTES = 1 << 20, PATH_BYTES = 1024 };
 
-static bool hash_key(const char *step, const char *key, char out[static HASH_TEXT_BYTES])
+static void hash_key(const char *step, const char *key, char out[static SHA256_TEXT_BYTES])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-              EVP_DigestUpdate(ctx, step, strlen(step) + 1) &&
-              EVP_DigestUpdate(ctx, key, strlen(key)) && EVP_DigestFinal_ex(ctx, digest, &len);
-    EVP_MD_CTX_free(ctx);
-    for (unsigned i = 0; ok && i < len; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-    return ok;
+    struct sha256 *h = sha256_new();
+    sha256_add(h, step, strlen(step) + 1);
+    sha256_add(h, key, strlen(key));
+    sha256_text(h, out);
+    sha256_free(h);
 }
 
 static void make_path(const struct native *n, const char *hash, char out[static PATH_BYTES])
@@ -40,10 +35,11 @@ static void make_path(const struct native *n, const char *hash, char out[static 
 
 json_t *cache_find(struct native *n, const char *step, const char *key)
 {
-    char hash[HASH_TEXT_BYTES], path[PATH_BYTES];
+    char hash[SHA256_TEXT_BYTES], path[PATH_BYTES];
     struct stat st;
-    if (!n->step_run.data_dir || !hash_key(step, key, hash))
+    if (!n->step_run.data_dir)
         return NULL;
+    hash_key(step, key, hash);
     make_path(n, hash, path);
     if (stat(path, &st) != 0 || st.st_size > CACHE_FILE_BYTES)
         return NULL;
@@ -86,9 +82,10 @@ static bool write_file(const char *path, const json_t *entry)
 void cache_keep(struct native *n, const char *step, const char *key, double expires_s,
                 const json_t *outputs)
 {
-    char hash[HASH_TEXT_BYTES], path[PATH_BYTES], dir[PATH_BYTES];
-    if (!n->step_run.data_dir || !hash_key(step, key, hash))
+    char hash[SHA256_TEXT_BYTES], path[PATH_BYTES], dir[PATH_BYTES];
+    if (!n->step_run.data_dir)
         return;
+    hash_key(step, key, hash);
     if (points_into(outputs, n->step_run.work_dir)) {
         report_log(n, NULL, LOG_WARN,
                    "outputs of `%s` are not cached: they name files in the run's own folder", step);
