@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/api/history.h"
 #include "server/api/listing.h"
 #include "server/api/set_state.h"
 #include "server/db/params.h"
@@ -92,6 +93,12 @@ enum err_code flow_runs_count(struct request *rq)
 enum err_code flow_runs_paginate(struct request *rq)
 {
     return listing_paginate(rq, &flow_runs);
+}
+
+enum err_code flow_runs_history(struct request *rq)
+{
+    static const struct history history = {&flow_runs, "fr", RUN_ESTIMATED_RUN_TIME("fr"), RUN_ESTIMATED_DELTA("fr")};
+    return history_reply(rq, &history);
 }
 
 enum err_code flow_runs_lateness(struct request *rq)
