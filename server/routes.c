@@ -2,6 +2,7 @@
 #include "server/api/admin.h"
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
+#include "server/api/deployment_runs.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/flow_runs.h"
@@ -92,6 +93,8 @@ const struct route routes[] = {
     {GET,    "/deployments/{id:uuid}",       deployments_get,     .reply = &deployment_resource, .doc = "One deployment."},
     {PATCH,  "/deployments/{id:uuid}",       deployments_update,  .body = &deployment_update_resource, .doc = "Change a deployment."},
     {DELETE, "/deployments/{id:uuid}",       deployments_delete,  .doc = "Delete a deployment."},
+    {POST,   "/deployments/{id:uuid}/create_flow_run", deployments_create_flow_run, .body = &deployment_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run of it."},
+    {POST,   "/deployments/{id:uuid}/create_flow_run/bulk", deployments_create_flow_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make runs of it, at most 100."},
     {POST,   "/deployments/{id:uuid}/pause_deployment", deployments_pause, .doc = "Make no more scheduled runs."},
     {POST,   "/deployments/{id:uuid}/resume_deployment", deployments_resume, .doc = "Make scheduled runs again."},
     {GET,    "/deployments/{id:uuid}/schedules", schedules_list,  .flags = REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Its schedules."},

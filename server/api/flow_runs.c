@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/api/history.h"
+#include "server/api/deployment_runs.h"
 #include "server/api/listing.h"
 #include "server/api/set_state.h"
 #include "server/db/params.h"
@@ -13,7 +14,7 @@
 
 enum err_code flow_runs_create(struct request *rq)
 {
-    struct flow_run_new run = {.in = request_in(rq, struct flow_run_create)};
+    struct flow_run_new run = {.in = request_in(rq, struct flow_run_create), .created_by = created_by_of(rq)};
     struct rows rows;
     enum err_code rc = flow_run_find_queue(&rq->work, &run);
 
