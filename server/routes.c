@@ -5,6 +5,7 @@
 #include "server/api/deployment_runs.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
+#include "server/api/flow_run_lanes.h"
 #include "server/api/flow_runs.h"
 #include "server/api/files.h"
 #include "server/api/flows.h"
@@ -55,7 +56,7 @@ const struct route routes[] = {
     {DELETE, "/flows/{id:uuid}",             flows_delete,        .doc = "Delete a flow, its deployments and runs."},
 
     /* flow runs */
-    {POST,   "/flow_runs/",                  flow_runs_create,    .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
+    {POST,   "/flow_runs/",                  .submit = flow_runs_create, .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
     {POST,   "/flow_runs/filter",            flow_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &flow_run_resource, .doc = "Runs that match."},
     {POST,   "/flow_runs/count",             flow_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/flow_runs/paginate",          flow_runs_paginate,  .flags = BODY_DOC, .doc = "A page of runs that match."},
@@ -63,7 +64,7 @@ const struct route routes[] = {
     {POST,   "/flow_runs/history",           flow_runs_history,   .flags = BODY_DOC, .doc = "How many runs of each state per interval."},
     {POST,   "/flow_runs/bulk_delete",       flow_runs_bulk_delete, .body = &bulk_delete_resource, .flags = BODY_OPTIONAL, .doc = "Delete runs that match."},
     {POST,   "/flow_runs/bulk_set_state",    flow_runs_bulk_set_state, .body = &bulk_set_state_resource, .doc = "Propose a state to runs that match."},
-    {GET,    "/flow_runs/{id:uuid}",         flow_runs_get_one,   .reply = &flow_run_resource, .doc = "One run."},
+    {GET,    "/flow_runs/{id:uuid}",         .submit = flow_runs_get_one, .reply = &flow_run_resource, .doc = "One run."},
     {PATCH,  "/flow_runs/{id:uuid}",         flow_runs_update_one, .body = &flow_run_update_resource, .doc = "Change a run."},
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},

@@ -12,26 +12,6 @@
 #include "server/store/transitions.h"
 #include "shared/json/write.h"
 
-enum err_code flow_runs_create(struct request *rq)
-{
-    struct flow_run_new run = {.in = request_in(rq, struct flow_run_create), .created_by = created_by_of(rq)};
-    struct rows rows;
-    enum err_code rc = flow_run_find_queue(&rq->work, &run);
-
-    if (!rc)
-        rc = flow_run_create(&rq->work, &run);
-    if (!rc)
-        rc = flow_run_get(&rq->work, run.id, &rows);
-    return rc ? rc : reply_row(rq, run.created ? 201 : 200, &flow_run_resource, &rows, 0);
-}
-
-enum err_code flow_runs_get_one(struct request *rq)
-{
-    struct rows rows;
-    enum err_code rc = flow_run_get(&rq->work, rq->ids[0], &rows);
-    return rc ? rc : reply_row(rq, 200, &flow_run_resource, &rows, 0);
-}
-
 enum err_code flow_runs_update_one(struct request *rq)
 {
     enum err_code rc = flow_run_update(&rq->work, rq->ids[0], request_in(rq, struct flow_run_update));
