@@ -22,7 +22,9 @@
 #include "server/http/websocket.h"
 #include "server/lanes.h"
 #include "server/services/liveness.h"
+#include "server/secrets.h"
 #include "server/server.h"
+#include "server/store/block_types.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
@@ -94,6 +96,8 @@ static enum err_code bring_up_to_date(struct server *s, struct err *e)
             usleep(200000);
         rc = migrate(&w, &applied);
     }
+    if (!rc)
+        rc = block_types_install_system(&w);
     *e = w.err;
     db_close(w.db);
     arena_reset(&w.arena);
@@ -219,6 +223,8 @@ static int run(struct program *p, enum server_command command)
 
     enum err_code rc = take_folder(p, &e);
     if (!rc)
+        rc = secrets_open(p->server.config.data, &p->server.secrets, &e);
+    if (!rc)
         rc = start_database(p, &e);
     if (!rc)
         rc = bring_up_to_date(&p->server, &e);
@@ -229,6 +235,7 @@ static int run(struct program *p, enum server_command command)
         status = serve(p);
     if (p->server.cluster)
         cluster_stop(&p->cluster);
+    secrets_close(p->server.secrets);
     return status;
 }
 

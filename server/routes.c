@@ -2,12 +2,11 @@
 #include "server/api/admin.h"
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
-#include "server/api/deployment_runs.h"
+#include "server/api/blocks.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
-#include "server/api/flow_run_lanes.h"
-#include "server/api/flow_runs.h"
 #include "server/api/files.h"
+#include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
 #include "server/api/run_states.h"
@@ -20,6 +19,7 @@
 #include "server/http/openapi.h"
 #include "server/http/route.h"
 #include "server/model/artifact.h"
+#include "server/model/block.h"
 #include "server/model/deployment.h"
 #include "server/model/event.h"
 #include "server/model/flow.h"
@@ -56,15 +56,14 @@ const struct route routes[] = {
     {DELETE, "/flows/{id:uuid}",             flows_delete,        .doc = "Delete a flow, its deployments and runs."},
 
     /* flow runs */
-    {POST,   "/flow_runs/",                  .submit = flow_runs_create, .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
+    {POST,   "/flow_runs/",                  flow_runs_create,    .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
     {POST,   "/flow_runs/filter",            flow_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &flow_run_resource, .doc = "Runs that match."},
     {POST,   "/flow_runs/count",             flow_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/flow_runs/paginate",          flow_runs_paginate,  .flags = BODY_DOC, .doc = "A page of runs that match."},
     {POST,   "/flow_runs/lateness",          flow_runs_lateness,  .flags = BODY_DOC, .doc = "Average lateness of those that match, in seconds."},
-    {POST,   "/flow_runs/history",           flow_runs_history,   .flags = BODY_DOC, .doc = "How many runs of each state per interval."},
     {POST,   "/flow_runs/bulk_delete",       flow_runs_bulk_delete, .body = &bulk_delete_resource, .flags = BODY_OPTIONAL, .doc = "Delete runs that match."},
     {POST,   "/flow_runs/bulk_set_state",    flow_runs_bulk_set_state, .body = &bulk_set_state_resource, .doc = "Propose a state to runs that match."},
-    {GET,    "/flow_runs/{id:uuid}",         .submit = flow_runs_get_one, .reply = &flow_run_resource, .doc = "One run."},
+    {GET,    "/flow_runs/{id:uuid}",         flow_runs_get_one,   .reply = &flow_run_resource, .doc = "One run."},
     {PATCH,  "/flow_runs/{id:uuid}",         flow_runs_update_one, .body = &flow_run_update_resource, .doc = "Change a run."},
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
@@ -77,7 +76,6 @@ const struct route routes[] = {
     {POST,   "/task_runs/filter",            task_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &task_run_resource, .doc = "Task runs that match."},
     {POST,   "/task_runs/count",             task_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/task_runs/paginate",          task_runs_paginate,  .flags = BODY_DOC, .doc = "A page of task runs that match."},
-    {POST,   "/task_runs/history",           task_runs_history,   .flags = BODY_DOC, .doc = "How many task runs of each state per interval."},
     {GET,    "/task_runs/{id:uuid}",         task_runs_get,       .reply = &task_run_resource, .doc = "One task run."},
     {PATCH,  "/task_runs/{id:uuid}",         task_runs_update,    .body = &task_run_update_resource, .doc = "Rename a task run."},
     {DELETE, "/task_runs/{id:uuid}",         task_runs_delete,    .doc = "Delete a task run."},
@@ -94,8 +92,6 @@ const struct route routes[] = {
     {GET,    "/deployments/{id:uuid}",       deployments_get,     .reply = &deployment_resource, .doc = "One deployment."},
     {PATCH,  "/deployments/{id:uuid}",       deployments_update,  .body = &deployment_update_resource, .doc = "Change a deployment."},
     {DELETE, "/deployments/{id:uuid}",       deployments_delete,  .doc = "Delete a deployment."},
-    {POST,   "/deployments/{id:uuid}/create_flow_run", deployments_create_flow_run, .body = &deployment_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run of it."},
-    {POST,   "/deployments/{id:uuid}/create_flow_run/bulk", deployments_create_flow_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make runs of it, at most 100."},
     {POST,   "/deployments/{id:uuid}/pause_deployment", deployments_pause, .doc = "Make no more scheduled runs."},
     {POST,   "/deployments/{id:uuid}/resume_deployment", deployments_resume, .doc = "Make scheduled runs again."},
     {GET,    "/deployments/{id:uuid}/schedules", schedules_list,  .flags = REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Its schedules."},
@@ -137,6 +133,29 @@ const struct route routes[] = {
     {GET,    "/artifacts/{key}/latest",      artifacts_get_latest, .reply = &artifact_resource, .doc = "The latest version of a key."},
     {PATCH,  "/artifacts/{id:uuid}",         artifacts_update,    .body = &artifact_update_resource, .doc = "Change an artifact."},
     {DELETE, "/artifacts/{id:uuid}",         artifacts_delete,    .doc = "Delete an artifact; the version before it becomes the latest."},
+
+    /* blocks */
+    {POST,   "/block_types/",                block_types_create,  .body = &block_type_create_resource, .reply = &block_type_resource, .doc = "Make a block type."},
+    {POST,   "/block_types/filter",          block_types_filter,  .flags = BODY_DOC | REPLY_LIST, .reply = &block_type_resource, .doc = "Block types that match, by name."},
+    {POST,   "/block_types/install_system_block_types", block_types_install, .flags = BODY_DOC, .doc = "Install the types that every installation has."},
+    {GET,    "/block_types/{id:uuid}",       block_types_get,     .reply = &block_type_resource, .doc = "One block type."},
+    {GET,    "/block_types/slug/{slug}",     block_types_get_by_slug, .reply = &block_type_resource, .doc = "The block type of that slug."},
+    {GET,    "/block_types/slug/{slug}/block_documents", block_documents_list_type, .flags = REPLY_LIST, .reply = &block_document_resource, .doc = "Documents of a type."},
+    {GET,    "/block_types/slug/{slug}/block_documents/name/{name}", block_documents_get_by_name, .reply = &block_document_resource, .doc = "The document of that type and name."},
+    {PATCH,  "/block_types/{id:uuid}",       block_types_update,  .body = &block_type_update_resource, .doc = "Change a block type."},
+    {DELETE, "/block_types/{id:uuid}",       block_types_delete,  .doc = "Delete a block type, its schemas and documents."},
+    {POST,   "/block_schemas/",              block_schemas_create, .body = &block_schema_create_resource, .reply = &block_schema_resource, .doc = "Make a block schema, or find it by checksum and version."},
+    {POST,   "/block_schemas/filter",        block_schemas_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &block_schema_resource, .doc = "Block schemas that match, newest first."},
+    {GET,    "/block_schemas/{id:uuid}",     block_schemas_get,   .reply = &block_schema_resource, .doc = "One block schema."},
+    {GET,    "/block_schemas/checksum/{checksum}", block_schemas_get_by_checksum, .reply = &block_schema_resource, .doc = "The block schema with that checksum; ?version= chooses one."},
+    {DELETE, "/block_schemas/{id:uuid}",     block_schemas_delete, .doc = "Delete a block schema and its documents."},
+    {GET,    "/block_capabilities/",         block_capabilities_list, .doc = "What documents can be used for."},
+    {POST,   "/block_documents/",            block_documents_create, .body = &block_document_create_resource, .reply = &block_document_resource, .doc = "Save a configuration."},
+    {POST,   "/block_documents/filter",      block_documents_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &block_document_resource, .doc = "Documents that match."},
+    {POST,   "/block_documents/count",       block_documents_count, .flags = BODY_DOC, .doc = "How many match."},
+    {GET,    "/block_documents/{id:uuid}",   block_documents_get, .reply = &block_document_resource, .doc = "One document; ?include_secrets=true shows secrets."},
+    {PATCH,  "/block_documents/{id:uuid}",   block_documents_update, .body = &block_document_update_resource, .doc = "Change a document's data or schema."},
+    {DELETE, "/block_documents/{id:uuid}",   block_documents_delete, .doc = "Delete a document."},
 
     /* variables */
     {POST,   "/variables/",                  variables_create,    .body = &variable_create_resource, .reply = &variable_resource, .doc = "Make a variable."},

@@ -363,6 +363,9 @@ static bool read_members(const struct resource *res, const struct reading *r, ch
 
     if (res->count > FIELDS_MAX || (!empty && val_type(r->v) != DOC_OBJECT))
         return refuse_type(res, r);
+    const char *message = res->check_before ? res->check_before(r->bad->arena, r->v) : NULL;
+    if (message)
+        return value_error(r, message);
     for (struct val_iter it = val_each(r->v); val_next(&it);) {
         const struct field *f = find_field(res, it.key, r->bad->trusted, &hint);
         if (f)
@@ -383,8 +386,8 @@ static bool read_members(const struct resource *res, const struct reading *r, ch
     ((struct given *)(void *)(out + res->given_offset))->at = given;
     if (unknown && !res->extra && !res->lax && !r->bad->trusted)
         refuse_extra(res, r);
-    const char *message =
-        r->bad->count == before && res->check ? res->check(r->bad->arena, out) : NULL;
+    if (r->bad->count == before && res->check)
+        message = res->check(r->bad->arena, out);
     return message ? value_error(r, message) : r->bad->count == before;
 }
 

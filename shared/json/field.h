@@ -68,6 +68,7 @@ struct pattern {
 };
 
 struct resource;
+struct val;
 
 struct field {
     const char *name;   /* JSON member */
@@ -102,6 +103,9 @@ struct resource {
     bool extra; /* a body made of several parameters: unknown keys are ignored, null is the default
                  */
     bool lax;   /* unknown keys are ignored */
+    /* Looks at the object before its members are read; a message is the only error then. */
+    const char *(*check_before)(struct arena *a, struct val object);
+    /* Looks at the decoded object when its members are fine. */
     const char *(*check)(struct arena *a, const void *object);
 };
 
@@ -111,7 +115,7 @@ struct resource {
 #define F_READONLY    .readonly = true
 #define F_WRITEONLY   .writeonly = true
 #define F_INLINED     .inlined = true
-#define F_SPARSE    .sparse = true
+#define F_SPARSE      .sparse = true
 #define F_GE(n)       .has_min = true, .min = (n)
 #define F_GT(n)       .has_min = true, .min = (n), .above_min = true
 #define F_LE(n)       .has_max = true, .max = (n)

@@ -1,0 +1,131 @@
+#include "server/store/block_types.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "server/db/params.h"
+#include "server/model/block_system.h"
+#include "server/store/block_schemas.h"
+#include "shared/json/codec.h"
+
+static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
+{
+    return rc ? rc : rows->count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Block type not found");
+}
+
+/* Without blanks around it. */
+static const char *trimmed(struct work *w, const char *url)
+{
+    if (!url)
+        return NULL;
+    while (isspace((unsigned char)*url))
+        url++;
+    size_t len = strlen(url);
+    while (len && isspace((unsigned char)url[len - 1]))
+        len--;
+    return arena_strndup(&w->arena, url, len);
+}
+
+static enum err_code insert(struct work *w, enum query q, const struct block_type *in,
+                            struct rows *out)
+{
+    const char *const parameters[] = {
+        param_uuid(w, uuid_v4()),
+        in->name,
+        in->slug,
+        trimmed(w, in->logo_url),
+        trimmed(w, in->documentation_url),
+        block_escape_html(&w->arena, in->description),
+        block_escape_html(&w->arena, in->code_example),
+    };
+    return db_query(w, q, parameters, out);
+}
+
+enum err_code block_type_create(struct work *w, const struct block_type *in, struct rows *out)
+{
+    if (strncasecmp(in->name, "prefect", 7) == 0)
+        return err_set(&w->err, FORBIDDEN,
+                       "Block type names beginning with 'Prefect' are reserved.");
+    enum err_code rc = insert(w, Q_block_type_insert, in, out);
+    if (rc || out->count)
+        return rc;
+    return err_set(&w->err, CONFLICT, "Block type with name \"%s\" already exists", in->name);
+}
+
+enum err_code block_type_get(struct work *w, struct uuid id, struct rows *out)
+{
+    return one(w, db_query(w, Q_block_type_by_id, PARAMS(param_uuid(w, id)), out), out);
+}
+
+enum err_code block_type_get_by_slug(struct work *w, const char *slug, struct rows *out)
+{
+    return one(w, db_query(w, Q_block_type_by_slug, PARAMS(slug), out), out);
+}
+
+enum err_code block_type_update(struct work *w, struct uuid id, const struct block_type *in)
+{
+    struct rows rows;
+    const char *const parameters[] = {
+        param_uuid(w, id),
+        param_bool(given(in, logo_url)),
+        trimmed(w, in->logo_url),
+        param_bool(given(in, documentation_url)),
+        trimmed(w, in->documentation_url),
+        param_bool(given(in, description)),
+        in->description,
+        param_bool(given(in, code_example)),
+        in->code_example,
+    };
+    return one(w, db_query(w, Q_block_type_update, parameters, &rows), &rows);
+}
+
+enum err_code block_type_delete(struct work *w, struct uuid id)
+{
+    struct rows rows;
+    enum err_code rc = db_query(w, Q_block_type_delete, PARAMS(param_uuid(w, id)), &rows);
+
+    if (rc || rows.count)
+        return rc;
+    if ((rc = block_type_get(w, id, &rows)))
+        return rc;
+    return err_set(&w->err, FORBIDDEN, "protected block types cannot be deleted.");
+}
+
+static enum err_code install(struct work *w, const struct block_system *b)
+{
+    struct block_schema schema = {.version = b->version};
+    struct block_type type;
+    struct strings *capabilities = &schema.capabilities;
+    struct rows rows;
+    struct uuid id;
+
+    enum err_code rc = json_decode_text(&w->arena, &block_type_create_resource, b->type,
+                                        strlen(b->type), &type, &w->err);
+    if (!rc)
+        rc = insert(w, Q_block_type_install, &type, &rows);
+    if (rc)
+        return rc;
+    if (!uuid_parse(rows_text(&rows, 0, 0), rows_len(&rows, 0, 0), &schema.block_type_id))
+        return err_set(&w->err, INTERNAL, "%s: no id", type.slug);
+    schema.fields = (struct raw){b->fields, strlen(b->fields)};
+    capabilities->items = arena_array(&w->arena, const char *, COUNT(b->capabilities) + 1);
+    while (capabilities->count < COUNT(b->capabilities) && b->capabilities[capabilities->count]) {
+        capabilities->items[capabilities->count] = b->capabilities[capabilities->count];
+        capabilities->count++;
+    }
+    bool created;
+    return block_schema_create(w, &schema, &id, &created);
+}
+
+enum err_code block_types_install_system(struct work *w)
+{
+    enum err_code rc = db_begin(w);
+
+    for (size_t i = 0; i < block_system_count && !rc; i++)
+        rc = install(w, &block_systems[i]);
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback_if_open(w);
+    return rc;
+}
