@@ -8,6 +8,7 @@ const struct option_row global_options[] = {
     {"output", 'o', "FORMAT", "table (default) or json"},
     {"no-color", 0, NULL,     "no colours; NO_COLOR=1 in the environment does the same"},
     {"help",   'h', NULL,     "this text"},
+    {"version", 0,  NULL,     "this program's version"},
     {NULL},
 };
 

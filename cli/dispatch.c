@@ -228,7 +228,8 @@ enum err_code cli_parse(struct cli *cli, int argc, char **argv)
         cli->words[cli->word_count++] = argv[i];
     }
     code = check_output(cli);
-    return code || cli_option(cli, "help") ? code : check_words(cli, c);
+    bool asks = cli_option(cli, "help") || cli_option(cli, "version");
+    return code || asks ? code : check_words(cli, c);
 }
 
 const char *cli_option(const struct cli *cli, const char *name)
@@ -309,7 +310,9 @@ int cli_main(int argc, char **argv)
     const struct command *c = cli.path[cli.path_len - 1];
     term_open(&cli.term, stdout, !cli_option(&cli, "no-color"));
     cli.server = server_of(&cli);
-    if (!code && (cli_option(&cli, "help") || !c->run))
+    if (!code && cli_option(&cli, "version"))
+        puts("switchyard " VERSION);
+    else if (!code && (cli_option(&cli, "help") || !c->run))
         help_print(stdout, &cli.arena, cli.path, cli.path_len);
     else if (!code)
         code = c->run(&cli);

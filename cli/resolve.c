@@ -58,7 +58,7 @@ enum err_code add_names(struct cli *cli, json_t *rows)
             if (d)
                 json_object_set_new(row, "deployment_name",
                                     json_sprintf("%s/%s", flow, text_at(d, "name")));
-            else
+            if (!json_object_get(row, "deployment_id")) /* it is one itself */
                 json_object_set_new(row, "full_name",
                                     json_sprintf("%s/%s", flow, text_at(row, "name")));
         }
