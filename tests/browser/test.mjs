@@ -150,7 +150,7 @@ const tests = {
     await page.getByRole('heading', {name: done}).waitFor();
     await page.keyboard.press('g');
     await page.keyboard.press('b');
-    await page.getByRole('heading', {name: 'Bench'}).waitFor();
+    await page.getByRole('heading', {name: 'Bench', exact: true}).waitFor();
     return page;
   },
   async 'what is not there is said'() {

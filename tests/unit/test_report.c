@@ -150,8 +150,13 @@ END_TEST
 static struct report sample(void)
 {
     static struct measurement m[3];
-    static struct failed_run f = {"1",     "clever-otter", "big",
-                                  "an386", "Failed",       "does not fit: <FLASH>"};
+    static struct failed_run f = {.id = "1",
+                                  .flow_id = "f",
+                                  .name = "clever-otter",
+                                  .model = "big",
+                                  .target = "an386",
+                                  .state = "Failed",
+                                  .reason = "does not fit: <FLASH>"};
     struct report r = {.campaign = "nightly <1>",
                        .made_us = 1700000000000000,
                        .measurements = m,

@@ -45,7 +45,10 @@ static const char runs[] =
     "\"parameters\":{\"model\":\"big\",\"target\":\"t\"},\"state\":{\"message\":\"does not fit\"}},"
     "{\"id\":\"r5\",\"name\":\"five\",\"state_type\":\"RUNNING\",\"state_name\":\"Running\"},"
     "{\"id\":\"r6\",\"name\":\"six\",\"state_type\":\"COMPLETED\",\"state_name\":\"Completed\"},"
-    "{\"id\":\"own\",\"name\":\"me\",\"state_type\":\"RUNNING\",\"state_name\":\"Running\"}]";
+    "{\"id\":\"r7\",\"name\":\"seven\",\"flow_id\":\"report\",\"state_type\":\"FAILED\",\"state_"
+    "name\":\"Failed\"},"
+    "{\"id\":\"own\",\"flow_id\":\"report\",\"name\":\"me\",\"state_type\":\"RUNNING\",\"state_"
+    "name\":\"Running\"}]";
 
 START_TEST(what_the_server_lists_becomes_a_report)
 {

@@ -118,12 +118,13 @@ static void add_failure(struct collection *c, const json_t *run, const char *id,
     else if (!message[0])
         message = "no reason was given";
     c->failures = grown(a, c->failures, c->failure_count, &c->failure_room, sizeof *c->failures);
-    c->failures[c->failure_count++] = (struct failed_run){id,
-                                                          name,
-                                                          text(a, parameters, "model"),
-                                                          text(a, parameters, "target"),
-                                                          text(a, run, "state_name"),
-                                                          message};
+    c->failures[c->failure_count++] = (struct failed_run){.id = id,
+                                                          .flow_id = text(a, run, "flow_id"),
+                                                          .name = name,
+                                                          .model = text(a, parameters, "model"),
+                                                          .target = text(a, parameters, "target"),
+                                                          .state = text(a, run, "state_name"),
+                                                          .reason = message};
 }
 
 enum err_code collect_runs(struct collection *c, const json_t *rows, struct err *e)
@@ -135,6 +136,8 @@ enum err_code collect_runs(struct collection *c, const json_t *rows, struct err 
     json_array_foreach(rows, i, run)
     {
         const char *id = text(c->arena, run, "id"), *name = text(c->arena, run, "name");
+        if (strcmp(id, c->own_run_id) == 0)
+            c->own_flow_id = text(c->arena, run, "flow_id");
         if (strcmp(id, c->own_run_id) == 0 || is_listed(c, id))
             continue;
         if (++c->run_count > REPORT_ROWS_MAX)
@@ -149,8 +152,19 @@ enum err_code collect_runs(struct collection *c, const json_t *rows, struct err 
     return ERR_OK;
 }
 
+/* An earlier report that failed is no failed measurement. */
+static void drop_own_flow(struct collection *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->failure_count; i++)
+        if (!c->own_flow_id || strcmp(c->failures[i].flow_id, c->own_flow_id) != 0)
+            c->failures[kept++] = c->failures[i];
+    c->failure_count = kept;
+}
+
 void collect_finish(struct collection *c, struct report *r)
 {
+    drop_own_flow(c);
     r->measurements = c->measurements;
     r->measurement_count = c->measurement_count;
     r->failures = c->failures;

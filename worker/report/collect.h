@@ -5,7 +5,9 @@
 /* What is gathered, page by page.  Zero it, then add pages, then collect_finish(). */
 struct collection {
     struct arena *arena;
-    const char *own_run_id; /* the run that makes the report: not listed */
+    const char
+        *own_run_id; /* the run that makes the report: it and others of its flow are not listed */
+    const char *own_flow_id; /* found on the way */
     struct measurement *measurements;
     struct failed_run *failures;
     const char **artifact_keys; /* run, model and target of each measurement */

@@ -46,7 +46,7 @@ struct measurement {
 
 /* A run that gave no measurement. */
 struct failed_run {
-    const char *id, *name, *model, *target, *state, *reason;
+    const char *id, *flow_id, *name, *model, *target, *state, *reason;
 };
 
 /* Errors: INVALID, naming the member and what was expected. */
