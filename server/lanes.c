@@ -1,12 +1,15 @@
 #include "server/lanes.h"
 
 #include "server/api/events.h"
+#include "server/api/flow_run_lanes.h"
 #include "server/api/logs.h"
 #include "server/api/set_state.h"
 #include "server/db/lane.h"
 
 void lanes_start(struct server *s)
 {
+    s->creations = lane_start(s, &creations_lane, 2);
+    s->reads = lane_start(s, &reads_lane, 2);
     s->logs = lane_start(s, &logs_lane, 1);
     s->events = lane_start(s, &events_lane, 1); /* one: task runs are upserted in the order of events */
     s->transitions = lane_start(s, &transitions_lane, 2); /* two connections keep two cores busy */

@@ -2,6 +2,11 @@
 #include "server/api/admin.h"
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
+#include "server/api/deployment_runs.h"
+#include "server/api/deployments.h"
+#include "server/api/events.h"
+#include "server/api/flow_run_lanes.h"
+#include "server/api/flow_runs.h"
 #include "server/api/blocks.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
@@ -56,14 +61,15 @@ const struct route routes[] = {
     {DELETE, "/flows/{id:uuid}",             flows_delete,        .doc = "Delete a flow, its deployments and runs."},
 
     /* flow runs */
-    {POST,   "/flow_runs/",                  flow_runs_create,    .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
+    {POST,   "/flow_runs/",                  .submit = flow_runs_create, .body = &flow_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run, or find it by its idempotency key."},
     {POST,   "/flow_runs/filter",            flow_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &flow_run_resource, .doc = "Runs that match."},
     {POST,   "/flow_runs/count",             flow_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/flow_runs/paginate",          flow_runs_paginate,  .flags = BODY_DOC, .doc = "A page of runs that match."},
     {POST,   "/flow_runs/lateness",          flow_runs_lateness,  .flags = BODY_DOC, .doc = "Average lateness of those that match, in seconds."},
+    {POST,   "/flow_runs/history",           flow_runs_history,   .flags = BODY_DOC, .doc = "How many runs of each state per interval."},
     {POST,   "/flow_runs/bulk_delete",       flow_runs_bulk_delete, .body = &bulk_delete_resource, .flags = BODY_OPTIONAL, .doc = "Delete runs that match."},
     {POST,   "/flow_runs/bulk_set_state",    flow_runs_bulk_set_state, .body = &bulk_set_state_resource, .doc = "Propose a state to runs that match."},
-    {GET,    "/flow_runs/{id:uuid}",         flow_runs_get_one,   .reply = &flow_run_resource, .doc = "One run."},
+    {GET,    "/flow_runs/{id:uuid}",         .submit = flow_runs_get_one, .reply = &flow_run_resource, .doc = "One run."},
     {PATCH,  "/flow_runs/{id:uuid}",         flow_runs_update_one, .body = &flow_run_update_resource, .doc = "Change a run."},
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
@@ -76,6 +82,7 @@ const struct route routes[] = {
     {POST,   "/task_runs/filter",            task_runs_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &task_run_resource, .doc = "Task runs that match."},
     {POST,   "/task_runs/count",             task_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/task_runs/paginate",          task_runs_paginate,  .flags = BODY_DOC, .doc = "A page of task runs that match."},
+    {POST,   "/task_runs/history",           task_runs_history,   .flags = BODY_DOC, .doc = "How many task runs of each state per interval."},
     {GET,    "/task_runs/{id:uuid}",         task_runs_get,       .reply = &task_run_resource, .doc = "One task run."},
     {PATCH,  "/task_runs/{id:uuid}",         task_runs_update,    .body = &task_run_update_resource, .doc = "Rename a task run."},
     {DELETE, "/task_runs/{id:uuid}",         task_runs_delete,    .doc = "Delete a task run."},
@@ -92,6 +99,8 @@ const struct route routes[] = {
     {GET,    "/deployments/{id:uuid}",       deployments_get,     .reply = &deployment_resource, .doc = "One deployment."},
     {PATCH,  "/deployments/{id:uuid}",       deployments_update,  .body = &deployment_update_resource, .doc = "Change a deployment."},
     {DELETE, "/deployments/{id:uuid}",       deployments_delete,  .doc = "Delete a deployment."},
+    {POST,   "/deployments/{id:uuid}/create_flow_run", deployments_create_flow_run, .body = &deployment_run_create_resource, .reply = &flow_run_resource, .doc = "Make a run of it."},
+    {POST,   "/deployments/{id:uuid}/create_flow_run/bulk", deployments_create_flow_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make runs of it, at most 100."},
     {POST,   "/deployments/{id:uuid}/pause_deployment", deployments_pause, .doc = "Make no more scheduled runs."},
     {POST,   "/deployments/{id:uuid}/resume_deployment", deployments_resume, .doc = "Make scheduled runs again."},
     {GET,    "/deployments/{id:uuid}/schedules", schedules_list,  .flags = REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Its schedules."},

@@ -20,10 +20,9 @@ static enum err_code check_hash(struct request *rq)
     return err_set(&rq->work.err, INVALID, "a file is named by its SHA-256, 64 lower-case hexadecimal digits, not `%.80s`", hash);
 }
 
-static enum err_code check_name(struct request *rq)
+static enum err_code check_name(struct request *rq, const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    const char *name = rq->params[0];
     size_t len = strlen(name);
 
     if (len && len <= NAME_MAX_BYTES && strspn(name, allowed) == len)
@@ -53,21 +52,47 @@ enum err_code files_put(struct request *rq)
     return reply_status(rq, created ? 201 : 200);
 }
 
+/* With `?name=report.html` a browser shows the content under that name, as a document without scripts and
+ * without access to anything: it may come from anyone who may store files. */
+static enum err_code show_as(struct request *rq, const char *name)
+{
+    static const struct {
+        const char *suffix, *mime;
+    } types[] = {{".html", "text/html; charset=utf-8"}, {".svg", "image/svg+xml"}, {".png", "image/png"},
+                 {".csv", "text/csv; charset=utf-8"},   {".json", "application/json"}, {".txt", "text/plain; charset=utf-8"}};
+    const char *suffix = strrchr(name, '.');
+    enum err_code rc = check_name(rq, name);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (suffix && strcmp(types[i].suffix, suffix) == 0)
+            rq->reply.content_type = types[i].mime;
+    reply_header(rq, "Content-Disposition", arena_printf(&rq->work.arena, "inline; filename=\"%s\"", name));
+    reply_header(rq, "Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+    return ERR_OK;
+}
+
 enum err_code files_get(struct request *rq)
 {
+    const char *name = request_query(rq, "name");
     enum err_code rc = check_hash(rq);
+
+    rq->reply.content_type = "application/octet-stream";
+    if (!rc && name)
+        rc = show_as(rq, name);
     if (!rc)
         rc = file_open(&rq->work, rq->params[0], &rq->reply.file_fd, &rq->reply.file_bytes);
     if (rc)
         return rc;
-    rq->reply.content_type = "application/octet-stream";
+    reply_header(rq, "X-Content-Type-Options", "nosniff");
     reply_header(rq, "Cache-Control", "public, max-age=31536000, immutable");
     return reply_status(rq, 200);
 }
 
 enum err_code file_names_put(struct request *rq)
 {
-    enum err_code rc = check_name(rq);
+    enum err_code rc = check_name(rq, rq->params[0]);
     if (!rc)
         rc = file_name_put(&rq->work, rq->params[0], request_in(rq, struct file_name)->sha256);
     return rc ? rc : file_names_get(rq);
@@ -76,7 +101,7 @@ enum err_code file_names_put(struct request *rq)
 enum err_code file_names_get(struct request *rq)
 {
     struct rows rows;
-    enum err_code rc = check_name(rq);
+    enum err_code rc = check_name(rq, rq->params[0]);
     if (!rc)
         rc = file_name_get(&rq->work, rq->params[0], &rows);
     return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));

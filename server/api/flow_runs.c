@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "server/api/history.h"
+#include "server/api/deployment_runs.h"
 #include "server/api/listing.h"
 #include "server/api/set_state.h"
 #include "server/db/params.h"
@@ -9,26 +11,6 @@
 #include "server/store/flow_runs.h"
 #include "server/store/transitions.h"
 #include "shared/json/write.h"
-
-enum err_code flow_runs_create(struct request *rq)
-{
-    struct flow_run_new run = {.in = request_in(rq, struct flow_run_create)};
-    struct rows rows;
-    enum err_code rc = flow_run_find_queue(&rq->work, &run);
-
-    if (!rc)
-        rc = flow_run_create(&rq->work, &run);
-    if (!rc)
-        rc = flow_run_get(&rq->work, run.id, &rows);
-    return rc ? rc : reply_row(rq, run.created ? 201 : 200, &flow_run_resource, &rows, 0);
-}
-
-enum err_code flow_runs_get_one(struct request *rq)
-{
-    struct rows rows;
-    enum err_code rc = flow_run_get(&rq->work, rq->ids[0], &rows);
-    return rc ? rc : reply_row(rq, 200, &flow_run_resource, &rows, 0);
-}
 
 enum err_code flow_runs_update_one(struct request *rq)
 {
@@ -92,6 +74,12 @@ enum err_code flow_runs_count(struct request *rq)
 enum err_code flow_runs_paginate(struct request *rq)
 {
     return listing_paginate(rq, &flow_runs);
+}
+
+enum err_code flow_runs_history(struct request *rq)
+{
+    static const struct history history = {&flow_runs, "fr", RUN_ESTIMATED_RUN_TIME("fr"), RUN_ESTIMATED_DELTA("fr")};
+    return history_reply(rq, &history);
 }
 
 enum err_code flow_runs_lateness(struct request *rq)

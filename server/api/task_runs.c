@@ -1,5 +1,6 @@
 #include "server/api/task_runs.h"
 
+#include "server/api/history.h"
 #include "server/api/listing.h"
 #include "server/api/set_state.h"
 #include "server/http/reply.h"
@@ -84,4 +85,10 @@ enum err_code task_runs_count(struct request *rq)
 enum err_code task_runs_paginate(struct request *rq)
 {
     return listing_paginate(rq, &task_runs);
+}
+
+enum err_code task_runs_history(struct request *rq)
+{
+    static const struct history history = {&task_runs, "tr", RUN_ESTIMATED_RUN_TIME("tr"), RUN_ESTIMATED_DELTA("tr")};
+    return history_reply(rq, &history);
 }

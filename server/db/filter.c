@@ -195,9 +195,19 @@ static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct
         return false;
     sql_add(s, joint);
     switch (leaf->kind) {
-    case LEAF_UUIDS: put(s, "", column, " = ANY(", param_uuid_array(w, v->uuids), "::uuid[])"); break;
+    case LEAF_UUIDS:
+        if (v->uuids.count == 1) /* one value keeps the order of an index */
+            put(s, "", column, " = ", param_uuid(w, v->uuids.items[0]), "::uuid");
+        else
+            put(s, "", column, " = ANY(", param_uuid_array(w, v->uuids), "::uuid[])");
+        break;
     case LEAF_NOT_UUIDS: put(s, "", column, " <> ALL(", param_uuid_array(w, v->uuids), "::uuid[])"); break;
-    case LEAF_TEXTS: case LEAF_TYPES: put(s, "", column, " = ANY(", param_text_array(w, v->strings), "::text[])"); break;
+    case LEAF_TEXTS: case LEAF_TYPES:
+        if (v->strings.count == 1)
+            put(s, "", column, " = ", v->strings.items[0], "::text");
+        else
+            put(s, "", column, " = ANY(", param_text_array(w, v->strings), "::text[])");
+        break;
     case LEAF_NOT_TEXTS: case LEAF_NOT_TYPES: put(s, "", column, " <> ALL(", param_text_array(w, v->strings), "::text[])"); break;
     case LEAF_LIKE: put(s, "", column, " ILIKE '%' || ", v->text, "::text || '%'"); break;
     case LEAF_TEXT: put(s, "", column, " = ", v->text, "::text"); break;

@@ -85,8 +85,25 @@ static const struct field create_fields[] = {
     F_DICT(C, job_variables, F_NULLABLE, .doc = "For the infrastructure."),
     F_UUID(C, deployment_id, F_NULLABLE, .doc = "Better: POST /deployments/{id}/create_flow_run."),
 };
-#undef C
 const struct resource flow_run_create_resource = RESOURCE_NAMED("FlowRunCreate", flow_run_create, create_fields);
+
+static const struct field deployment_run_fields[] = {
+    F_OBJECT(C, state, state_create, F_NULLABLE, .doc = "The first state; SCHEDULED, now, if none."),
+    F_STR(C, name, F_NULLABLE, .doc = "Two words of the server's unless given."),
+    F_DICT(C, parameters, .def = "{}", .check = check_parameters, .doc = "On top of those of the deployment."),
+    F_TRI(C, enforce_parameter_schema, F_NULLABLE, .doc = "Instead of what the deployment says."),
+    F_DICT(C, context, .def = "{}", .doc = "For the client's own use."),
+    F_UUID(C, infrastructure_document_id, F_NULLABLE, .doc = "Block with the infrastructure."),
+    F_ROW("empirical_policy", C, empirical_policy, FIELD_OBJECT, struct retry_policy *, .of = &flow_run_policy_resource, .def = "{}", .doc = "How it retries."),
+    F_STRS(C, tags, .def = "[]", .doc = "On top of those of the deployment."),
+    F_STR(C, idempotency_key, F_NULLABLE, .doc = "A second run of the flow with this key is not made."),
+    F_LABELS(C, labels, F_NULLABLE, .doc = "On top of those of flow and deployment."),
+    F_UUID(C, parent_task_run_id, F_NULLABLE, .doc = "Of a subflow: the task run that stands for it."),
+    F_STR(C, work_queue_name, F_NULLABLE, .doc = "Another queue of the deployment's pool."),
+    F_DICT(C, job_variables, F_NULLABLE, .doc = "On top of those of the deployment."),
+};
+#undef C
+const struct resource deployment_run_create_resource = RESOURCE_NAMED("DeploymentFlowRunCreate", flow_run_create, deployment_run_fields);
 
 #define U struct flow_run_update
 static const struct field update_fields[] = {

@@ -62,6 +62,7 @@ struct flow_run_create {
     const char *idempotency_key, *work_pool_name, *work_queue_name;
     struct raw job_variables;
     struct uuid deployment_id;
+    enum tri enforce_parameter_schema; /* of a deployment's run only */
 };
 
 struct flow_run_update {
@@ -84,6 +85,8 @@ struct flow_run_input {
 
 extern const struct resource flow_run_resource, flow_run_create_resource, flow_run_update_resource;
 extern const struct resource flow_run_input_resource;
+/* What makes a run of a deployment: decoded into struct flow_run_create. */
+extern const struct resource deployment_run_create_resource;
 /* The state that stands in the row of a run: columns state_id, state_type, ... */
 extern const struct resource run_state_resource;
 

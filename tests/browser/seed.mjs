@@ -1,10 +1,10 @@
 // Fills a server through its REST API with what the pages have to show.
-import {randomUUID} from 'node:crypto';
+import {createHash, randomUUID} from 'node:crypto';
 
 export function client(base) {
-  return async (method, path, body) => {
+  return async (method, path, body, file) => {
     for (let tries = 0; ; tries++) {
-      const reply = await fetch(new URL(`api/${path}`, base), {method, headers: {'content-type': 'application/json'}, body: body === undefined ? undefined : JSON.stringify(body)});
+      const reply = await fetch(new URL(`api/${path}`, base), {method, headers: {'content-type': file ? 'application/octet-stream' : 'application/json'}, body: file ?? (body === undefined ? undefined : JSON.stringify(body))});
       const text = await reply.text();
       if (reply.status === 503 && tries < 20) {
         await new Promise((done) => setTimeout(done, 200));
@@ -65,6 +65,10 @@ export async function seed(api, mark) {
   await api('POST', 'artifacts/', {type: 'measurement', data: measurement, flow_run_id: ids.done});
   await api('POST', 'artifacts/', {type: 'markdown', key: 'note', flow_run_id: ids.done,
     data: '# A note\n\n**bold** <img src=x onerror="window.hacked=1"> [click](javascript:window.hacked=1)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n'});
+  const page = '<!doctype html><title>r</title><h1>The whole report</h1><script>top.hacked = 1</script>', sha256 = createHash('sha256').update(page).digest('hex');
+  await api('PUT', `switchyard/files/${sha256}`, null, page);
+  await api('POST', 'artifacts/', {type: 'report', key: 'energy-report-files', flow_run_id: ids.live, data: {campaign: 'first', results: 1, measurements: 1, failed_runs: 1, emulated: true,
+    files: [{name: 'report.html', title: 'Energy report', type: 'text/html', bytes: page.length, sha256}]}});
   await api('POST', 'work_pools/', {name: 'bench', type: 'process'}).catch((e) => { if (!/: 409 /.test(e.message)) throw e; });
   await api('POST', 'work_pools/bench/workers/heartbeat', {name: 'lab-1'});
   return ids;

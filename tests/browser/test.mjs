@@ -106,6 +106,14 @@ const tests = {
     assert.equal(await page.locator('.md a').count(), 0);
     return page;
   },
+  async 'a report is shown in the page, without its scripts'() {
+    const page = await open(`#/runs/${ids.live}?tab=artifacts`, {quiet: true}); // the refused script is an error on the console
+    await page.frameLocator('iframe.report').getByText('The whole report').waitFor();
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+    const [tab] = await Promise.all([page.context().waitForEvent('page'), page.getByText('report.html').click()]);
+    await tab.getByText('The whole report').waitFor();
+    return page;
+  },
   async 'a failed run says why'() {
     const page = await open(`#/runs/${ids.failed}`);
     await see(page, 'does not fit by 41 232 bytes <b>');

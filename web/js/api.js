@@ -51,12 +51,8 @@ async function call(method, path, body, signal) {
 export const get = (path, signal) => call('GET', path, undefined, signal);
 export const post = (path, body, signal) => call('POST', path, body, signal);
 
-export async function fileBlob(sha256, type) {
-  const reply = await send('GET', `switchyard/files/${sha256}`);
-  if (!reply.ok) throw new ApiError(reply.status, reply.status === 404 ? 'The file is no longer in the store' : reason(reply.status, null));
-  return new Blob([await reply.arrayBuffer()], {type});
-}
-
+// A content of the file store, shown under a name.
+export const fileUrl = (sha256, name) => new URL(`switchyard/files/${sha256}?name=${encodeURIComponent(name)}`, base).href;
 export const logDownload = (id) => new URL(`flow_runs/${id}/logs/download`, base).href;
 
 // Moves a run; the server may refuse by its rules.

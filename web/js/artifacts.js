@@ -1,6 +1,6 @@
 // What a run made. Artifacts are loaded once, then again while their number changes.
-import {fileBlob, post} from './api.js';
-import {h, keyed, toast} from './dom.js';
+import {fileUrl, post} from './api.js';
+import {h, keyed} from './dom.js';
 import {energyCard} from './energy.js';
 import {ago, bytes} from './format.js';
 import {markdown} from './markdown.js';
@@ -18,30 +18,15 @@ const parsed = (data) => {
 
 // ---- files of the store ----
 
-async function openFile(file, how) {
-  try {
-    const url = URL.createObjectURL(await fileBlob(file.sha256, file.type));
-    if (how === 'tab') window.open(url, '_blank');
-    else h('a', {href: url, download: file.name}).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60000);
-  } catch (e) {
-    toast(e.message, 'bad');
-  }
-}
-
 // A report is shown inside of the page: as a document of its own, without scripts, without a way out.
 function report(data) {
   const files = Array.isArray(data.files) ? data.files : [], page = files.find((f) => f.name === 'report.html');
-  const frame = h('div');
-  if (page)
-    fileBlob(page.sha256, 'text/html').then((blob) => {
-      frame.append(h('iframe', {class: 'report', sandbox: '', title: `Energy report of ${data.campaign}`, src: URL.createObjectURL(blob)}));
-    }, (e) => frame.append(h('p', {class: 'dim'}, e.message)));
-  const shown = files.filter((f) => !/^trace-/.test(f.name)), traces = files.length - shown.length;
-  const button = (f) => h('button', {title: `${f.title || f.name}, ${bytes(f.bytes)}`, onclick: () => openFile(f, f.type === 'text/html' ? 'tab' : 'save')}, f.type === 'text/html' ? 'Open in a tab' : f.name);
+  const shown = files.filter((f) => !/^trace-/.test(f.name)), traces = files.filter((f) => /^trace-/.test(f.name));
+  const button = (f) => h('a', {class: 'button', href: fileUrl(f.sha256, f.name), target: '_blank', title: `${f.title || f.name}, ${bytes(f.bytes)}`}, f.name);
   return [h('p', {class: 'sums'}, data.emulated ? h('span', {class: 'emulated'}, 'EMULATED') : null,
     h('span', {}, `${data.results} of ${data.measurements + data.failed_runs} runs gave a result`)),
-  h('div', {class: 'files'}, shown.map(button), traces ? h('details', {}, h('summary', {}, `${traces} files of traces`), files.filter((f) => /^trace-/.test(f.name)).map(button)) : null), frame];
+  h('div', {class: 'files'}, shown.map(button), traces.length ? h('details', {}, h('summary', {}, `${traces.length} files of traces`), traces.map(button)) : null),
+  page ? h('iframe', {class: 'report', sandbox: '', title: `Energy report of ${data.campaign}`, src: fileUrl(page.sha256, page.name)}) : null];
 }
 
 // ---- kinds ----
@@ -63,15 +48,10 @@ function table(data) {
 
 const json = (data) => h('pre', {class: 'json'}, typeof data === 'string' ? data : JSON.stringify(data, null, 2));
 
-// Links into the file store lead through this page, whatever host the agent knew the server by.
+// Links into the file store lead to this server, whatever host the agent knew it by.
 function storeLinks(a, target) {
   const m = /\/switchyard\/files\/([0-9a-f]{64})(?:\?name=([\w.-]+))?/.exec(target);
-  if (!m) return;
-  const name = m[2] || 'file', type = name.endsWith('.html') ? 'text/html' : 'application/octet-stream';
-  a.addEventListener('click', (e) => {
-    e.preventDefault();
-    openFile({sha256: m[1], name, type}, type === 'text/html' ? 'tab' : 'save');
-  });
+  if (m) a.setAttribute('href', fileUrl(m[1], m[2] || 'file'));
 }
 
 function image(data) {

@@ -51,7 +51,7 @@ export function campaignsPage(main, {onLink}) {
     const known = new Map(runs.map((r) => [r.id, r])), pages = known.size ? 1 : back / PAGE;
     if (known.size && back > known.size && !cut) cut = false;
     for (let offset = 0; offset < (cut && known.size < back ? back : pages * PAGE); offset += PAGE) {
-      const found = await post('flow_runs/filter', {sort: 'START_TIME_DESC', limit: PAGE, offset}, signal);
+      const found = await post('flow_runs/filter', {sort: 'EXPECTED_START_TIME_DESC', limit: PAGE, offset}, signal);
       for (const r of found) known.set(r.id, r);
       cut = found.length === PAGE;
       if (!cut) break;
@@ -142,7 +142,7 @@ export function campaignPage(main, {args: [name], onLink}) {
   // The first time all of them; afterwards those that are still at work, and the newest.
   async function fetchRuns(signal) {
     const keep = (found) => found.forEach((r) => runs.set(r.id, r));
-    const page = (offset) => post('flow_runs/filter', {flow_runs: {tags: {all_: [tag]}}, sort: 'START_TIME_DESC', limit: PAGE, offset}, signal);
+    const page = (offset) => post('flow_runs/filter', {flow_runs: {tags: {all_: [tag]}}, sort: 'EXPECTED_START_TIME_DESC', limit: PAGE, offset}, signal);
     if (!complete) {
       for (let offset = 0; offset < RUNS_MAX; offset += PAGE) {
         const found = await page(offset);

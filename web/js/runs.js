@@ -171,7 +171,7 @@ export function runsPage(main, {query, onLink}) {
       if (query.get('state') === 'SCHEDULED') delete wanted.flow_runs.expected_start_time.before_;
     }
     const [found, past] = await Promise.all([
-      post('flow_runs/filter', {...wanted, sort: 'START_TIME_DESC', limit: PER_PAGE, offset: at() * PER_PAGE}, signal),
+      post('flow_runs/filter', {...wanted, sort: 'EXPECTED_START_TIME_DESC', limit: PER_PAGE, offset: at() * PER_PAGE}, signal),
       fetchHistory(body, from, to, signal)]);
     await learnFlowNames(found.map((r) => r.flow_id), signal);
     rows = found;

@@ -94,7 +94,7 @@ static const char *authorization(const struct s3_object *o, const struct endpoin
 enum err_code s3_sign(const struct s3_object *o, int64_t now_us, struct arena *a,
                       struct s3_request *out, struct err *e)
 {
-    struct endpoint at;
+    struct endpoint at = {0};
     struct tm utc;
     time_t now_s = (time_t)(now_us / 1000000);
     char date[DATE_BYTES];

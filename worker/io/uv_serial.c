@@ -107,7 +107,7 @@ enum err_code uv_serial_open(uv_loop_t *loop, const char *path, unsigned baud,
                              struct uv_serial_listener listener, struct uv_serial **out,
                              struct err *e)
 {
-    int fd;
+    int fd = -1;
     enum err_code code = open_port(path, baud, &fd, e);
     if (code)
         return code;

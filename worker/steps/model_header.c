@@ -74,7 +74,7 @@ static void print_header(FILE *f, const struct header *h, const uint8_t *bytes)
 static enum err_code make(struct step_work *work)
 {
     struct header *h = work->arg;
-    const uint8_t *bytes;
+    const uint8_t *bytes = NULL;
     enum err_code code = read_model(work, h, &bytes);
     if (code)
         return code;

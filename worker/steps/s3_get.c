@@ -1,4 +1,5 @@
 /* s3.get: an object from S3 or a server that speaks its language (MinIO, Ceph, Swift). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/io/s3.h"
@@ -12,7 +13,7 @@ static const struct step_param params[] = {
     {"version",       FLOW_STRING,  false, NULL,            "version of the object; default: the latest"},
     {"path",          FLOW_STRING,  false, NULL,            "where it goes; relative to the run's work folder; default: the key's last part"},
     {"region",        FLOW_STRING,  false, "\"us-east-1\"", "region of the bucket"},
-    {"access_key",    FLOW_STRING,  false, NULL,            "absent: the request is not signed"},
+    {"access_key",    FLOW_STRING,  false, NULL,            "default: AWS_ACCESS_KEY_ID of the agent; without one the request is not signed"},
     {"secret_key",    FLOW_STRING,  false, NULL,            "belongs to `access_key`"},
     {"session_token", FLOW_STRING,  false, NULL,            "of temporary credentials"},
     {"address",       FLOW_STRING,  false, "\"path\"",      "endpoint/bucket/key or bucket.endpoint/key", "path|virtual-host"},
@@ -68,6 +69,19 @@ static void fetched(struct step_call *call, enum err_code code)
     step_done(call, code);
 }
 
+/* The agent's own credentials, when the flow gives none: AWS_ACCESS_KEY_ID and its companions. */
+static void add_credentials(struct step_call *call, struct s3_object *o)
+{
+    o->access_key = step_string(call, "access_key");
+    o->secret_key = step_string(call, "secret_key");
+    o->session_token = step_string(call, "session_token");
+    if (o->access_key || o->secret_key)
+        return;
+    o->access_key = getenv("AWS_ACCESS_KEY_ID");
+    o->secret_key = getenv("AWS_SECRET_ACCESS_KEY");
+    o->session_token = getenv("AWS_SESSION_TOKEN");
+}
+
 static void start(struct step_call *call)
 {
     struct fetch *f = arena_new(call->arena, struct fetch);
@@ -81,11 +95,9 @@ static void start(struct step_call *call)
         .bucket = step_string(call, "bucket"),
         .key = key,
         .version = step_string(call, "version"),
-        .access_key = step_string(call, "access_key"),
-        .secret_key = step_string(call, "secret_key"),
-        .session_token = step_string(call, "session_token"),
         .virtual_host = !strcmp(step_string(call, "address"), "virtual-host"),
     };
+    add_credentials(call, &f->object);
     if (!path)
         path = slash ? slash + 1 : key;
     if (!path[0]) {

@@ -1,0 +1,12 @@
+-- name: deployment_run_source
+-- $1 deployment.  What its runs inherit.
+SELECT d.flow_id, d.version, d.parameters, d.job_variables, d.tags, d.enforce_parameter_schema, d.parameter_openapi_schema,
+       d.work_queue_id, d.work_queue_name, d.infrastructure_document_id, p.name, p.base_job_template
+  FROM deployment d
+  LEFT JOIN work_queue q ON q.id = d.work_queue_id
+  LEFT JOIN work_pool p ON p.id = q.work_pool_id
+ WHERE d.id = $1;
+
+-- name: deployment_run_variables
+-- $1 names.
+SELECT name, value FROM variable WHERE name = ANY($1::text[]);

@@ -1,0 +1,50 @@
+#!/bin/bash
+# make bench: a fresh server on its own private PostgreSQL (fsync on), load from one thread on the same machine.
+# SECONDS_EACH (default 4) per row; needs nothing but the built programs and pgbench.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+B=build/release
+dir=$(mktemp -d "${TMPDIR:-/tmp}/sy-bench.XXXXXX")
+chmod 755 "$dir"
+secs=${SECONDS_EACH:-4}
+pg=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+stop() { [ -z "${pid:-}" ] || { kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; } || true; rm -rf "$dir"; }
+trap stop EXIT
+
+"$B/switchyard-server" --dev --data "$dir/data" --listen 127.0.0.1:0 >"$dir/out" 2>"$dir/err" & pid=$!
+for _ in $(seq 200); do grep -q ready "$dir/out" && break; sleep 0.05; done
+url=$(sed -n 's/^ready //p' "$dir/out"); port=${url##*:}
+api="$url/api"
+sql() { "$pg/psql" -h "$dir/data/run" -U switchyard -qAt switchyard "$@"; }
+rss() { awk '/VmRSS/ {printf "%.1f MB", $2 / 1024}' "/proc/$pid/status"; }
+
+flow=$(curl -sS -X POST "$api/flows/" -d '{"name":"bench"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
+sql -c "INSERT INTO flow_run (id, name, flow_id, state_id, state_type, state_name, state_timestamp, state_details, expected_start_time)
+        SELECT md5(i::text)::uuid, 'run-' || i, '$flow', gen_random_uuid(), 'PENDING', 'Pending', now(), '{}', now() FROM generate_series(1, 20000) i"
+sql -c "VACUUM ANALYZE"
+sql -c "SELECT id FROM flow_run" >"$dir/ids"
+
+printf 'server idle: %s; cores: %s; fsync on\n\n' "$(rss)" "$(nproc)"
+printf '%-12s %4s %10s %8s %8s %6s\n' scenario conn ops/s p50_ms p99_ms errors
+for scenario in transitions creations reads lifecycles logs filter20 count; do
+    for conn in 1 16 64; do
+        "$B/tests/bench/load" 127.0.0.1 "$port" "$scenario" "$conn" "$secs" "$flow" "$dir/ids"
+    done
+done
+printf '\nserver after the load: %s\n\n' "$(rss)"
+
+cat >"$dir/transition.sql" <<'SQL'
+\set i random(1, 20000)
+BEGIN;
+SELECT state_type, run_count, state_timestamp FROM flow_run WHERE id = md5(:i::text)::uuid FOR UPDATE;
+INSERT INTO flow_run_state (id, flow_run_id, "timestamp", type, name) VALUES (gen_random_uuid(), md5(:i::text)::uuid, now(), 'RUNNING', 'Running');
+UPDATE flow_run SET state_type = 'RUNNING', state_name = 'Running', state_timestamp = now(), run_count = run_count + 1, updated = now() WHERE id = md5(:i::text)::uuid;
+COMMIT;
+SQL
+chmod 644 "$dir/transition.sql"
+echo "the same transition as plain SQL, one transaction each (pgbench, prepared, unix socket):"
+for conn in 1 16; do
+    tps=$("$pg/pgbench" -h "$dir/data/run" -U switchyard -n -M prepared -f "$dir/transition.sql" -c "$conn" -j 1 -T "$secs" switchyard 2>/dev/null |
+        sed -n 's/^tps = \([0-9.]*\).*/\1/p')
+    printf '%-12s %4d %10.0f\n' pgbench "$conn" "$tps"
+done

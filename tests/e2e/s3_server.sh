@@ -1,0 +1,103 @@
+# Sourced by tests: a real S3 server on loopback, in a folder of its own.
+#
+#   s3_start_ceph DIR     Ceph's object gateway over one monitor and one OSD in memory; sets s3_endpoint
+#   s3_stop               ends what was started
+#   s3_curl METHOD PATH [CURL ARGS]   a signed request, for setting up buckets and objects
+#
+# Key and secret are $s3_key and $s3_secret.  s3_missing prints what is not installed.
+s3_key=TESTKEY0123456789ABC
+s3_secret='test/secret+with=signs0123456789'
+s3_pids=
+
+s3_missing() {
+    local program
+    for program in ceph-mon ceph-osd ceph radosgw radosgw-admin monmaptool curl; do
+        command -v $program >/dev/null || { echo "$program is not installed"; return; }
+    done
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# s3_await SECONDS COMMAND...: until it succeeds.
+s3_await() {
+    local tries=$(($1 * 5))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+s3_curl() {
+    local method=$1 path=$2
+    shift 2
+    curl -sS -f --max-time 20 --aws-sigv4 aws:amz:us-east-1:s3 -u "$s3_key:$s3_secret" -X "$method" \
+        -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$@" "$s3_endpoint$path"
+}
+
+s3_start_ceph() {
+    local dir=$1 mon rgw osd_id=b007198a-459d-43cb-aeb6-a26879ce9309 fsid=e97a4af8-9f72-4f6c-b89f-65eaa6e6125e
+    mon=$(free_port) && rgw=$(free_port) || return 1
+    s3_endpoint=http://127.0.0.1:$rgw
+    mkdir -p "$dir/mon" "$dir/osd" "$dir/rgw"
+    cat >"$dir/ceph.conf" <<EOF
+[global]
+fsid = $fsid
+mon_host = v1:127.0.0.1:$mon
+auth_cluster_required = none
+auth_service_required = none
+auth_client_required = none
+osd_pool_default_size = 1
+osd_pool_default_min_size = 1
+mon_allow_pool_size_one = true
+osd_crush_chooseleaf_type = 0
+osd_pool_default_pg_num = 1
+osd_pool_default_pgp_num = 1
+mon_max_pg_per_osd = 1000
+run_dir = $dir
+admin_socket = $dir/\$name.asok
+log_file = $dir/\$name.log
+pid_file = $dir/\$name.pid
+keyring = $dir/keyring
+public_addr = 127.0.0.1
+cluster_addr = 127.0.0.1
+osd_objectstore = memstore
+memstore_device_bytes = 536870912
+[mon.a]
+mon_data = $dir/mon
+mon_data_avail_crit = 1
+mon_data_avail_warn = 2
+[osd.0]
+osd_uuid = $osd_id
+osd_data = $dir/osd
+osd_journal = $dir/osd/journal
+[client.rgw]
+rgw_data = $dir/rgw
+rgw_frontends = beast endpoint=127.0.0.1:$rgw
+rgw_enable_usage_log = false
+EOF
+    ceph-authtool "$dir/keyring" --create-keyring --gen-key -n mon. --cap mon 'allow *' >/dev/null &&
+        monmaptool -c "$dir/ceph.conf" --create --fsid $fsid --addv a "[v1:127.0.0.1:$mon]" "$dir/monmap" >/dev/null &&
+        ceph-mon -c "$dir/ceph.conf" --mkfs -i a --monmap "$dir/monmap" --keyring "$dir/keyring" || return 1
+    ceph-mon -c "$dir/ceph.conf" -i a -f >"$dir/mon.out" 2>&1 &
+    s3_pids="$s3_pids $!"
+    s3_await 20 timeout 5 ceph -c "$dir/ceph.conf" -s || return 1
+    timeout 20 ceph -c "$dir/ceph.conf" osd create $osd_id >/dev/null 2>&1 || return 1
+    ceph-osd -c "$dir/ceph.conf" -i 0 --mkfs >"$dir/mkfs.out" 2>&1 || return 1
+    ceph-osd -c "$dir/ceph.conf" -i 0 -f >"$dir/osd.out" 2>&1 &
+    s3_pids="$s3_pids $!"
+    radosgw -c "$dir/ceph.conf" -n client.rgw -f >"$dir/rgw.out" 2>&1 &
+    s3_pids="$s3_pids $!"
+    s3_await 60 curl -s --max-time 2 "$s3_endpoint/" || return 1
+    timeout 30 radosgw-admin -c "$dir/ceph.conf" -n client.rgw user create --uid=test --display-name=test \
+        --access-key=$s3_key --secret="$s3_secret" >"$dir/user.out" 2>&1
+}
+
+s3_stop() {
+    [ -z "$s3_pids" ] || kill -9 $s3_pids 2>/dev/null
+    wait $s3_pids 2>/dev/null
+    s3_pids=
+}
