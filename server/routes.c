@@ -6,6 +6,8 @@
 #include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/flow_run_lanes.h"
+#include "server/api/flow_run_inputs.h"
+#include "server/api/flow_run_logs.h"
 #include "server/api/flow_runs.h"
 #include "server/api/blocks.h"
 #include "server/api/deployments.h"
@@ -73,6 +75,12 @@ const struct route routes[] = {
     {PATCH,  "/flow_runs/{id:uuid}",         flow_runs_update_one, .body = &flow_run_update_resource, .doc = "Change a run."},
     {DELETE, "/flow_runs/{id:uuid}",         flow_runs_delete_one, .doc = "Delete a run."},
     {PATCH,  "/flow_runs/{id:uuid}/labels",  flow_runs_labels,    .flags = BODY_DOC, .doc = "Add labels to a run."},
+    {POST,   "/flow_runs/{id:uuid}/resume",  flow_runs_resume,    .body = &resume_resource, .flags = BODY_OPTIONAL, .doc = "Let a paused run go on."},
+    {POST,   "/flow_runs/{id:uuid}/input",   flow_runs_input_create, .body = &flow_run_input_create_resource, .doc = "Give a run an input."},
+    {POST,   "/flow_runs/{id:uuid}/input/filter", flow_runs_input_filter, .body = &flow_run_input_filter_resource, .flags = REPLY_LIST, .reply = &flow_run_input_resource, .doc = "Inputs of a run by the beginning of their key."},
+    {GET,    "/flow_runs/{id:uuid}/input/{key}", flow_runs_input_get, .doc = "The value of an input."},
+    {DELETE, "/flow_runs/{id:uuid}/input/{key}", flow_runs_input_delete, .doc = "Delete an input."},
+    {GET,    "/flow_runs/{id:uuid}/logs/download", flow_runs_logs_download, .doc = "All log lines of a run, as CSV."},
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
     {GET,    "/flow_run_states/",            flow_run_states_list, .reply = &state_read_resource, .flags = REPLY_LIST, .doc = "The states a run went through."},
     {GET,    "/flow_run_states/{id:uuid}",   flow_run_states_get, .reply = &state_read_resource, .doc = "One state."},

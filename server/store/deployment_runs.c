@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "server/db/params.h"
-#include "server/model/hydrate.h"
 #include "server/model/job_template.h"
+#include "server/store/variables.h"
 #include "server/store/work_pools.h"
 #include "shared/json/schema.h"
 #include "shared/json/write.h"
@@ -88,30 +88,11 @@ static struct val merge(struct work *w, struct val base, struct val over)
     return parse_buf(w, &b);
 }
 
-static enum err_code load_variables(struct work *w, struct val parameters, struct hydration *h)
-{
-    struct strings names = {0};
-    struct rows r;
-
-    hydration_needs(&w->arena, parameters, &names);
-    if (!names.count)
-        return ERR_OK;
-    enum err_code rc = db_query(w, Q_deployment_run_variables, PARAMS(param_text_array(w, names)), &r);
-    if (rc)
-        return rc;
-    struct hydration_variable *variables = arena_array(&w->arena, struct hydration_variable, (size_t)r.count + 1);
-    for (int i = 0; i < r.count; i++)
-        variables[i] = (struct hydration_variable){rows_text(&r, i, 0), {rows_text(&r, i, 1), rows_len(&r, i, 1)}};
-    h->variables = variables;
-    h->variable_count = (size_t)r.count;
-    return ERR_OK;
-}
-
 static enum err_code hydrate_parameters(struct work *w, struct val parameters, struct val *out)
 {
     struct hydration h = {.arena = &w->arena};
     struct buf b = {.max_bytes = 4 * PARAMETERS_MAX_BYTES};
-    enum err_code rc = load_variables(w, parameters, &h);
+    enum err_code rc = variables_for_hydration(w, parameters, &h);
 
     if (rc)
         return rc;

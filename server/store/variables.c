@@ -70,3 +70,24 @@ enum err_code variable_delete_by_name(struct work *w, const char *name)
     struct rows rows;
     return one(w, db_query(w, Q_variable_delete_by_name, PARAMS(name), &rows), &rows);
 }
+
+enum err_code variables_for_hydration(struct work *w, struct val parameters, struct hydration *h)
+{
+    struct strings names = {0};
+    struct rows r;
+
+    hydration_needs(&w->arena, parameters, &names);
+    if (!names.count)
+        return ERR_OK;
+    enum err_code rc = db_query(w, Q_variables_by_names, PARAMS(param_text_array(w, names)), &r);
+    if (rc)
+        return rc;
+    struct hydration_variable *found =
+        arena_array(&w->arena, struct hydration_variable, (size_t)r.count + 1);
+    for (int i = 0; i < r.count; i++)
+        found[i] = (struct hydration_variable){rows_text(&r, i, 0),
+                                               {rows_text(&r, i, 1), rows_len(&r, i, 1)}};
+    h->variables = found;
+    h->variable_count = (size_t)r.count;
+    return ERR_OK;
+}

@@ -1,6 +1,7 @@
 /* All that can be done to variables.  Rows have the columns of variable_resource. */
 #pragma once
 #include "server/db/db.h"
+#include "server/model/hydrate.h"
 #include "server/model/variable.h"
 
 /* CONFLICT when the name is taken. */
@@ -15,3 +16,7 @@ MUST_CHECK enum err_code variable_update_by_name(struct work *w, const char *nam
                                                  const struct variable_update *in);
 MUST_CHECK enum err_code variable_delete(struct work *w, struct uuid id);
 MUST_CHECK enum err_code variable_delete_by_name(struct work *w, const char *name);
+
+/* Gives a hydration the variables that the parameters refer to. */
+MUST_CHECK enum err_code variables_for_hydration(struct work *w, struct val parameters,
+                                                 struct hydration *h);

@@ -6,7 +6,3 @@ SELECT d.flow_id, d.version, d.parameters, d.job_variables, d.tags, d.enforce_pa
   LEFT JOIN work_queue q ON q.id = d.work_queue_id
   LEFT JOIN work_pool p ON p.id = q.work_pool_id
  WHERE d.id = $1;
-
--- name: deployment_run_variables
--- $1 names.
-SELECT name, value FROM variable WHERE name = ANY($1::text[]);
