@@ -152,9 +152,9 @@ static const struct command commands[] = {
      "Example:\n  switchyard deploy energy-profile.yaml --pool bench"},
     {"run",        "DEPLOYMENT",      "create runs of a deployment", cmd_run, run_options, NULL, 1, 1, "deployment",
      "Examples:\n"
-     "  switchyard run energy-profile/default -p model=ad01.tflite --watch\n"
+     "  switchyard run energy-profile/default -p model=ad01 --watch\n"
      "  switchyard run energy-profile/default -c night-1 --report night-1 \\\n"
-     "      -m model=ad01.tflite,fc-tiny.tflite -m target=stm32f405,mps2-an386\n"
+     "      -m model=ad01,fc-tiny -m target=netduinoplus2,netduino2\n"
      "The exit status is 5 when a run that was followed did not complete."},
     {"flow-run",   NULL,              "list, show, follow, cancel and repeat runs", NULL, NULL, run_commands},
     {"deployment", NULL,              "list, show and delete deployments", NULL, NULL, deployment_commands},

@@ -144,6 +144,16 @@ class CliTest(unittest.TestCase):
         self.assertIn("is fine", self.good("deploy", "--check", self.file))
         self.refused(2, "cannot be read|No such file", "deploy", self.folder / "none.yaml")
 
+    def test_flows_that_are_shown_to_users(self):
+        readme = (live.ROOT / "README.md").read_text()
+        shown = self.folder / "readme.yaml"
+        shown.write_text(re.sub("^    ", "", re.search(r"(?m)^    name: (?:.*\n)+?\n", readme)[0], flags=re.M))
+        examples = sorted((live.ROOT / "deploy").glob("demo/*.yaml"))
+        self.good("deploy", "--check", shown, *examples)
+        for path in (shown, *examples):
+            done = subprocess.run([live.BUILD / "switchyard-worker", "flow", "check", path], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_deploy_again(self):
         if self.server.foreign:
             self.skipTest("needs our server")
