@@ -27,13 +27,11 @@ bool board_open(struct sim *s)
     return pty_open(&b->uart_fd, &b->uart_slave, link);
 }
 
-static void set_state(struct sim *s, enum board_state state)
+static void set_state(struct sim *s, enum board_state state, uint64_t at_ns)
 {
-    uint64_t now = now_ns();
-    if (s->meter.mode == METER_RUNNING)
-        stream_advance(s, now); /* samples up to now belong to the old state */
+    stream_advance(s, at_ns); /* samples up to then belong to the old state */
     s->board.state = state;
-    s->board.since_ns = now;
+    s->board.since_ns = at_ns;
 }
 
 static void run_qemu(struct board *b, int fd)
@@ -44,8 +42,8 @@ static void run_qemu(struct board *b, int fd)
     int null = open("/dev/null", O_WRONLY);
     if (null >= 0)
         dup2(null, STDERR_FILENO);
-    /* 16 or 32 ns per instruction: slower than this host emulates, see hold() */
-    const char *pace = strstr(b->machine, "plus") ? "shift=4" : "shift=5";
+    /* 64 or 128 ns per instruction: much slower than even a busy host emulates, see hold() */
+    const char *pace = strstr(b->machine, "plus") ? "shift=6" : "shift=7";
     execlp("qemu-system-arm", "qemu-system-arm", "-M", b->machine, "-kernel", b->image, "-icount",
            pace, "-display", "none", "-monitor", "none", "-chardev", "stdio,id=uart,signal=off",
            "-serial", "chardev:uart", (char *)NULL);
@@ -88,7 +86,7 @@ void board_power(struct sim *s, bool on)
         return;
     b->powered = on;
     stop_qemu(b);
-    set_state(s, on ? BOARD_BOOTING : BOARD_OFF);
+    set_state(s, on ? BOARD_BOOTING : BOARD_OFF, now_ns());
     if (on)
         start_qemu(s);
 }
@@ -115,17 +113,17 @@ static void open_window(struct sim *s, const char *line)
 {
     struct truth_run *run = truth_run(s);
     const char *n = strstr(line, "n=");
-    set_state(s, BOARD_INFERRING);
+    set_state(s, BOARD_INFERRING, now_ns());
     s->board.window_n = n ? atol(n + 2) : 0;
     if (run && s->meter.mode == METER_RUNNING && run->window_count < WINDOWS_MAX)
         run->windows[run->window_count++] =
             (struct truth_window){s->meter.samples, 0, s->board.window_n, 0, 0};
 }
 
-static void close_window(struct sim *s)
+static void close_window(struct sim *s, uint64_t at_ns)
 {
     struct truth_run *run = truth_run(s);
-    set_state(s, BOARD_IDLE);
+    set_state(s, BOARD_IDLE, at_ns);
     if (run && run->window_count && !run->windows[run->window_count - 1].end)
         run->windows[run->window_count - 1].end = s->meter.samples;
 }
@@ -134,11 +132,11 @@ static void take_mark(struct sim *s, const char *line)
 {
     if (!strncmp(line, "SY-BOOT", 7)) {
         s->board.active_a = model_active_a(s->board.machine, line);
-        set_state(s, BOARD_IDLE);
+        set_state(s, BOARD_IDLE, now_ns());
     } else if (!strncmp(line, "SY-START", 8))
         open_window(s, line);
     else if (!strncmp(line, "SY-END", 6))
-        close_window(s);
+        close_window(s, now_ns());
 }
 
 static void to_uart(struct sim *s, const char *bytes, size_t len)
@@ -162,10 +160,11 @@ static bool hold(struct sim *s, const char *line)
     return true;
 }
 
-static void release(struct sim *s)
+void board_release(struct sim *s)
 {
+    uint64_t at_ns = s->board.release_at_ns;
     s->board.release_at_ns = 0;
-    take_mark(s, s->board.held);
+    close_window(s, at_ns);
     to_uart(s, s->board.held, strlen(s->board.held));
 }
 
@@ -216,7 +215,7 @@ void board_image_changed(struct sim *s)
     if (!ours || !s->board.powered)
         return;
     stop_qemu(&s->board);
-    set_state(s, BOARD_BOOTING);
+    set_state(s, BOARD_BOOTING, now_ns());
     start_qemu(s);
 }
 
@@ -224,7 +223,7 @@ void board_tick(struct sim *s)
 {
     struct board *b = &s->board;
     if (b->release_at_ns && now_ns() >= b->release_at_ns)
-        release(s);
+        board_release(s);
     if (b->reboot_at_ns && now_ns() >= b->reboot_at_ns) {
         b->reboot_at_ns = 0;
         board_power(s, true);

@@ -285,7 +285,7 @@ static void one_sample(struct sim *s, uint64_t now)
     count_truth(s, drawn_a, a);
 }
 
-void stream_advance(struct sim *s, uint64_t now)
+static void advance(struct sim *s, uint64_t now)
 {
     struct meter *m = &s->meter;
     if (m->mode != METER_RUNNING)
@@ -311,4 +311,12 @@ void stream_advance(struct sim *s, uint64_t now)
     }
     if (m->samples >= limit)
         stream_end(s, NULL);
+}
+
+void stream_advance(struct sim *s, uint64_t now)
+{
+    uint64_t release = s->board.release_at_ns;
+    if (release && now >= release)
+        board_release(s); /* advances up to the end of the window first */
+    advance(s, now);
 }

@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double search_s = 0.03;     /* edges are looked for this far around a mark */
-static const double settle_s = 0.05;     /* baseline begins this long after a boot or a window */
-static const double smooth_s = 1e-4;     /* one inference ripple is shorter, an edge is not */
-static const double mark_error_s = 3e-3; /* host scheduling, when no edge is found */
+static const double settle_s = 0.05; /* baseline begins this long after a start or a window */
+static const double guard_s = 0.03;  /* and ends this long before a window */
+static const double late_s = 1;      /* a mark may be this late on a busy host */
+static const double dwell_s = 0.005; /* shorter stretches and gaps are ripple */
+static const double smooth_s = 1e-4;
+static const double mark_error_s = 3e-3; /* when no edge is found */
 static const double contrast_min_rel = 0.15, voltage_rel = 0.01 / 1.7320508;
+enum { STRETCHES_MAX = 1000 };
 
 /* ---- where the windows are ---- */
 
@@ -22,71 +25,118 @@ static double mean_a(const struct samples *s, uint64_t first, uint64_t end)
     return sum_mean_a(&sum);
 }
 
-/* The first position from `from` on, in steps of `step`, where the smoothed current passes `level`
- * upwards in the direction of search; `to` when there is none. */
-static uint64_t find_edge(const struct samples *s, uint64_t from, uint64_t to, int step,
-                          double level, uint64_t width)
-{
-    for (uint64_t at = from; at != to; at += (uint64_t)(int64_t)step) {
-        uint64_t first = step > 0 ? at : at + 1 - width;
-        if (mean_a(s, first, first + width) > level)
-            return at;
-    }
-    return to;
-}
-
 static uint64_t index_at(const struct samples *s, double rate_hz, double t_s)
 {
     double k = t_s * rate_hz;
     return k <= 0 ? 0 : k >= (double)s->count ? s->count : (uint64_t)k;
 }
 
-/* Moves both ends of a window onto the edges of the current, if there are clear ones. */
-static void refine(const struct samples *s, double rate_hz, double idle_a,
-                   struct measured_window *w)
+/* A stretch of high current, by the crossings of its half height. */
+struct stretch {
+    double start_s, end_s;
+    bool taken;
+};
+
+struct stretches {
+    struct stretch items[STRETCHES_MAX];
+    size_t count;
+};
+
+static int by_value(const void *a, const void *b)
 {
-    uint64_t width = (uint64_t)fmax(1, smooth_s * rate_hz),
-             search = (uint64_t)fmax(2, search_s * rate_hz);
-    uint64_t start = index_at(s, rate_hz, w->start_s), end = index_at(s, rate_hz, w->end_s);
-    if (end < start + 4 * search || start < search || end + search > s->count)
-        search = (end - start) / 4;
-    if (search < width || start < search || end + search + width > s->count)
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What the current reaches in the busiest tenth of [first, end), in means of 1 ms. */
+static double high_a(const struct samples *s, double rate_hz, uint64_t first, uint64_t end)
+{
+    uint64_t width = (uint64_t)fmax(1, rate_hz / 1000);
+    size_t count = end > first ? (size_t)((end - first) / width) : 0;
+    double *means = count ? malloc(count * sizeof(*means)) : NULL;
+    if (!means)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        means[i] = mean_a(s, first + i * width, first + (i + 1) * width);
+    qsort(means, count, sizeof(*means), by_value);
+    double high = means[count - 1 - count / 10];
+    free(means);
+    return high;
+}
+
+static void close_stretch(struct stretches *list, double start_s, double end_s)
+{
+    struct stretch *last = list->count ? &list->items[list->count - 1] : NULL;
+    if (last && start_s - last->end_s < dwell_s)
+        last->end_s = end_s; /* a dip, not a gap */
+    else if (end_s - start_s >= dwell_s && list->count < STRETCHES_MAX)
+        list->items[list->count++] = (struct stretch){start_s, end_s, false};
+}
+
+/* A centred box smooths the ripple; it crosses half height where the edge is. */
+static void find_stretches(const struct samples *s, double rate_hz, double level_a,
+                           struct stretches *out)
+{
+    uint64_t half = (uint64_t)(smooth_s * rate_hz / 2), width = 2 * half + 1, start = 0;
+    double sum_a = 0;
+    bool high = false;
+    out->count = 0;
+    for (uint64_t k = 0; k < s->count; k++) {
+        sum_a += sample_a(s, k) - (k >= width ? sample_a(s, k - width) : 0);
+        if (k < width || high == (sum_a > level_a * (double)width))
+            continue;
+        high = !high;
+        if (high)
+            start = k - half;
+        else
+            close_stretch(out, (double)start / rate_hz, (double)(k - half) / rate_hz);
+    }
+}
+
+/* The stretch near the mark that is as long as the firmware says; the mark may be late by as much
+ * as the host is busy. */
+static void refine(struct stretches *list, double device_s, struct measured_window *w)
+{
+    double tolerance_s = fmax(0.01 * device_s, 2e-3);
+    for (size_t i = 0; i < list->count; i++) {
+        struct stretch *t = &list->items[i];
+        bool near = t->end_s > w->start_s - late_s && t->start_s < w->end_s;
+        if (t->taken || !near || fabs(t->end_s - t->start_s - device_s) > tolerance_s)
+            continue;
+        t->taken = true;
+        w->start_s = t->start_s;
+        w->end_s = t->end_s;
+        w->refined = true;
         return;
-    double active_a = mean_a(s, start + search, end - search);
-    if (active_a < idle_a * (1 + contrast_min_rel))
-        return;
-    double level = idle_a + 0.6 * (active_a - idle_a);
-    uint64_t first = find_edge(s, start - search, start + search, 1, level, width);
-    uint64_t last = find_edge(s, end + search, end - search, -1, level, width);
-    if (first == start + search || last == end - search || last <= first)
-        return;
-    /* the smoothed level is reached when most of its width lies inside */
-    w->start_s = ((double)first + 0.4 * (double)(width - 1)) / rate_hz;
-    w->end_s = ((double)last + 1 - 0.4 * (double)(width - 1)) / rate_hz;
-    w->refined = true;
+    }
 }
 
 static void place_windows(const struct figures_input *in, struct figures *m)
 {
     struct samples s = trace_samples(&in->recorder->trace);
     double origin_s, length_s = (double)s.count / m->rate_hz;
-    if (!recorder_origin_s(in->recorder, &origin_s))
+    if (!in->mark_count || !recorder_origin_s(in->recorder, &origin_s))
         return;
-    double idle_a = 0;
-    if (in->mark_count)
-        idle_a = mean_a(&s, index_at(&s, m->rate_hz, settle_s),
-                        index_at(&s, m->rate_hz, in->marks[0].start_s - origin_s - search_s));
-    for (size_t i = 0; i < in->mark_count && i < FIGURES_WINDOWS_MAX; i++) {
+    uint64_t settled = index_at(&s, m->rate_hz, settle_s);
+    uint64_t first = index_at(&s, m->rate_hz, in->marks[0].start_s - origin_s);
+    uint64_t last = index_at(&s, m->rate_hz, in->marks[in->mark_count - 1].end_s - origin_s);
+    double idle_a = mean_a(&s, settled, settled + (first > settled ? (first - settled) / 2 : 1));
+    double active_a = high_a(&s, m->rate_hz, settled, last);
+    struct stretches *list = calloc(1, sizeof(*list));
+    if (list && active_a > idle_a * (1 + contrast_min_rel))
+        find_stretches(&s, m->rate_hz, (idle_a + active_a) / 2, list);
+    for (size_t i = 0; list && i < in->mark_count && i < FIGURES_WINDOWS_MAX; i++) {
         const struct run_mark *mark = &in->marks[i];
+        double device_s = (double)mark->device_us / 1e6;
         struct measured_window w = {.start_s = mark->start_s - origin_s,
                                     .end_s = mark->end_s - origin_s,
-                                    .inferences = mark->inferences};
-        if (w.start_s < 0 || w.end_s > length_s || w.end_s <= w.start_s)
-            continue;
-        w.latency_s = (double)mark->device_us / 1e6 / (double)mark->inferences;
-        refine(&s, m->rate_hz, idle_a, &w);
-        m->windows[m->window_count++] = w;
+                                    .inferences = mark->inferences,
+                                    .latency_s = device_s / (double)mark->inferences};
+        refine(list, device_s, &w);
+        if (w.start_s >= 0 && w.end_s <= length_s && w.end_s > w.start_s)
+            m->windows[m->window_count++] = w;
     }
+    free(list);
 }
 
 /* ---- energies ---- */
@@ -96,7 +146,7 @@ static void measure_idle(const struct samples *s, struct figures *m)
 {
     const struct measured_window *first = &m->windows[0], *last = &m->windows[m->window_count - 1];
     uint64_t settled = index_at(s, m->rate_hz, settle_s), end = s->count;
-    double before_a = mean_a(s, settled, index_at(s, m->rate_hz, first->start_s - search_s));
+    double before_a = mean_a(s, settled, index_at(s, m->rate_hz, first->start_s - guard_s));
     double after_a = mean_a(s, index_at(s, m->rate_hz, last->end_s + settle_s), end);
     m->baseline_a = (before_a + after_a) / 2;
     m->baseline_drift_rel = m->baseline_a > 0 ? fabs(after_a - before_a) / m->baseline_a : 1;

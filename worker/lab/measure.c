@@ -85,7 +85,8 @@ static void on_timer(uv_timer_t *timer);
 
 static void wait_ms(struct measure *m, double timeout_ms)
 {
-    uv_timer_start(m->timer, on_timer, (uint64_t)fmax(timeout_ms, 1), 0);
+    if (m->stage != OVER)
+        uv_timer_start(m->timer, on_timer, (uint64_t)fmax(timeout_ms, 1), 0);
 }
 
 static void disconnect(struct measure *m)
@@ -341,6 +342,8 @@ static void begin_recording(struct measure *m)
 
 static void enter(struct measure *m, enum stage stage)
 {
+    if (m->stage == OVER) /* cancelled by the one who was just told something */
+        return;
     m->stage = stage;
     wait_ms(m, METER_TIMEOUT_MS);
     switch (stage) {
