@@ -128,11 +128,22 @@ def wait_for_pool(stack):
         time.sleep(0.1)
 
 
+def read_lines(path):
+    return path.read_text().split() if path.exists() else []
+
+
 def runs_by_state(stack):
     states = {}
     for run in stack.call("POST", "/flow_runs/filter", {"limit": 200}):
         states.setdefault(run["state_type"], []).append(run["id"])
     return states
+
+
+def wait_for_work(folder, begun, timeout_s=20):
+    """Until a run has started since `begun` were counted: a kill should hit something."""
+    end = time.monotonic() + timeout_s
+    while len(read_lines(folder / "starts")) <= begun and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def make_trouble(stack, rng, kills, count, timeout_s):
@@ -143,7 +154,8 @@ def make_trouble(stack, rng, kills, count, timeout_s):
     rng.shuffle(plan)
     while time.monotonic() < end:
         if plan:
-            time.sleep(rng.uniform(0.3, 2.5))
+            wait_for_work(stack.folder, len(read_lines(stack.folder / "starts")))
+            time.sleep(rng.uniform(0, 1.5))
             action = plan.pop()
             try:
                 action()
@@ -156,10 +168,6 @@ def make_trouble(stack, rng, kills, count, timeout_s):
             return states
         time.sleep(0.3)
     return runs_by_state(stack)
-
-
-def read_lines(path):
-    return path.read_text().split() if path.exists() else []
 
 
 def check(stack, folder, ids):
