@@ -120,6 +120,12 @@ def deploy(stack, folder):
         "job_variables": {"native_flow": "sha256:" + digest, "lost_attempts": 50}})
 
 
+def create_run(stack, deployment, folder, number):
+    return stack.call("POST", "/flow_runs/", {
+        "flow_id": deployment["flow_id"], "deployment_id": deployment["id"], "work_pool_name": "chaos",
+        "parameters": {"folder": str(folder)}, "state": {"type": "SCHEDULED"}, "idempotency_key": "chaos-%d" % number})["id"]
+
+
 def wait_for_pool(stack):
     end = time.monotonic() + 30
     while "chaos" not in [p["name"] for p in stack.call("POST", "/work_pools/filter", {})]:
@@ -213,7 +219,7 @@ def main():
         stack.start_agent()
         wait_for_pool(stack)
         deployment = deploy(stack, folder)
-        ids = [stack.call("POST", "/deployments/%s/create_flow_run" % deployment["id"], {"idempotency_key": "chaos-%d" % i})["id"]
+        ids = [create_run(stack, deployment, folder, i)
                for i in range(options.runs)]
         begin = time.monotonic()
         states = make_trouble(stack, random.Random(seed), options.kills, options.runs, options.timeout)
