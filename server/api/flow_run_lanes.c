@@ -100,6 +100,8 @@ static enum err_code insert(struct work *w, struct flow_run_new **runs, size_t c
         rc = db_commit(w);
     if (rc)
         db_rollback(w);
+    else
+        flow_runs_announce(w, runs, count);
     return rc;
 }
 

@@ -4,8 +4,10 @@
 
 #include "server/db/columns.h"
 #include "server/db/params.h"
+#include "server/http/parking.h"
 #include "server/model/job_template.h"
 #include "server/model/names.h"
+#include "server/server.h"
 #include "server/store/transitions_write.h"
 #include "shared/base/buf.h"
 
@@ -213,7 +215,19 @@ enum err_code flow_run_create(struct work *w, struct flow_run_new *run)
         rc = db_commit(w);
     if (rc)
         db_rollback(w);
+    else
+        flow_runs_announce(w, &run, 1);
     return rc;
+}
+
+void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t count)
+{
+    bool scheduled = false;
+
+    for (size_t i = 0; i < count; i++)
+        scheduled |= items[i]->created && items[i]->in->state && items[i]->in->state->type == STATE_SCHEDULED;
+    if (scheduled)
+        parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
 }
 
 /* --- reading --------------------------------------------------------------------------------------- */

@@ -24,6 +24,9 @@ MUST_CHECK enum err_code flow_run_find_queue(struct work *w, struct flow_run_new
  * the nil id has an unknown flow or parent task run: CONFLICT for its caller. */
 MUST_CHECK enum err_code flow_runs_insert(struct work *w, struct flow_run_new **items, size_t count);
 
+/* After the commit: wakes whoever waits for runs. */
+void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t count);
+
 /* One, in a transaction of its own. */
 MUST_CHECK enum err_code flow_run_create(struct work *w, struct flow_run_new *run);
 
