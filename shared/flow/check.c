@@ -11,18 +11,20 @@ struct place {
     struct flow *flow;
     struct flow_task *task; /* NULL: `result`, `devices`, `dry_run` */
     bool early;             /* before the run: no tasks, no devices */
+    const struct node *at;  /* the placeholder itself */
+    const struct part *part;
 };
 
-static void said(struct place *p, const struct node *at, const struct part *part, const char *text)
+static void said(struct place *p, const char *text)
 {
     char found[200];
-    snprintf(found, sizeof(found), "%.*s", (int)part->len, part->text);
-    problem_in(p->b->problems, at, found, "%s", text);
+    snprintf(found, sizeof(found), "%.*s", (int)p->part->len, p->part->text);
+    problem_in(p->b->problems, p->at, found, "%s", text);
 }
 
 /* "... there is no X `name`, did you mean `near`?" */
-static void unknown(struct place *p, const struct node *at, const struct part *part,
-                    const char *kind, const char *name, const char *const *names, size_t count)
+static void unknown(struct place *p, const char *kind, const char *name, const char *const *names,
+                    size_t count)
 {
     char text[500], list[300] = "";
     const char *near = nearest_name(name, names, count);
@@ -33,7 +35,7 @@ static void unknown(struct place *p, const struct node *at, const struct part *p
     else
         snprintf(text, sizeof(text), "there is no %s `%s`%s%s%s", kind, name,
                  count ? ", expected one of " : "", list, count > 12 ? ", ..." : "");
-    said(p, at, part, text);
+    said(p, text);
 }
 
 static const char **map_names(struct builder *b, const struct node *map, size_t *out_count)
@@ -88,33 +90,29 @@ static void add_need(struct builder *b, struct flow_task *t, size_t index)
 
 /* ---- references, one function per first word ---- */
 
-typedef void root_fn(struct place *p, const struct node *at, const struct part *part,
-                     const struct path *path);
+typedef void root_fn(struct place *p, const struct path *path);
 
 static const char *name_at(const struct path *path, size_t i)
 {
     return i < path->count ? path->segments[i].name : NULL;
 }
 
-static void check_named(struct place *p, const struct node *at, const struct part *part,
-                        const struct path *path, const char *kind, const char *const *names,
-                        size_t count)
+static void check_named(struct place *p, const struct path *path, const char *kind,
+                        const char *const *names, size_t count)
 {
     const char *name = name_at(path, 1);
     if (!name)
-        said(p, at, part, "the placeholder names nothing, expected a name after the first dot");
+        said(p, "the placeholder names nothing, expected a name after the first dot");
     else if (!among(name, names, count))
-        unknown(p, at, part, kind, name, names, count);
+        unknown(p, kind, name, names, count);
 }
 
-static void check_parameter(struct place *p, const struct node *at, const struct part *part,
-                            const struct path *path)
+static void check_parameter(struct place *p, const struct path *path)
 {
-    check_named(p, at, part, path, "parameter", p->b->parameter_names, p->b->parameter_count);
+    check_named(p, path, "parameter", p->b->parameter_names, p->b->parameter_count);
 }
 
-static void check_output(struct place *p, const struct node *at, const struct part *part,
-                         const struct flow_task *of, const char *name)
+static void check_output(struct place *p, const struct flow_task *of, const char *name)
 {
     static const char *const plain[] = {"result"};
     const char *const *names = plain;
@@ -132,74 +130,69 @@ static void check_output(struct place *p, const struct node *at, const struct pa
     }
     snprintf(kind, sizeof(kind), "output of task `%s` called", of->name);
     if (!among(name, names, count))
-        unknown(p, at, part, kind, name, names, count);
+        unknown(p, kind, name, names, count);
 }
 
-static void check_task_ref(struct place *p, const struct node *at, const struct part *part,
-                           const struct path *path)
+static void check_task_ref(struct place *p, const struct path *path)
 {
     const char *name = name_at(path, 1), *member = name_at(path, 2);
     size_t count = p->flow->task_count, i = 0;
     const char *const *names = p->b->task_names;
     if (p->early) {
-        said(p, at, part, "tasks have not run yet here, expected parameters");
+        said(p, "tasks have not run yet here, expected parameters");
         return;
     }
     while (name && i < count && strcmp(names[i], name) != 0)
         i++;
     if (!name || i == count) {
-        check_named(p, at, part, path, "task", names, count);
+        check_named(p, path, "task", names, count);
         return;
     }
     if (!member || (strcmp(member, "outputs") != 0 && strcmp(member, "state") != 0))
-        said(p, at, part, "expected tasks.NAME.outputs.OUTPUT or tasks.NAME.state");
+        said(p, "expected tasks.NAME.outputs.OUTPUT or tasks.NAME.state");
     else if (!strcmp(member, "outputs"))
-        check_output(p, at, part, &p->flow->tasks[i], name_at(path, 3));
+        check_output(p, &p->flow->tasks[i], name_at(path, 3));
     if (p->task == &p->flow->tasks[i])
-        said(p, at, part, "a task cannot refer to itself");
+        said(p, "a task cannot refer to itself");
     else if (p->task)
         add_need(p->b, p->task, i);
 }
 
-static void check_matrix(struct place *p, const struct node *at, const struct part *part,
-                         const struct path *path)
+static void check_matrix(struct place *p, const struct path *path)
 {
     size_t count = p->task ? p->task->axis_count : 0;
     const char **names = arena_array(p->b->arena, const char *, count + 1);
     for (size_t i = 0; i < count; i++)
         names[i] = p->task->axes[i].name;
     if (!count)
-        said(p, at, part, "`matrix` has no meaning here, expected it in a task with a `matrix`");
+        said(p, "`matrix` has no meaning here, expected it in a task with a `matrix`");
     else
-        check_named(p, at, part, path, "matrix axis", names, count);
+        check_named(p, path, "matrix axis", names, count);
 }
 
-static void check_run(struct place *p, const struct node *at, const struct part *part,
-                      const struct path *path)
+static void check_run(struct place *p, const struct path *path)
 {
     static const char *const names[] = {"id", "name", "flow", "work_dir", "dry_run"};
-    check_named(p, at, part, path, "member of the run", names, COUNT(names));
+    check_named(p, path, "member of the run", names, COUNT(names));
 }
 
-static void check_device(struct place *p, const struct node *at, const struct part *part,
-                         const struct path *path)
+static void check_device(struct place *p, const struct path *path)
 {
     size_t count;
     const char **names = map_names(p->b, p->flow->devices, &count);
     if (p->early)
-        said(p, at, part, "devices are not chosen yet here, expected parameters");
+        said(p, "devices are not chosen yet here, expected parameters");
     else
-        check_named(p, at, part, path, "device", names, count);
+        check_named(p, path, "device", names, count);
 }
 
-static void check_prefect(struct place *p, const struct node *at, const struct part *part,
-                          const struct path *path)
+static void check_prefect(struct place *p, const struct path *path)
 {
     const char *kind = name_at(path, 1);
     bool block = kind && !strcmp(kind, "blocks") && name_at(path, 2) && name_at(path, 3);
     bool variable = kind && !strcmp(kind, "variables") && name_at(path, 2);
     if (!block && !variable)
-        said(p, at, part, "expected prefect.blocks.TYPE.NAME or prefect.variables.NAME");
+        said(p, "expected prefect.blocks.TYPE.NAME or prefect.variables.NAME");
 }
 
 static const struct {
@@ -216,13 +209,15 @@ static void visit(void *ctx, const struct node *at, const struct part *part)
     struct place *p = ctx;
     struct path path;
     const char *names[COUNT(roots)], *root;
+    p->at = at;
+    p->part = part;
     if (part->kind == PART_MALFORMED || !path_parse(p->b->arena, part->text, part->len, &path)) {
         char text[300];
         snprintf(text, sizeof(text),
                  "`%.*s` is not a placeholder, expected a dotted name as in {{ parameters.x }}; "
                  "`\\{{` stands for two braces",
                  (int)(part->len < 80 ? part->len : 80), part->text);
-        said(p, at, part, text);
+        said(p, text);
         return;
     }
     root = path.segments[0].name;
@@ -231,11 +226,11 @@ static void visit(void *ctx, const struct node *at, const struct part *part)
     for (size_t i = 0; i < COUNT(roots); i++) {
         names[i] = roots[i].name;
         if (!strcmp(roots[i].name, root)) {
-            roots[i].check(p, at, part, &path);
+            roots[i].check(p, &path);
             return;
         }
     }
-    unknown(p, at, part, "placeholder", root, names, COUNT(roots));
+    unknown(p, "placeholder", root, names, COUNT(roots));
 }
 
 /* ---- `with` of a step ---- */
@@ -459,7 +454,7 @@ static void check_order(struct builder *b, struct flow *flow)
 
 static void check_task(struct builder *b, struct flow *flow, struct flow_task *t)
 {
-    struct place place = {b, flow, t, false};
+    struct place place = {.b = b, .flow = flow, .task = t};
     struct part_visitor visitor = {visit, &place};
     find_step(b, t);
     if (t->step)
@@ -480,7 +475,7 @@ static void check_task(struct builder *b, struct flow *flow, struct flow_task *t
 
 void check_flow(struct builder *b, struct flow *flow)
 {
-    struct place place = {b, flow, NULL, false};
+    struct place place = {.b = b, .flow = flow};
     struct part_visitor visitor = {visit, &place};
     name_tasks(b, flow);
     b->parameter_names = parameter_names(b, flow, &b->parameter_count);

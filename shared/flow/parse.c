@@ -30,9 +30,9 @@ bool check_node_type(struct builder *b, const struct node *value, unsigned types
     for (unsigned t = NODE_NULL; t <= NODE_MAP; t++) {
         if (!(types & 1u << t) || (t == NODE_INTEGER && types & 1u << NODE_NUMBER))
             continue;
-        if (expected[0])
-            strcat(expected, " or ");
-        strcat(expected, node_type_name(t));
+        size_t len = strlen(expected);
+        snprintf(expected + len, sizeof(expected) - len, "%s%s", len ? " or " : "",
+                 node_type_name(t));
     }
     bool number = value->type == NODE_NUMBER || value->type == NODE_INTEGER;
     problem_at(b->problems, value, "`%s` is %s, expected %s%s", name, node_type_name(value->type),

@@ -410,9 +410,9 @@ START_TEST(events_have_the_form_of_the_wire)
         "2023-11-14T22:13:50Z");
     ck_assert_int_eq(json_integer_value(member(done, "payload.task_run.run_count")), 2);
     ck_assert_str_eq(json_string_value(member(done, "payload.task_run.start_time")),
-                     "2023-11-14T22:13:20Z");
+                     "2023-11-14T22:13:20.000001Z");
     ck_assert_str_eq(json_string_value(member(done, "payload.task_run.end_time")),
-                     "2023-11-14T22:13:50Z");
+                     "2023-11-14T22:13:50.000001Z");
     ck_assert_str_eq(json_string_value(member(done, "payload.task_run.task_key")), "f.a");
     ck_assert_str_eq(json_string_value(member(done, "payload.task_run.dynamic_key")), "0");
     ck_assert_int_eq(json_integer_value(member(done, "payload.task_run.empirical_policy.retries")),

@@ -174,7 +174,7 @@ static void take_bytes(struct outlet *o, const char *bytes, size_t len)
         if (bytes[i] == '\n')
             give_line(o);
         else if (o->len < LINE_BYTES)
-            o->line[o->len++] = bytes[i] ? bytes[i] : ' ';
+            o->line[o->len++] = (char)(bytes[i] ? bytes[i] : ' ');
         else
             o->overlong = true;
     }
@@ -302,17 +302,15 @@ static enum err_code refuse(struct step_call *call, const struct step_exec *what
     return err_set(&call->err, IO, "cannot start %s: %s", what->argv[0], uv_strerror(rc));
 }
 
-enum err_code step_exec(struct step_call *call, const struct step_exec *what)
+static struct exec *new_exec(struct step_call *call, const struct step_exec *what)
 {
-    if (call->cancelled)
-        return err_set(&call->err, CANCELLED, "cancelled before %s was started", what->argv[0]);
     struct exec *x = calloc(1, sizeof(*x));
+    const char *slash = strrchr(what->argv[0], '/');
     if (!x)
-        return err_set(&call->err, INTERNAL, "cannot start %s: out of memory", what->argv[0]);
+        abort();
     x->line = what->line;
     x->exited = what->exited;
     x->job.stop = stop;
-    const char *slash = strrchr(what->argv[0], '/');
     strncpy(x->program, slash ? slash + 1 : what->argv[0], sizeof(x->program) - 1);
     uv_timer_init(call->loop, &x->timer);
     x->process.data = x->timer.data = x;
@@ -321,6 +319,14 @@ enum err_code step_exec(struct step_call *call, const struct step_exec *what)
         x->outlets[i].exec = x;
         x->outlets[i].pipe.data = &x->outlets[i];
     }
+    return x;
+}
+
+enum err_code step_exec(struct step_call *call, const struct step_exec *what)
+{
+    if (call->cancelled)
+        return err_set(&call->err, CANCELLED, "cancelled before %s was started", what->argv[0]);
+    struct exec *x = new_exec(call, what);
     call_add_job(call, &x->job);
     int rc = spawn(call, x, what);
     if (rc) {

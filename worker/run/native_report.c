@@ -205,31 +205,31 @@ json_t *report_inputs(const struct task *task)
     return inputs;
 }
 
-static json_t *make_state(const struct native *n, const struct task_run *tr, const char *type,
-                          const char *name, const char *message)
+static json_t *make_state(const struct native *n, const struct task_run *tr,
+                          const struct reported *state)
 {
     json_t *details = json_pack("{s:o,s:o}", "flow_run_id", json_uuid(n->step_run.flow_run_id),
                                 "task_run_id", json_uuid(tr->id));
-    if (!strcmp(type, "SCHEDULED"))
+    if (!strcmp(state->type, "SCHEDULED"))
         json_object_set_new(details, "scheduled_time", json_time(tr->deadline_us));
     if (tr->cache_key)
         json_object_set_new(details, "cache_key", json_text(tr->cache_key));
-    return json_pack("{s:s,s:s,s:o,s:o}", "type", type, "name", name, "message", json_text(message),
-                     "state_details", details);
+    return json_pack("{s:s,s:s,s:o,s:o}", "type", state->type, "name", state->name, "message",
+                     json_text(state->message), "state_details", details);
 }
 
-static json_t *make_resource(const struct native *n, const struct task_run *tr, const char *type,
-                             const char *name, const char *message)
+static json_t *make_resource(const struct task_run *tr, const struct reported *state)
 {
     char id[UUID_TEXT_BYTES + 32], uuid[UUID_TEXT_BYTES], count[16];
     uuid_format(tr->id, uuid);
     snprintf(id, sizeof(id), "prefect.task-run.%s", uuid);
     snprintf(count, sizeof(count), "%d", tr->attempt);
-    return json_pack(
-        "{s:s,s:s,s:s,s:o,s:s,s:o,s:s,s:s}", "prefect.resource.id", id, "prefect.resource.name",
-        tr->name, "prefect.run-count", count, "prefect.state-message",
-        json_text(message ? message : ""), "prefect.state-name", name, "prefect.state-timestamp",
-        json_time(native_now_us(n)), "prefect.state-type", type, "prefect.orchestration", "client");
+    return json_pack("{s:s,s:s,s:s,s:o,s:s,s:o,s:s,s:s}", "prefect.resource.id", id,
+                     "prefect.resource.name", tr->name, "prefect.run-count", count,
+                     "prefect.state-message", json_text(state->message ? state->message : ""),
+                     "prefect.state-name", state->name, "prefect.state-timestamp",
+                     json_time(tr->state_us), "prefect.state-type", state->type,
+                     "prefect.orchestration", "client");
 }
 
 static json_t *make_related(const struct native *n)
@@ -281,9 +281,12 @@ static bool is_terminal(const char *type)
            !strcmp(type, "CRASHED");
 }
 
-/* The times of the run as the server's transforms would set them (wire facts 2.6). */
+/* The times of the run as the server's transforms would set them (wire facts 2.6).  The states of a
+ * run are told apart by their times, so two of them never have the same. */
 static void move_times(struct task_run *tr, const char *type, int64_t now)
 {
+    if (now <= tr->state_us)
+        now = tr->state_us + 1;
     if (tr->last.type && !strcmp(tr->last.type, "RUNNING"))
         tr->running_us += now - tr->state_us;
     if (!strcmp(type, "RUNNING") && tr->start_us == TIME_NONE)
@@ -296,22 +299,23 @@ static void move_times(struct task_run *tr, const char *type, int64_t now)
     tr->state_us = now;
 }
 
-static json_t *make_event(struct native *n, struct task_run *tr, struct uuid id, json_t *initial,
-                          const char *type, const char *name, const char *message)
+static json_t *make_event(struct native *n, struct task_run *tr, json_t *initial,
+                          const struct reported *state)
 {
     char event_name[80];
-    snprintf(event_name, sizeof(event_name), "prefect.task-run.%s", name);
-    json_t *validated = make_state(n, tr, type, name, message);
-    if (is_terminal(type))
+    snprintf(event_name, sizeof(event_name), "prefect.task-run.%s", state->name);
+    json_t *validated = make_state(n, tr, state);
+    if (is_terminal(state->type))
         json_object_set_new(validated, "data", json_pack("{s:s}", "type", "unpersisted"));
-    json_t *intended = json_pack(
-        "{s:O,s:s}", "from", initial ? json_object_get(initial, "type") : json_null(), "to", type);
-    json_t *event = json_pack("{s:s,s:o,s:o,s:o,s:o,s:{s:o,s:o,s:o,s:o}}", "event", event_name,
-                              "id", json_uuid(id), "occurred", json_time(native_now_us(n)),
-                              "resource", make_resource(n, tr, type, name, message), "related",
-                              make_related(n), "payload", "intended", intended, "initial_state",
-                              initial ? json_incref(initial) : json_null(), "validated_state",
-                              validated, "task_run", make_task_run(n, tr));
+    json_t *intended =
+        json_pack("{s:O,s:s}", "from", initial ? json_object_get(initial, "type") : json_null(),
+                  "to", state->type);
+    json_t *event =
+        json_pack("{s:s,s:o,s:o,s:o,s:o,s:{s:o,s:o,s:o,s:o}}", "event", event_name, "id",
+                  json_uuid(state->id), "occurred", json_time(tr->state_us), "resource",
+                  make_resource(tr, state), "related", make_related(n), "payload", "intended",
+                  intended, "initial_state", initial ? json_incref(initial) : json_null(),
+                  "validated_state", validated, "task_run", make_task_run(n, tr));
     if (tr->last.type)
         json_object_set_new(event, "follows", json_uuid(tr->last.id));
     return event;
@@ -320,16 +324,12 @@ static json_t *make_event(struct native *n, struct task_run *tr, struct uuid id,
 void report_task(struct task_run *tr, const char *type, const char *name, const char *message)
 {
     struct native *n = tr->task->scope->run;
-    struct uuid id = uuid_v7();
-    json_t *initial =
-        tr->last.type ? make_state(n, tr, tr->last.type, tr->last.name, tr->last.message) : NULL;
+    struct reported state = {uuid_v7(), type, name, message ? strdup(message) : NULL};
+    json_t *initial = tr->last.type ? make_state(n, tr, &tr->last) : NULL;
     move_times(tr, type, native_now_us(n));
-    json_t *event = make_event(n, tr, id, initial, type, name, message);
+    json_t *event = make_event(n, tr, initial, &state);
     json_decref(initial);
     free(tr->last.message);
-    tr->last.message = message ? strdup(message) : NULL;
-    tr->last.id = id;
-    tr->last.type = type;
-    tr->last.name = name;
+    tr->last = state;
     emit(n, n->o.hooks->event, event);
 }

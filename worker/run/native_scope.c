@@ -49,6 +49,33 @@ static void normal_tasks_over(struct scope *s)
             wait_less(&s->tasks[i]);
 }
 
+static void name_scope(struct scope *s)
+{
+    const struct task_run *owner = s->owner;
+    s->path = s->key = "";
+    if (owner) {
+        s->path =
+            arena_printf(&s->arena, "%s%s/", owner->task->scope->path, owner->task->def->name);
+        s->key = arena_printf(&s->arena, "%s.%d.", owner->dynamic_key, owner->attempt);
+    } else if (s->run->o.run_count > 1) {
+        s->key = arena_printf(&s->arena, "%d.", s->run->o.run_count);
+    }
+}
+
+static void add_tasks(struct scope *s)
+{
+    s->open = s->flow->task_count;
+    s->tasks = arena_array(&s->arena, struct task, s->open);
+    for (size_t i = 0; i < s->open; i++) {
+        struct task *t = &s->tasks[i];
+        t->scope = s;
+        t->def = &s->flow->tasks[i];
+        t->step = t->def->uses ? s->run->o.find_step(t->def->uses) : NULL;
+        t->queue_tail = &t->queue;
+        s->open_normal += !t->def->always;
+    }
+}
+
 struct scope *scope_open(struct native *n, const struct flow *flow, json_t *parameters,
                          struct task_run *owner)
 {
@@ -59,24 +86,8 @@ struct scope *scope_open(struct native *n, const struct flow *flow, json_t *para
     s->flow = flow;
     s->parameters = parameters;
     s->owner = owner;
-    s->path = s->key = "";
-    if (owner) {
-        s->path =
-            arena_printf(&s->arena, "%s%s/", owner->task->scope->path, owner->task->def->name);
-        s->key = arena_printf(&s->arena, "%s.%d.", owner->dynamic_key, owner->attempt);
-    } else if (n->o.run_count > 1) {
-        s->key = arena_printf(&s->arena, "%d.", n->o.run_count);
-    }
-    s->open = flow->task_count;
-    s->tasks = arena_array(&s->arena, struct task, flow->task_count);
-    for (size_t i = 0; i < flow->task_count; i++) {
-        struct task *t = &s->tasks[i];
-        t->scope = s;
-        t->def = &flow->tasks[i];
-        t->step = t->def->uses ? n->o.find_step(t->def->uses) : NULL;
-        t->queue_tail = &t->queue;
-        s->open_normal += !t->def->always;
-    }
+    name_scope(s);
+    add_tasks(s);
     link_needs(s);
     for (size_t i = 0; i < flow->task_count; i++)
         if (!s->tasks[i].waits) {

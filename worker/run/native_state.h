@@ -30,6 +30,13 @@ enum task_run_event {
 
 enum outcome { OUT_NONE, OUT_COMPLETED, OUT_SKIPPED, OUT_FAILED, OUT_CANCELLED, OUT_NOT_READY };
 
+/* A state as it was told. */
+struct reported {
+    struct uuid id;
+    const char *type, *name; /* NULL: nothing yet */
+    char *message;
+};
+
 struct task_run {
     struct task *task;
     size_t index; /* in the matrix */
@@ -52,12 +59,7 @@ struct task_run {
     int64_t deadline_us; /* TIME_NONE: none; else it is in the run's list */
     struct task_run *deadline_prev, *deadline_next;
 
-    /* As last reported. */
-    struct {
-        struct uuid id;
-        const char *type, *name; /* NULL: nothing yet */
-        char *message;
-    } last;
+    struct reported last;
     int64_t start_us, end_us, state_us, running_us;
 };
 
@@ -185,7 +187,12 @@ void scope_task_run_over(struct task_run *tr);
 int64_t native_now_us(const struct native *n);
 void native_wake(struct native *n); /* look at everything in the next loop round */
 void native_scope_over(struct scope *scope);
-void native_queue(struct task_run *tr); /* may start when there is room */
-void native_unqueue(struct task_run *tr);
+
+/* ---- native_queue.c ---- */
+
+void native_queue(struct task_run *tr);   /* starts when there is room */
+void native_unqueue(struct task_run *tr); /* harmless when it is not queued */
+bool native_start_next(struct native *n); /* false: nothing can start now */
 void native_settle_later(struct task *task);
 void native_deadline(struct task_run *tr, int64_t at_us); /* TIME_NONE: none */
+struct task_run *native_nearest(const struct native *n);  /* deadline; NULL: there is none */
