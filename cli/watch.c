@@ -125,7 +125,7 @@ static enum err_code fetch(struct watch *w, struct rest *rest)
     json_array_foreach(w->ids, i, id)
     {
         json_t *run = json_object_get(w->runs, json_string_value(id));
-        if (!is_final(text_at(run, "state_type")))
+        if (strcmp(text_at(run, "state_type"), "COMPLETED") != 0)
             json_array_append(open, id);
         bool last = i == n - 1;
         if (json_array_size(open) == CHUNK || (last && json_array_size(open))) {
@@ -261,12 +261,16 @@ static enum err_code poll_once(struct watch *w)
 static enum err_code poll_until_done(struct watch *w, int64_t timeout_s, const sigset_t *signals)
 {
     int total = (int)json_array_size(w->ids);
-    int64_t pause_ms = total > MANY ? SLOW_POLL_MS : POLL_MS;
+    int64_t pause_ms;
 
-    for (;;) {
+    for (bool sure = false;;) {
         enum err_code code = poll_once(w);
-        if (code || w->now.completed + w->now.failed >= total)
+        bool done = !w->silent_since_us && w->now.completed + w->now.failed >= total;
+        if (code || (done && (sure || !w->now.failed)))
             return code;
+        /* A run whose agent was lost is CRASHED for a moment before it is scheduled again. */
+        sure = done;
+        pause_ms = sure || total > MANY ? SLOW_POLL_MS : POLL_MS;
         int64_t took_s = (clock_monotonic_us() - w->started_us) / 1000000;
         w->now.time_up = timeout_s && took_s >= timeout_s;
         if (w->now.time_up)
