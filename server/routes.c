@@ -6,6 +6,7 @@
 #include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/flow_run_lanes.h"
+#include "server/api/flow_run_graph.h"
 #include "server/api/flow_run_inputs.h"
 #include "server/api/flow_run_logs.h"
 #include "server/api/flow_runs.h"
@@ -80,6 +81,8 @@ const struct route routes[] = {
     {POST,   "/flow_runs/{id:uuid}/input/filter", flow_runs_input_filter, .body = &flow_run_input_filter_resource, .flags = REPLY_LIST, .reply = &flow_run_input_resource, .doc = "Inputs of a run by the beginning of their key."},
     {GET,    "/flow_runs/{id:uuid}/input/{key}", flow_runs_input_get, .doc = "The value of an input."},
     {DELETE, "/flow_runs/{id:uuid}/input/{key}", flow_runs_input_delete, .doc = "Delete an input."},
+    {GET,    "/flow_runs/{id:uuid}/graph",   flow_runs_graph,     .reply = &dependency_resource, .flags = REPLY_LIST, .doc = "Its task runs and what they wait for."},
+    {GET,    "/flow_runs/{id:uuid}/graph-v2", flow_runs_graph_v2, .doc = "Its task runs, subflows, artifacts and states, as a graph."},
     {GET,    "/flow_runs/{id:uuid}/logs/download", flow_runs_logs_download, .doc = "All log lines of a run, as CSV."},
     {POST,   "/flow_runs/{id:uuid}/set_state", .submit = flow_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
     {GET,    "/flow_run_states/",            flow_run_states_list, .reply = &state_read_resource, .flags = REPLY_LIST, .doc = "The states a run went through."},
