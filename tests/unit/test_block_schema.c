@@ -1,0 +1,140 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/model/block_schema.h"
+#include "server/model/block_system.h"
+
+static struct arena arena;
+
+static void setup(void)
+{
+    arena = (struct arena){0};
+}
+
+static void teardown(void)
+{
+    arena_reset(&arena);
+}
+
+static struct val parse(const char *text)
+{
+    struct doc *d = arena_new(&arena, struct doc);
+    struct doc_error error;
+
+    ck_assert_msg(doc_parse(&arena, text, strlen(text), d, &error), "%s: %s", text, error.reason);
+    return doc_root(d);
+}
+
+/* What `Block._calculate_schema_checksum` of Prefect 3.9.1 says. */
+static const struct {
+    const char *fields, *checksum;
+} checksums[] = {
+    {"{\"title\":\"MyBlock\",\"type\":\"object\",\"properties\":{\"pw\":{\"title\":\"Pw\",\"type\":"
+     "\"string\",\"writeOnly\":true,"
+     "\"format\":\"password\"},\"n\":{\"type\":\"integer\"},\"nest\":{\"type\":\"object\"}},"
+     "\"required\":[\"pw\"],"
+     "\"secret_fields\":[\"pw\",\"nest.k.*\"],\"block_type_slug\":\"my-block\",\"block_schema_"
+     "references\":{}}",
+     "sha256:771d9f44bb1fe3ae46bb79f7bf73e11d0cf628b88c9e5b9660e594a03ca7362b"},
+    /* a definition that nothing refers to does not count */
+    {"{\"title\":\"Inner\",\"type\":\"object\",\"properties\":{\"k\":{\"type\":\"string\"},\"c\":{"
+     "\"$ref\":\"#/definitions/Color\"}},"
+     "\"secret_fields\":[\"k\"],\"block_type_slug\":\"inner\",\"block_schema_references\":{},"
+     "\"definitions\":{\"Color\":"
+     "{\"title\":\"Color\",\"enum\":[\"r\",\"g\"]},\"Unused\":{\"title\":\"Unused\"}}}",
+     "sha256:1071a8b367b1dc7fadeca2d61e8cfaca5a1035a58312ab05de17c56af21fcde9"},
+    /* lists keep `secret_fields`; text outside of ASCII, floats and large numbers print as in
+       Python */
+    {"{\"x\":[{\"secret_fields\":1}],\"y\":{\"secret_fields\":2,\"z\":1.0},\"\xc3\xa9\":"
+     "\"\xc3\xbc\x7f\xf0\x9f\x98\x80\\n\\\"\","
+     "\"n\":12345678901234567890,\"f\":1e22,\"definitions\":{\"A\":{\"a\":1}},\"q\":{\"$ref\":\"#/"
+     "definitions/A\"},\"e\":{}}",
+     "sha256:4ca0a5aab4c0f568836b2cca56bbe1d7424dd073818b12f596bd1b9a99644526"},
+};
+
+START_TEST(checksums_are_those_of_the_sdk)
+{
+    ck_assert_str_eq(block_schema_checksum(&arena, parse(checksums[_i].fields)),
+                     checksums[_i].checksum);
+}
+END_TEST
+
+static const char *const system_checksums[] = {
+    "sha256:c078ed9c1e813e224c0b353d7ad4564a11d51d3198d9ac0686478165a1911c78",
+    "sha256:58bb03f0d84592252ad568ed9a8c899792ae5d0ad2dd4a2428e99674f9050cf1",
+    "sha256:0fc8b7f936f38f465715ef2df4a817ac9fe38b80bb01d5c6c9649a6da6ae6971",
+};
+
+START_TEST(the_sdk_finds_the_blocks_of_the_system)
+{
+    ck_assert_uint_eq(block_system_count, COUNT(system_checksums));
+    ck_assert_str_eq(block_schema_checksum(&arena, parse(block_systems[_i].fields)),
+                     system_checksums[_i]);
+}
+END_TEST
+
+static const char outer[] = "{\"title\":\"Outer\",\"properties\":{\"in\":{\"$ref\":\"#/definitions/"
+                            "Inner\"},\"u\":{\"anyOf\":[{\"$ref\":\"#/definitions/Inner\"},"
+                            "{\"$ref\":\"#/definitions/Mine\"}]},\"m\":{\"$ref\":\"#/definitions/"
+                            "Mode\"}},\"block_schema_references\":{\"in\":"
+                            "{\"block_type_slug\":\"inner\",\"block_schema_checksum\":\"c1\"},"
+                            "\"u\":[{\"block_type_slug\":\"inner\",\"block_schema_checksum\":"
+                            "\"c1\"},{\"block_type_slug\":\"mine\",\"block_schema_checksum\":"
+                            "\"c2\"}]},\"definitions\":{\"Inner\":{\"title\":\"Inner\","
+                            "\"block_type_slug\":\"inner\"},\"Mine\":{\"title\":\"Mine\",\"block_"
+                            "type_slug\":\"mine\"},\"Mode\":{\"title\":\"Mode\"}}}";
+
+START_TEST(nested_schemas_are_stored_on_their_own)
+{
+    struct val fields = parse(outer);
+    struct raw stored = block_schema_stored(&arena, fields);
+    ck_assert_str_eq(
+        stored.text,
+        "{\"title\":\"Outer\",\"properties\":{\"in\":{\"$ref\":\"#/definitions/"
+        "Inner\"},\"u\":{\"anyOf\":"
+        "[{\"$ref\":\"#/definitions/Inner\"},{\"$ref\":\"#/definitions/Mine\"}]},\"m\":{\"$ref\":"
+        "\"#/definitions/Mode\"}},\"definitions\":{\"Mode\":{\"title\":\"Mode\"}}}");
+    struct block_schema_reference refs[BLOCK_REFERENCES_MAX];
+    ck_assert_uint_eq(block_schema_references(&arena, fields, refs), 3);
+    ck_assert_str_eq(refs[2].name, "u");
+    ck_assert_str_eq(refs[2].slug, "mine");
+    ck_assert_str_eq(refs[2].checksum, "c2");
+    struct val mine = block_schema_definition(&arena, fields, &refs[2]);
+    ck_assert(val_equals(val_get(mine, "title"), "Mine", 4));
+    struct val alone = parse(block_schema_with(&arena, mine, val_get(fields, "definitions")).text);
+    ck_assert_uint_eq(val_count(val_get(alone, "definitions")), 3);
+}
+END_TEST
+
+START_TEST(references_of_another_form_are_refused)
+{
+    struct block_schema_reference refs[BLOCK_REFERENCES_MAX];
+    ck_assert_uint_eq(
+        block_schema_references(&arena, parse("{\"block_schema_references\":{\"a\":5}}"), refs),
+        SIZE_MAX);
+    ck_assert_uint_eq(
+        block_schema_references(
+            &arena, parse("{\"block_schema_references\":{\"a\":{\"block_type_slug\":\"x\"}}}"),
+            refs),
+        SIZE_MAX);
+    ck_assert_uint_eq(block_schema_references(&arena, parse("{}"), refs), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("block_schema");
+    TCase *t = tcase_create("block_schema");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, checksums_are_those_of_the_sdk, 0, COUNT(checksums));
+    tcase_add_loop_test(t, the_sdk_finds_the_blocks_of_the_system, 0, COUNT(system_checksums));
+    tcase_add_test(t, nested_schemas_are_stored_on_their_own);
+    tcase_add_test(t, references_of_another_form_are_refused);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
