@@ -5,6 +5,7 @@
 
 #include "shared/json/doc.h"
 #include "shared/json/node.h"
+#include "shared/json/write.h"
 
 static const struct doc_node *node(struct val v)
 {
@@ -259,6 +260,7 @@ void val_write(struct buf *b, struct val v)
 
     if (!raw.text)
         return;
+    write_separator(b);
     for (const char *at = raw.text; at < end; at++) {
         if (*at == '"')
             quoted = !quoted;

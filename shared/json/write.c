@@ -11,8 +11,7 @@
 
 enum { US_PER_S = 1000000 };
 
-/* A comma between two values; none at the beginning of a container, after a key or at the start. */
-static void separate(struct buf *b)
+void write_separator(struct buf *b)
 {
     if (b->len && !strchr("{[:,\n", b->bytes[b->len - 1]))
         buf_lit(b, ",");
@@ -20,7 +19,7 @@ static void separate(struct buf *b)
 
 static void add(struct buf *b, const char *text, size_t len)
 {
-    separate(b);
+    write_separator(b);
     buf_add(b, text, len);
 }
 

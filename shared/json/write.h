@@ -8,6 +8,9 @@
 #include "shared/base/buf.h"
 #include "shared/json/value.h"
 
+/* A comma between two values; none at the beginning of a container, after a key or at the start. */
+void write_separator(struct buf *b);
+
 void write_object(struct buf *b);
 void write_end_object(struct buf *b);
 void write_array(struct buf *b);

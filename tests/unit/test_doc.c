@@ -127,6 +127,13 @@ START_TEST(members_items_and_raw_text_are_found)
         written(&b),
         "{\"a\":[1,{\"b\":null},\"x\"],\"c\":-12.50e+3,\"a2\":true,\"c\":12345678901234567890}");
     buf_free(&b);
+    b = (struct buf){.max_bytes = 200};
+    write_array(&b); /* values copied one after the other get their commas */
+    for (struct val_iter it = val_each(val_get(v, "a")); val_next(&it);)
+        val_write(&b, it.value);
+    write_end_array(&b);
+    ck_assert_str_eq(written(&b), "[1,{\"b\":null},\"x\"]");
+    buf_free(&b);
 }
 END_TEST
 
