@@ -49,6 +49,8 @@ const struct route routes[] = {
     {GET,    "/admin/storage",               admin_storage_get,   .doc = "Default storage of results."},
     {GET,    "/csrf-token",                  admin_csrf_token,    .doc = "A token for browsers, when they need one."},
     {GET,    "/openapi.json",                openapi_get,         .flags = NOT_IN_OPENAPI},
+    {GET,    "/docs",                        openapi_docs,        .flags = NOT_IN_OPENAPI},
+    {GET,    "//docs",                       openapi_docs,        .flags = NOT_IN_OPENAPI},
     {GET,    "//openapi.json",               openapi_get,         .flags = NOT_IN_OPENAPI},
     {GET,    "//metrics",                    metrics_get,         .flags = NOT_IN_OPENAPI},
     {GET,    "//ui-settings",                admin_ui_settings,   .flags = NOT_IN_OPENAPI},
@@ -142,7 +144,7 @@ const struct route routes[] = {
 
     /* events */
     {POST,   "/events",                      .submit = events_create, .body = &event_resource, .flags = BODY_LIST, .doc = "Take events in."},
-    {GET,    "/events/in",                   .socket = &events_in_socket, .flags = UPGRADE},
+    {GET,    "/events/in",                   .socket = &events_in_socket, .flags = UPGRADE, .doc = "Events, one in each text frame; a pong says that all before the ping are stored."},
     /* artifacts */
     {POST,   "/artifacts/",                  artifacts_create,    .body = &artifact_create_resource, .reply = &artifact_resource, .doc = "Keep an artifact; with a key it becomes the latest version."},
     {POST,   "/artifacts/filter",            artifacts_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &artifact_resource, .doc = "Artifacts that match."},

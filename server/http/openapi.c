@@ -196,3 +196,61 @@ enum err_code openapi_get(struct request *rq)
     openapi_write(&rq->reply.body);
     return reply_status(rq, 200);
 }
+
+/* --- the page for people ------------------------------------------------------------------------- */
+
+static void put_text(struct buf *b, const char *text)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '<': buf_lit(b, "&lt;"); break;
+        case '>': buf_lit(b, "&gt;"); break;
+        case '&': buf_lit(b, "&amp;"); break;
+        case '"': buf_lit(b, "&quot;"); break;
+        default: buf_add(b, text, 1);
+        }
+    }
+}
+
+static void put_cell(struct buf *b, const char *before, const char *text, const char *after)
+{
+    buf_add(b, before, strlen(before));
+    put_text(b, text);
+    buf_add(b, after, strlen(after));
+}
+
+static void put_members(struct buf *b, const struct resource *r, const char *title)
+{
+    if (!r)
+        return;
+    put_cell(b, "<details><summary>", title, ": ");
+    put_cell(b, "", r->name, "</summary><dl>");
+    for (size_t i = 0; i < r->count; i++) {
+        put_cell(b, "<dt>", r->fields[i].name, r->fields[i].required ? " *</dt>" : "</dt>");
+        put_cell(b, "<dd>", r->fields[i].doc ? r->fields[i].doc : "", "</dd>");
+    }
+    buf_lit(b, "</dl></details>");
+}
+
+enum err_code openapi_docs(struct request *rq)
+{
+    struct buf *b = &rq->reply.body;
+
+    buf_lit(b, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">"
+               "<title>Switchyard API</title><style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+               "color-scheme:light dark}section{border-top:1px solid #8884;padding:.6rem 0}code{font-weight:600}"
+               "b{display:inline-block;min-width:4.5rem}dl{margin:.3rem 0 0 1rem}dd{margin:0 0 .3rem 1rem;opacity:.8}</style>"
+               "<h1>Switchyard API</h1><p>Machine-readable: <a href=\"openapi.json\">openapi.json</a>. A star marks what must be sent.");
+    for (const struct route *r = routes; r < routes + route_count; r++) {
+        if (r->flags & NOT_IN_OPENAPI)
+            continue;
+        put_cell(b, "<section><b>", r->flags & UPGRADE ? "SOCKET" : method_names[r->method], "</b><code>");
+        put_cell(b, r->path[1] == '/' ? "" : "/api", r->path + (r->path[1] == '/'), "</code><br>");
+        put_text(b, r->doc ? r->doc : "");
+        put_members(b, r->body, "takes");
+        put_members(b, r->reply, "gives");
+        buf_lit(b, "</section>");
+    }
+    rq->reply.content_type = "text/html; charset=utf-8";
+    return reply_status(rq, 200);
+}

@@ -6,4 +6,4 @@
 
 void openapi_write(struct buf *b);
 bool openapi_print(FILE *f);
-handler_fn openapi_get;
+handler_fn openapi_get, openapi_docs;

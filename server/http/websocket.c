@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <wslay/wslay.h>
 
 #include "server/http/reply.h"
@@ -176,7 +177,10 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--ws->handles > 0)
         return;
-    MHD_upgrade_action(ws->upgraded, MHD_UPGRADE_ACTION_CLOSE);
+    if (ws->upgraded)
+        MHD_upgrade_action(ws->upgraded, MHD_UPGRADE_ACTION_CLOSE);
+    else
+        close(ws->fd);
     wslay_event_context_free(ws->frames);
     buf_free(&ws->early);
     buf_free(&ws->out);
@@ -272,6 +276,18 @@ static void start(struct websocket *ws)
     pump(ws);
 }
 
+static void adopt(struct websocket *ws, int fd)
+{
+    ws->fd = fd;
+    ws->early.max_bytes = 1 << 20;
+    ws->out.max_bytes = WS_UNSENT_MAX_BYTES;
+    ws->next = ws->server->websockets;
+    ws->at = &ws->server->websockets;
+    if (ws->next)
+        ws->next->at = &ws->next;
+    ws->server->websockets = ws;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the library gives it seven parameters */
 static void on_upgraded(void *cls, struct MHD_Connection *c, void *state, const char *extra, size_t extra_len,
                         MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
@@ -279,16 +295,22 @@ static void on_upgraded(void *cls, struct MHD_Connection *c, void *state, const 
     struct websocket *ws = cls;
     (void)c, (void)state;
 
-    ws->fd = fd;
+    adopt(ws, fd);
     ws->upgraded = handle;
-    ws->early.max_bytes = 1 << 20;
     buf_add(&ws->early, extra, extra_len);
-    ws->out.max_bytes = WS_UNSENT_MAX_BYTES;
-    ws->next = ws->server->websockets;
-    ws->at = &ws->server->websockets;
-    if (ws->next)
-        ws->next->at = &ws->next;
-    ws->server->websockets = ws;
+    start(ws);
+}
+
+void websocket_adopt(struct server *server, const struct websocket_kind *kind, int fd)
+{
+    struct websocket *ws = calloc(1, sizeof(*ws));
+
+    if (!ws)
+        abort();
+    ws->server = server;
+    ws->kind = kind;
+    ws->phase = WS_AUTH;
+    adopt(ws, fd);
     start(ws);
 }
 

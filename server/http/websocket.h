@@ -26,6 +26,9 @@ struct websocket_kind {
 /* Answers 101 and takes the connection over, or makes rq->reply an error and returns false. */
 bool websocket_upgrade(struct request *rq);
 
+/* Takes a socket over that is past the handshake, with the subprotocol; for tests. */
+void websocket_adopt(struct server *server, const struct websocket_kind *kind, int fd);
+
 struct server *websocket_server(struct websocket *ws);
 void *websocket_state(struct websocket *ws);
 const char *websocket_param(struct websocket *ws, size_t n); /* path parameter, as rq->params */
