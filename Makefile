@@ -91,9 +91,10 @@ $(B)/gen/migrations.inc: $(wildcard migrations/*.sql) tools/migrations.sh
 $(B)/gen/assets.c: $(shell find web -type f 2>/dev/null) tools/embed.sh
 	$(Q)mkdir -p $(B)/gen/web && sh tools/embed.sh web $(B)/gen/web > $@
 
+$(db_tests): $(B)/tests/db/fixture.c.o
 $(B)/tests/%: $(B)/tests/%.c.o $(B)/libserver.a $(B)/libworker.a $(B)/libcli.a $(B)/libshared.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $^ $(call pkg-libs,test) -o $@
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(call pkg-libs,test) -o $@
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.c.o $(B)/tests/fuzz/replay.c.o $(B)/libserver.a $(B)/libworker.a $(B)/libcli.a $(B)/libshared.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(call pkg-libs,test) -o $@
