@@ -84,6 +84,11 @@ bool flow_bundle(const struct flow *flow, struct buf *out);
 MUST_CHECK enum err_code flow_parameters(const struct flow *flow, const json_t *given, json_t **out,
                                          struct err *err);
 
+/* What a run with these parameters needs to itself: `devices` with its placeholders filled in.  New
+ * reference. */
+MUST_CHECK enum err_code flow_devices(const struct flow *flow, const json_t *parameters,
+                                      json_t **out, struct err *err);
+
 /* `--param name=text`: the text as the type that the schema asks for.  New reference. */
 json_t *flow_parameter_value(const struct flow *flow, const char *name, const char *text);
 

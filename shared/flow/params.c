@@ -243,6 +243,28 @@ enum err_code flow_parameters(const struct flow *flow, const json_t *given, json
     return code;
 }
 
+static enum err_code get_parameter(void *ctx, const struct path *path, json_t **out,
+                                   struct err *err)
+{
+    if (!path->segments[0].name || strcmp(path->segments[0].name, "parameters") != 0)
+        return err_set(err, INVALID, "devices: there is no `%s` before the run", path->text);
+    *out = json_incref(path_get(ctx, path, 1));
+    return ERR_OK;
+}
+
+enum err_code flow_devices(const struct flow *flow, const json_t *parameters, json_t **out,
+                           struct err *err)
+{
+    const struct lookup lookup = {get_parameter, NULL, (json_t *)(uintptr_t)parameters};
+    json_t *devices = NULL;
+    enum err_code code = ERR_OK;
+    if (flow->devices)
+        code = template_render(flow->devices, &lookup, &devices, err);
+    if (!code)
+        *out = devices ? devices : json_object();
+    return code;
+}
+
 static bool wants(const json_t *schema, const char *type)
 {
     const json_t *types = json_object_get(schema, "type");

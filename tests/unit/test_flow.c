@@ -212,6 +212,26 @@ START_TEST(a_whole_flow_is_understood)
 }
 END_TEST
 
+START_TEST(devices_are_told_before_the_run)
+{
+    struct flow *f;
+    struct err err = {0};
+    json_t *given = json_pack("{s:s}", "t", "h405"), *devices = NULL;
+    const char *text =
+        "name: f\nparameters: {t: {}}\n"
+        "devices: {bench: {target: '{{ parameters.t }}', label: 'x-{{ parameters.t }}'}}\n"
+        "tasks: {t: {uses: shell}}\n";
+    ck_assert_str_eq(problems_of(text, &f), "");
+    ck_assert_int_eq(flow_devices(f, given, &devices, &err), ERR_OK);
+    char *shown = json_dumps(devices, JSON_COMPACT);
+    ck_assert_str_eq(shown, "{\"bench\":{\"target\":\"h405\",\"label\":\"x-h405\"}}");
+    free(shown);
+    json_decref(devices);
+    json_decref(given);
+    arena_reset(&arena);
+}
+END_TEST
+
 /* clang-format off */
 static const struct {
     const char *given, *result, *detail;
@@ -407,6 +427,7 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, what_is_wrong_is_said_with_its_place, 0, COUNT(rows));
     tcase_add_test(t, a_whole_flow_is_understood);
+    tcase_add_test(t, devices_are_told_before_the_run);
     tcase_add_loop_test(t, parameters_are_checked, 0, COUNT(parameter_rows));
     tcase_add_loop_test(t, durations_have_three_forms, 0, COUNT(durations));
     tcase_add_test(t, sub_flow_files_are_found_beside_the_flow);

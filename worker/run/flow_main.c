@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "shared/base/clock.h"
+#include "worker/lab/bench.h"
 #include "worker/run/native.h"
 
 enum {
@@ -35,6 +36,7 @@ static const char usage[] =
     "  --work DIR           the run's folder, kept afterwards (default: a temporary one)\n"
     "  --data DIR           where cached outputs are kept (default: ~/.cache/switchyard)\n"
     "  --server URL         for steps that talk to a server\n"
+    "  --emulate            give the run an emulated bench of the target that it wants\n"
     "\n"
     "exit status: 0 completed, 1 failed, 2 not a flow or a wrong call, 130 cancelled\n";
 
@@ -44,9 +46,13 @@ struct local {
     json_t *parameters,
         *tasks; /* tasks: {task run id: {name, state, ...}} in order of appearance */
     struct native *native;
+    uv_loop_t loop;
     uv_signal_t interrupt;
     const char *file, *work, *data, *server;
-    bool dry_run, temporary;
+    bool dry_run, temporary, emulate;
+    struct lab *lab; /* with --emulate */
+    struct bench_ticket ticket;
+    json_t *devices; /* what the run has got */
     char state[40], message[1000];
 };
 
@@ -178,12 +184,26 @@ static void on_artifact(void *ctx, const json_t *artifact)
         printf("    %s\n", json_string_value(data));
 }
 
+static void on_lab_closed(void *ctx)
+{
+    ((struct local *)ctx)->lab = NULL;
+}
+
+static void close_all(struct local *l)
+{
+    if (l->lab) {
+        lab_leave(l->lab, &l->ticket);
+        lab_close(l->lab, on_lab_closed, l);
+    }
+    uv_close((uv_handle_t *)&l->interrupt, NULL);
+}
+
 static void on_over(void *ctx, struct native *native)
 {
     struct local *l = ctx;
     native_free(native);
     l->native = NULL;
-    uv_close((uv_handle_t *)&l->interrupt, NULL);
+    close_all(l);
 }
 
 static void on_interrupt(uv_signal_t *handle, int signal)
@@ -191,8 +211,12 @@ static void on_interrupt(uv_signal_t *handle, int signal)
     struct local *l = handle->data;
     (void)signal;
     fprintf(stderr, "stopping; once more stops the clean-up too\n");
-    if (l->native)
+    if (l->native) {
         native_cancel(l->native, "Interrupted at the terminal.");
+    } else if (!uv_is_closing((uv_handle_t *)handle)) {
+        snprintf(l->state, sizeof(l->state), "CANCELLED");
+        close_all(l);
+    }
 }
 
 static void print_table(const struct local *l)
@@ -247,20 +271,15 @@ static bool make_folders(struct local *l)
     return true;
 }
 
-static void run_loop(struct local *l)
+static void begin(struct local *l)
 {
     static const struct native_hooks hooks = {.flow_state = on_state,
                                               .event = on_event,
                                               .log = on_log,
                                               .artifact = on_artifact,
                                               .over = on_over};
-    uv_loop_t loop;
-    uv_loop_init(&loop);
-    uv_signal_init(&loop, &l->interrupt);
-    l->interrupt.data = l;
-    uv_signal_start(&l->interrupt, on_interrupt, SIGINT);
     l->native = native_start(&(struct native_options){
-        .loop = &loop,
+        .loop = &l->loop,
         .hooks = &hooks,
         .ctx = l,
         .file = l->file,
@@ -270,10 +289,59 @@ static void run_loop(struct local *l)
                 .api_url = l->server,
                 .flow_run_id = uuid_v7(),
                 .flow_run_name = l->flow->name,
+                .devices = l->devices,
+                .lab = l->lab,
                 .dry_run = l->dry_run},
     });
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+}
+
+static void on_granted(struct bench_ticket *ticket)
+{
+    struct local *l = ticket->owner;
+    l->devices = json_pack("{s:{s:s}}", "bench", "name", ticket->bench->name);
+    begin(l);
+}
+
+/* The bench is of the target that the flow's `devices` ask for. */
+static enum err_code open_bench(struct local *l, struct err *err)
+{
+    json_t *parameters = NULL, *devices = NULL;
+    enum err_code code = flow_parameters(l->flow, l->parameters, &parameters, err);
+    if (!code)
+        code = flow_devices(l->flow, parameters, &devices, err);
+    const char *target =
+        json_string_value(json_object_get(json_object_get(devices, "bench"), "target"));
+    if (!code && !target)
+        code = err_set(err, INVALID, "--emulate: the flow has no device `bench` with a `target`");
+    if (!code) {
+        json_t *config =
+            json_pack("[{s:s,s:s,s:b}]", "name", "local", "target", target, "emulated", 1);
+        code = lab_open(&l->lab, &l->loop, config, l->work, NULL, err);
+        json_decref(config);
+    }
+    json_decref(parameters);
+    json_decref(devices);
+    l->ticket = (struct bench_ticket){.granted = on_granted, .owner = l};
+    return code ? code : lab_wait(l->lab, &l->ticket, err);
+}
+
+static void run_loop(struct local *l)
+{
+    struct err err = {0};
+    uv_loop_init(&l->loop);
+    uv_signal_init(&l->loop, &l->interrupt);
+    l->interrupt.data = l;
+    uv_signal_start(&l->interrupt, on_interrupt, SIGINT);
+    if (!l->emulate) {
+        begin(l);
+    } else if (open_bench(l, &err)) {
+        snprintf(l->state, sizeof(l->state), "FAILED");
+        snprintf(l->message, sizeof(l->message), "%s", err.detail);
+        close_all(l);
+    }
+    uv_run(&l->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&l->loop);
+    json_decref(l->devices);
 }
 
 static int run(struct local *l)
@@ -307,9 +375,13 @@ static bool take_parameter(struct local *l, const char *text)
 static int run_command(struct local *l, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"param", required_argument, NULL, 'p'},  {"dry-run", no_argument, NULL, 'n'},
-        {"work", required_argument, NULL, 'w'},   {"data", required_argument, NULL, 'd'},
-        {"server", required_argument, NULL, 's'}, {NULL, 0, NULL, 0},
+        {"param", required_argument, NULL, 'p'},
+        {"dry-run", no_argument, NULL, 'n'},
+        {"work", required_argument, NULL, 'w'},
+        {"data", required_argument, NULL, 'd'},
+        {"server", required_argument, NULL, 's'},
+        {"emulate", no_argument, NULL, 'e'},
+        {NULL, 0, NULL, 0},
     };
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "p:", options, NULL)) != -1;) {
@@ -329,6 +401,9 @@ static int run_command(struct local *l, int argc, char **argv)
             break;
         case 's':
             l->server = optarg;
+            break;
+        case 'e':
+            l->emulate = true;
             break;
         default:
             return EXIT_USAGE;
