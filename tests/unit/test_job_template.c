@@ -1,0 +1,181 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/model/job_template.h"
+#include "shared/json/schema.h"
+
+static struct arena arena;
+
+static void teardown(void)
+{
+    arena_reset(&arena);
+}
+
+static struct val parse(const char *text)
+{
+    struct doc *doc = arena_new(&arena, struct doc);
+    struct doc_error bad;
+
+    ck_assert_msg(doc_parse(&arena, text, strlen(text), doc, &bad), "%s", text);
+    return doc_root(doc);
+}
+
+#define BOTH                                                                                       \
+    "The `base_job_template` must contain both a `job_configuration` key and a `variables` key."
+#define UNDECLARED                                                                                 \
+    "The variables specified in the job configuration template must be present as properties in "  \
+    "the variables schema. Your job configuration uses the following undeclared variable(s): "
+/* Templates, and what Prefect says of them. */
+static const struct {
+    const char *template, *reason;
+} templates[] = {
+    {"{}", NULL},
+    {"{\"job_configuration\":{}}", BOTH},
+    {"{\"job_configuration\":{},\"variables\":{\"type\":\"object\"}}", BOTH},
+    {"{\"job_configuration\":{\"a\":1},\"variables\":5}", BOTH},
+    {"{\"job_configuration\":{\"a\":\"{{x}}\"},\"variables\":{\"properties\":{\"x\":{}}},\"more\":"
+     "1}",
+     NULL},
+    {"{\"job_configuration\":{\"a\":\"{{ x }}\"},\"variables\":{\"properties\":{}}}",
+     UNDECLARED "x."},
+    {"{\"job_configuration\":{\"a\":\"{{ x.y[0] }} {{ $E }} {{x}}\",\"{{ zz "
+     "}}\":[{\"{{k}}\":\"{{k}}"
+     "\"}]},\"variables\":{\"properties\":{\"x\":{}}}}",
+     UNDECLARED "x.y[0] ,$E ,k."},
+    {"{\"job_configuration\":{\"a\":\"{{ a b }} {{}} {{ "
+     "x\"},\"variables\":{\"properties\":{\"x\":{}}}}",
+     NULL},
+};
+
+START_TEST(templates_declare_what_they_use)
+{
+    ck_assert_pstr_eq(job_template_check(&arena, parse(templates[_i].template)),
+                      templates[_i].reason);
+}
+END_TEST
+
+#define TEMPLATE                                                                                   \
+    "{\"job_configuration\":{\"a\":1},\"variables\":{\"type\":\"object\",\"required\":[\"n\"],"    \
+    "\"properties\":{\"a\":{\"type\":\"string\",\"default\":\"x\"},\"n\":{\"type\":\"integer\"},"  \
+    "\"o\":{\"type\":\"object\",\"properties\":{\"k\":{\"type\":\"integer\"}}}}}}"
+#define BAD_DEFAULT                                                                                \
+    "{\"job_configuration\":{\"a\":1},\"variables\":{\"properties\":{\"a\":{\"type\":\"string\","  \
+    "\"default\":5},\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]}}"
+/* Template, layers of variables, and what is wrong with them. */
+static const struct {
+    enum job_check check;
+    const char *template, *deployment, *run, *reason;
+} variables[] = {
+    {JOB_RUN, TEMPLATE, "{}", "{\"n\":1}", NULL},
+    {JOB_RUN, TEMPLATE, "{\"n\":1}", "{}", NULL},
+    {JOB_RUN, TEMPLATE, "{\"n\":\"x\"}", "{\"n\":1}", NULL},
+    {JOB_RUN, TEMPLATE, "{}", "{}",
+     "Validation failed. Failure reason: 'n' is a required property"},
+    {JOB_RUN, TEMPLATE, "{}", "{\"n\":\"x\"}",
+     "Validation failed for field 'n'. Failure reason: 'x' is not of type 'integer'"},
+    {JOB_RUN, TEMPLATE, "{\"n\":1}", "{\"a\":null,\"o\":{\"k\":null}}", NULL},
+    {JOB_RUN, TEMPLATE, "{\"n\":1}", "{\"unknown\":[1]}", NULL},
+    {JOB_DEPLOYMENT, TEMPLATE, "{}", "{}", NULL},
+    {JOB_POOL, TEMPLATE, "{}", "{}", NULL},
+    {JOB_POOL, BAD_DEFAULT, "{}", "{}",
+     "Validation failed for field 'a'. Failure reason: 5 is not valid under any of the given "
+     "schemas"},
+    {JOB_RUN, BAD_DEFAULT, "{}", "{}", NULL}, /* what is required cannot be told then */
+    {JOB_RUN, "{}", "{\"x\":1}", "{}", NULL},
+    {JOB_POOL, "{\"variables\":{\"type\":\"nope\"}}", "{}", "{}",
+     "Invalid schema: 'nope' is not valid under any of the given schemas"},
+};
+
+START_TEST(variables_fit_the_schema)
+{
+    const struct val layers[] = {parse(variables[_i].deployment), parse(variables[_i].run)};
+
+    ck_assert_pstr_eq(job_variables_check(&arena, parse(variables[_i].template),
+                                          variables[_i].check, layers, COUNT(layers)),
+                      variables[_i].reason);
+}
+END_TEST
+
+/* A schema of pydantic 1, how it is to be read, a value, and whether it is valid then. */
+static const struct {
+    const char *schema;
+    struct schema_reading how;
+    const char *value;
+    bool valid;
+} readings[] = {
+    {"{\"properties\":{\"a\":{\"type\":\"string\"}}}",
+     {false, false, false},
+     "{\"a\":null}",
+     false},
+    {"{\"properties\":{\"a\":{\"type\":\"string\"}}}", {true, false, false}, "{\"a\":null}", true},
+    {"{\"properties\":{\"a\":{\"type\":\"string\"}},\"required\":[\"a\"]}",
+     {true, false, false},
+     "{\"a\":null}",
+     false},
+    {"{\"properties\":{\"a\":{\"type\":\"string\",\"default\":\"\"}}}",
+     {true, false, false},
+     "{\"a\":null}",
+     false},
+    {"{\"properties\":{\"a\":{\"type\":\"string\",\"default\":\"\"}}}",
+     {true, true, false},
+     "{\"a\":null}",
+     true},
+    {"{\"required\":[\"a\"]}", {true, false, false}, "{}", false},
+    {"{\"required\":[\"a\"]}", {true, false, true}, "{}", true},
+    {"{\"properties\":{\"o\":{\"type\":\"object\",\"required\":[\"k\"]}}}",
+     {true, false, true},
+     "{\"o\":{}}",
+     true},
+    {"{\"properties\":{\"t\":{\"type\":\"array\",\"items\":[{\"type\":\"integer\"},{\"type\":"
+     "\"string\"}]}}}",
+     {true, false, false},
+     "{\"t\":[1,\"x\"]}",
+     true},
+    {"{\"properties\":{\"t\":{\"type\":\"array\",\"items\":[{\"type\":\"integer\"},{\"type\":"
+     "\"string\"}]}}}",
+     {true, false, false},
+     "{\"t\":[\"x\",1]}",
+     false},
+    {"{\"properties\":{\"b\":{\"$ref\":\"#/definitions/"
+     "B\"}},\"definitions\":{\"B\":{\"title\":\"B\","
+     "\"type\":\"object\",\"block_type_slug\":\"b\",\"required\":[\"u\"],\"properties\":{\"u\":{"
+     "\"type\":\"string\"}}}}}",
+     {true, false, false},
+     "{\"b\":{\"$ref\":{\"block_document_id\":\"x\"}}}",
+     true},
+    {"{\"properties\":{\"b\":{\"$ref\":\"#/definitions/"
+     "B\"}},\"definitions\":{\"B\":{\"title\":\"B\","
+     "\"type\":\"object\",\"block_type_slug\":\"b\",\"required\":[\"u\"],\"properties\":{\"u\":{"
+     "\"type\":\"string\"}}}}}",
+     {true, false, false},
+     "{\"b\":{}}",
+     false},
+};
+
+START_TEST(old_schemas_mean_what_was_meant)
+{
+    struct schema_error error;
+    struct doc doc;
+
+    ck_assert(schema_reread(&arena, parse(readings[_i].schema), readings[_i].how, &doc));
+    ck_assert_int_eq(schema_check(&arena, doc_root(&doc), parse(readings[_i].value), &error),
+                     readings[_i].valid);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("job_template");
+    TCase *t = tcase_create("job_template");
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_loop_test(t, templates_declare_what_they_use, 0, COUNT(templates));
+    tcase_add_loop_test(t, variables_fit_the_schema, 0, COUNT(variables));
+    tcase_add_loop_test(t, old_schemas_mean_what_was_meant, 0, COUNT(readings));
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
