@@ -1,0 +1,51 @@
+/* Every named query is prepared by a real database, every filter and listing column is one it knows. */
+#include "server/db/connection.h"
+#include "server/model/flow_run.h"
+#include "server/model/task_run.h"
+#include "tests/db/db_fixture.h"
+
+START_TEST(every_query_can_be_prepared)
+{
+    int parameters;
+
+    OK(connection_ready(&work));
+    for (int q = 0; q < QUERY_COUNT; q++)
+        ck_assert_msg(connection_prepare(&work, (enum query)q) == ERR_OK, "%s: %s",
+                      connection_query_name((enum query)q, &parameters), work.err.detail);
+}
+END_TEST
+
+static const struct {
+    const struct resource *resource;
+    const char *alias, *from;
+} read[] = {
+    {&flow_run_resource, "fr", FLOW_RUN_TABLES},
+    {&task_run_resource, "tr", "task_run tr"},
+};
+
+START_TEST(every_column_of_a_resource_exists)
+{
+    struct sql s;
+    struct rows rows;
+
+    sql_begin(&s, &work);
+    sql_add(&s, "SELECT ");
+    columns_list(&s.text, read[_i].resource, read[_i].alias);
+    sql_add(&s, " FROM ");
+    sql_add(&s, read[_i].from);
+    OK(sql_run(&s, &rows));
+    ck_assert_uint_eq((size_t)rows.columns, columns_count(read[_i].resource));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("queries");
+    TCase *t = tcase_create("queries");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 30);
+    tcase_add_test(t, every_query_can_be_prepared);
+    tcase_add_loop_test(t, every_column_of_a_resource_exists, 0, COUNT(read));
+    suite_add_tcase(s, t);
+    return run_db_suite(s);
+}
