@@ -6,4 +6,5 @@ if ! venv=$("$here/install_prefect.sh" "$1"); then
     [ "${CI:-}" = true ] || { echo "skipped: Prefect $1 cannot be installed here"; exit 77; }
     exit 1
 fi
-exec "$venv/bin/python" "$here/test_sdk.py"
+"$venv/bin/python" "$here/test_sdk.py"
+exec "$venv/bin/python" "$here/test_blocks.py"
