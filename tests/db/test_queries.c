@@ -18,7 +18,7 @@ END_TEST
 static const struct {
     const struct resource *resource;
     const char *alias, *from;
-} read[] = {
+} lists[] = {
     {&flow_run_resource, "fr", FLOW_RUN_TABLES},
     {&task_run_resource, "tr", "task_run tr"},
 };
@@ -30,11 +30,11 @@ START_TEST(every_column_of_a_resource_exists)
 
     sql_begin(&s, &work);
     sql_add(&s, "SELECT ");
-    columns_list(&s.text, read[_i].resource, read[_i].alias);
+    columns_list(&s.text, lists[_i].resource, lists[_i].alias);
     sql_add(&s, " FROM ");
-    sql_add(&s, read[_i].from);
+    sql_add(&s, lists[_i].from);
     OK(sql_run(&s, &rows));
-    ck_assert_uint_eq((size_t)rows.columns, columns_count(read[_i].resource));
+    ck_assert_uint_eq((size_t)rows.columns, columns_count(lists[_i].resource));
 }
 END_TEST
 
@@ -45,7 +45,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 30);
     tcase_add_test(t, every_query_can_be_prepared);
-    tcase_add_loop_test(t, every_column_of_a_resource_exists, 0, COUNT(read));
+    tcase_add_loop_test(t, every_column_of_a_resource_exists, 0, COUNT(lists));
     suite_add_tcase(s, t);
     return run_db_suite(s);
 }
