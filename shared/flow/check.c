@@ -244,17 +244,6 @@ static bool has_placeholder(const struct node *value)
     return false;
 }
 
-static bool is_choice(const char *choices, const char *value)
-{
-    size_t len = strlen(value);
-    for (const char *s = choices; s; s = strchr(s, '|')) {
-        s += *s == '|';
-        if (!strncmp(s, value, len) && (s[len] == 0 || s[len] == '|'))
-            return true;
-    }
-    return false;
-}
-
 static void check_value(struct builder *b, const struct step_param *param, const struct node *value)
 {
     if (has_placeholder(value) || value->type == NODE_NULL)
@@ -266,7 +255,7 @@ static void check_value(struct builder *b, const struct step_param *param, const
                    node_type_name(value->type), flow_type_names[param->type],
                    param->type == FLOW_STRING && number ? " (put it in quotes)" : "");
     else if (param->choices && value->type == NODE_STRING &&
-             !is_choice(param->choices, value->text))
+             !step_is_choice(param->choices, value->text))
         problem_at(b->problems, value, "`%s` is `%s`, expected one of %s", param->name, value->text,
                    param->choices);
     json_decref(json);

@@ -46,5 +46,8 @@ struct step_schema {
     bool free_outputs; /* outputs are not known before it ran */
 };
 
+/* `value` stands in `choices`. */
+bool step_is_choice(const char *choices, const char *value);
+
 #define STEP_PARAMS(table)  .params = (table), .param_count = COUNT(table)
 #define STEP_OUTPUTS(table) .outputs = (table), .output_count = COUNT(table)

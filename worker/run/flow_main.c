@@ -346,7 +346,14 @@ static void run_loop(struct local *l)
 
 static int run(struct local *l)
 {
+    struct err err = {0};
+    json_t *parameters = NULL;
     signal(SIGPIPE, SIG_IGN);
+    if (flow_parameters(l->flow, l->parameters, &parameters, &err)) {
+        fprintf(stderr, "%s\n", err.detail);
+        return EXIT_USAGE;
+    }
+    json_decref(parameters);
     if (!make_folders(l))
         return EXIT_FAILED;
     run_loop(l);

@@ -166,17 +166,6 @@ static void loosen(const struct step_param *p, json_t *with, json_t *value)
     }
 }
 
-static bool is_choice(const char *choices, const char *value)
-{
-    size_t len = strlen(value);
-    for (const char *s = choices; s; s = strchr(s, '|')) {
-        s += *s == '|';
-        if (!strncmp(s, value, len) && (s[len] == 0 || s[len] == '|'))
-            return true;
-    }
-    return false;
-}
-
 static enum err_code check_param(const struct step_param *p, json_t *with, bool dry,
                                  struct err *err)
 {
@@ -198,7 +187,8 @@ static enum err_code check_param(const struct step_param *p, json_t *with, bool 
     value = json_object_get(with, p->name);
     if (!flow_type_fits(p->type, value))
         return err_set(err, INVALID, "`%s` is not %s", p->name, flow_type_names[p->type]);
-    if (p->choices && json_is_string(value) && !is_choice(p->choices, json_string_value(value)))
+    if (p->choices && json_is_string(value) &&
+        !step_is_choice(p->choices, json_string_value(value)))
         return err_set(err, INVALID, "`%s` is `%s`, expected one of %s", p->name,
                        json_string_value(value), p->choices);
     return ERR_OK;
