@@ -34,7 +34,7 @@ enum {
 enum phase { CATCHING_UP, WORKING, DRAINING, STOPPING, DELIVERING, ENDING };
 
 struct agent {
-    struct config config;
+    struct agent_config config;
     enum phase phase;
     int exit_status;
     uv_loop_t loop;
@@ -348,7 +348,7 @@ static void watch_signals(struct agent *agent)
 
 static enum err_code open_agent(struct agent *agent, struct err *e)
 {
-    const struct config *config = &agent->config;
+    const struct agent_config *config = &agent->config;
 
     enum err_code rc = open_data(agent, e);
     if (rc)
@@ -404,10 +404,10 @@ int agent_main(int argc, char *argv[])
     int status = EXIT_START;
 
     mallopt(M_ARENA_MAX, 1); /* the journal's thread needs no heap of its own */
-    if (!agent || config_read(&arena, argc, argv, &agent->config, &err))
+    if (!agent || agent_config_read(&arena, argc, argv, &agent->config, &err))
         fprintf(stderr, "switchyard-worker: %s\n", err.detail);
     else if (agent->config.help)
-        config_print_help(), status = EXIT_SUCCESS;
+        agent_config_help(), status = EXIT_SUCCESS;
     else if (agent->config.version)
         puts("switchyard-worker " VERSION), status = EXIT_SUCCESS;
     else if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)

@@ -23,19 +23,19 @@ static const struct setting {
     int64_t min, max;
     const char *value, *doc;
 } settings[] = {
-    {"server",        "server",        TEXT,   offsetof(struct config, server),          0, 0,           "URL",  "the server, with or without /api (default: $PREFECT_API_URL)"},
-    {"pool",          "pool",          TEXT,   offsetof(struct config, pool),            0, 0,           "NAME", "the work pool to take runs from; made when it is missing"},
-    {"config",        NULL,            TEXT,   offsetof(struct config, file),            0, 0,           "FILE", "a YAML file with these settings and `benches`"},
-    {"name",          "name",          TEXT,   offsetof(struct config, name),            0, 0,           "NAME", "how the agent is shown (default: the host's name)"},
-    {"data",          "data",          TEXT,   offsetof(struct config, data),            0, 0,           "DIR",  "its journal and work folders (default: ~/.switchyard/worker-POOL)"},
-    {"slots",         "slots",         NUMBER, offsetof(struct config, slots),           1, SLOTS_MAX,   "N",    "how many runs at once (default: 4)"},
-    {"drain-timeout", "drain_timeout", NUMBER, offsetof(struct config, drain_timeout_s), 0, DRAIN_MAX_S, "S",    "on TERM, wait so long for runs to end (default: 600)"},
-    {"version",       NULL,            FLAG,   offsetof(struct config, version),         0, 0,           NULL,   "print the version"},
-    {"help",          NULL,            FLAG,   offsetof(struct config, help),            0, 0,           NULL,   "print this"},
+    {"server",        "server",        TEXT,   offsetof(struct agent_config, server),          0, 0,           "URL",  "the server, with or without /api (default: $PREFECT_API_URL)"},
+    {"pool",          "pool",          TEXT,   offsetof(struct agent_config, pool),            0, 0,           "NAME", "the work pool to take runs from; made when it is missing"},
+    {"config",        NULL,            TEXT,   offsetof(struct agent_config, file),            0, 0,           "FILE", "a YAML file with these settings and `benches`"},
+    {"name",          "name",          TEXT,   offsetof(struct agent_config, name),            0, 0,           "NAME", "how the agent is shown (default: the host's name)"},
+    {"data",          "data",          TEXT,   offsetof(struct agent_config, data),            0, 0,           "DIR",  "its journal and work folders (default: ~/.switchyard/worker-POOL)"},
+    {"slots",         "slots",         NUMBER, offsetof(struct agent_config, slots),           1, SLOTS_MAX,   "N",    "how many runs at once (default: 4)"},
+    {"drain-timeout", "drain_timeout", NUMBER, offsetof(struct agent_config, drain_timeout_s), 0, DRAIN_MAX_S, "S",    "on TERM, wait so long for runs to end (default: 600)"},
+    {"version",       NULL,            FLAG,   offsetof(struct agent_config, version),         0, 0,           NULL,   "print the version"},
+    {"help",          NULL,            FLAG,   offsetof(struct agent_config, help),            0, 0,           NULL,   "print this"},
 };
 /* clang-format on */
 
-void config_print_help(void)
+void agent_config_help(void)
 {
     puts("usage: switchyard-worker --server URL --pool NAME [options]\n"
          "       switchyard-worker power record|analyze ...\n"
@@ -48,12 +48,12 @@ void config_print_help(void)
     puts("\nTERM or INT: no new runs, wait for those at work; a second one stops them.");
 }
 
-static void *at(struct config *c, const struct setting *s)
+static void *at(struct agent_config *c, const struct setting *s)
 {
     return (char *)c + s->offset;
 }
 
-static enum err_code set_number(struct config *c, const struct setting *s, const char *text,
+static enum err_code set_number(struct agent_config *c, const struct setting *s, const char *text,
                                 const char *where, struct err *e)
 {
     char *end;
@@ -67,7 +67,7 @@ static enum err_code set_number(struct config *c, const struct setting *s, const
     return ERR_OK;
 }
 
-static enum err_code set_value(struct config *c, const struct setting *s, const char *text,
+static enum err_code set_value(struct agent_config *c, const struct setting *s, const char *text,
                                const char *where, struct err *e)
 {
     if (s->kind == NUMBER)
@@ -83,8 +83,8 @@ static enum err_code set_value(struct config *c, const struct setting *s, const 
 
 /* ---- command line ---- */
 
-static enum err_code read_options(struct arena *a, int argc, char *const argv[], struct config *c,
-                                  struct err *e)
+static enum err_code read_options(struct arena *a, int argc, char *const argv[],
+                                  struct agent_config *c, struct err *e)
 {
     struct option longs[COUNT(settings) + 1] = {0};
     int which;
@@ -126,7 +126,7 @@ static const struct setting *find_member(const char *name)
     return NULL;
 }
 
-static enum err_code read_member(struct arena *a, struct config *c, const struct member *m,
+static enum err_code read_member(struct arena *a, struct agent_config *c, const struct member *m,
                                  struct err *e)
 {
     const char *name = m->key->text;
@@ -164,7 +164,7 @@ static enum err_code load_file(struct arena *a, const char *path, struct source 
     return ERR_OK;
 }
 
-static enum err_code read_file(struct arena *a, struct config *c, struct err *e)
+static enum err_code read_file(struct arena *a, struct agent_config *c, struct err *e)
 {
     struct source *source = arena_new(a, struct source);
     struct problems problems = {.arena = a};
@@ -172,6 +172,8 @@ static enum err_code read_file(struct arena *a, struct config *c, struct err *e)
     enum err_code rc = load_file(a, c->file, source, e);
     if (rc)
         return rc;
+    if (!source->text[strspn(source->text, " \t\r\n")])
+        return ERR_OK; /* nothing to say is fine */
     struct node *root = node_parse(a, source, &problems);
     if (problems.first)
         return err_set(e, INVALID, "%s:%u:%u: %s", c->file, problems.first->line,
@@ -215,7 +217,7 @@ static const char *make_authorization(struct arena *a, const char *auth)
     return arena_printf(a, "Basic %s", (const char *)base64);
 }
 
-static enum err_code complete(struct arena *a, struct config *c, struct err *e)
+static enum err_code complete(struct arena *a, struct agent_config *c, struct err *e)
 {
     const char *home = getenv("HOME"), *auth = getenv("PREFECT_API_AUTH_STRING");
 
@@ -237,11 +239,11 @@ static enum err_code complete(struct arena *a, struct config *c, struct err *e)
     return ERR_OK;
 }
 
-enum err_code config_read(struct arena *a, int argc, char *const argv[], struct config *out,
-                          struct err *e)
+enum err_code agent_config_read(struct arena *a, int argc, char *const argv[],
+                                struct agent_config *out, struct err *e)
 {
-    const struct config defaults = {.slots = 4, .drain_timeout_s = 600};
-    struct config c = defaults;
+    const struct agent_config defaults = {.slots = 4, .drain_timeout_s = 600};
+    struct agent_config c = defaults;
 
     enum err_code rc = read_options(a, argc, argv, &c, e);
     if (rc)

@@ -15,7 +15,7 @@
 #include "shared/base/arena.h"
 #include "shared/base/err.h"
 
-struct config {
+struct agent_config {
     const char *name, *server, *pool, *data, *file;
     int64_t slots, drain_timeout_s;
     const char *api_url;       /* "http://host:port/api" */
@@ -26,7 +26,7 @@ struct config {
 };
 
 /* All texts live in the arena. */
-MUST_CHECK enum err_code config_read(struct arena *a, int argc, char *const argv[],
-                                     struct config *out, struct err *e);
+MUST_CHECK enum err_code agent_config_read(struct arena *a, int argc, char *const argv[],
+                                           struct agent_config *out, struct err *e);
 
-void config_print_help(void);
+void agent_config_help(void);
