@@ -91,7 +91,7 @@ static void put(struct buf *b, const char *text)
 
 static void put_unit(struct buf *b, unsigned unit)
 {
-    char text[8];
+    char text[12];
     snprintf(text, sizeof(text), "\\u%04x", unit);
     put(b, text);
 }
