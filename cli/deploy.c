@@ -20,16 +20,6 @@ static void free_buf(void *b)
     buf_free(b);
 }
 
-static bool names_other_file(const struct flow *flow, const struct flow_task *task)
-{
-    if (!task->flow)
-        return false;
-    bool other = task->flow->source != flow->source;
-    for (size_t i = 0; !other && i < task->flow->task_count; i++)
-        other = names_other_file(task->flow, &task->flow->tasks[i]);
-    return other;
-}
-
 static enum err_code read_flow(struct cli *cli, struct shipment *s)
 {
     struct problems problems = {.arena = &cli->arena};
@@ -45,15 +35,12 @@ static enum err_code read_flow(struct cli *cli, struct shipment *s)
         return err_set(&cli->err, INVALID, "%.200s is not a flow that can run: %zu problem%s",
                        s->file, problems.count, problems.count == 1 ? "" : "s");
     }
-    for (size_t i = 0; i < s->flow->task_count; i++)
-        if (names_other_file(s->flow, &s->flow->tasks[i]))
-            return err_set(
-                &cli->err, INVALID,
-                "%.200s: the task `%.64s` is a flow of another file: write its tasks here, only "
-                "one file goes to the agent",
-                s->file, s->flow->tasks[i].name);
     s->text.max_bytes = NODE_FILE_BYTES;
-    buf_add(&s->text, s->flow->source->text, s->flow->source->len);
+    if (!flow_bundle(s->flow, &s->text)) /* one file goes to the agent */
+        buf_add(&s->text, s->flow->source->text, s->flow->source->len);
+    if (s->text.full)
+        return err_set(&cli->err, TOO_LARGE, "%.200s with the flows it uses is larger than 1 MB",
+                       s->file);
     sha256_of(s->text.bytes, s->text.len, s->sha);
     return ERR_OK;
 }

@@ -41,8 +41,7 @@ struct step_schema {
     size_t param_count;
     const struct step_output *outputs;
     size_t output_count;
-    bool free_params;  /* members that are not listed are passed on (shell's env is a map, not this)
-                        */
+    bool free_params;  /* members that are not listed are passed on */
     bool free_outputs; /* outputs are not known before it ran */
 };
 
