@@ -141,7 +141,7 @@ uint16_t quantise(double a)
     while (n > 0 && ldexp(a, 4 * n) >= 4095.5)
         n--;
     uint16_t m = (uint16_t)lround(ldexp(a, 4 * n));
-    return m ? (uint16_t)(n << 12 | m) : 0;
+    return (uint16_t)(m ? n << 12 | m : 0);
 }
 
 double quantised_a(uint16_t raw)

@@ -107,12 +107,14 @@ bool stream_ascii_step(struct v3pwr_stream *s)
     while (end < left && p[end] != '\n' && p[end] != '\r')
         end++;
     bool whole = end < left;
-    if (!whole && left < STREAM_TEXT_MAX)
+    if (!whole && left <= STREAM_TEXT_MAX)
         return false;
     char line[STREAM_TEXT_MAX + 1];
     size_t n = 0;
-    if (end > STREAM_TEXT_MAX)
+    if (end > STREAM_TEXT_MAX) { /* cut at the same place whether its end is here already or not */
         end = STREAM_TEXT_MAX;
+        whole = false;
+    }
     for (size_t i = 0; i < end; i++)
         if (p[i] && (n || p[i] != ' ')) /* zeros stand before some records */
             line[n++] = p[i] < 0x7F && p[i] >= ' ' ? (char)p[i] : '?';
