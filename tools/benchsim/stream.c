@@ -217,7 +217,7 @@ static void put_sample(struct sim *s, uint16_t raw)
     int exponent = 10;
     while (exponent > 0 && a * pow(10, exponent) >= 9999.5)
         exponent--;
-    char text[16];
+    char text[32];
     snprintf(text, sizeof(text), "%04ld-%02d\r\n", lround(a * pow(10, exponent)), exponent);
     put_text(s, text);
 }
