@@ -32,10 +32,16 @@ function group(runs) {
   return [...found.values()];
 }
 
+// The runs that measure; without any, all.
+function measuringOf(runs) {
+  const found = runs.filter((r) => modelOf(r) || targetOf(r));
+  return found.length ? found : runs;
+}
+
 function tileParts(c) {
-  const counts = countByState(c.runs), last = c.runs.map((r) => r.start_time || r.expected_start_time || r.created).sort().pop();
+  const runs = measuringOf(c.runs), counts = countByState(runs), last = c.runs.map((r) => r.start_time || r.expected_start_time || r.created).sort().pop();
   const models = new Set(c.runs.map(modelOf).filter(Boolean)), targets = new Set(c.runs.map(targetOf).filter(Boolean));
-  return [h('h2', {}, c.name), h('p', {class: 'dim'}, `${plural(c.runs.length, 'run')}, ${plural(models.size, 'model')}, ${plural(targets.size, 'target')}, last ${ago(last)}`),
+  return [h('h2', {}, c.name), h('p', {class: 'dim'}, `${plural(runs.length, 'run')}, ${plural(models.size, 'model')}, ${plural(targets.size, 'target')}, last ${ago(last)}`),
     progress(counts), sums(counts)];
 }
 
@@ -117,7 +123,7 @@ export function campaignPage(main, {args: [name], onLink}) {
   main.append(h('div', {class: 'crumbs'}, h('a', {href: '#/campaigns'}, 'Campaigns')), h('div', {class: 'runhead'}, h('h1', {}, name), head), bar, tools, box, others);
   document.title = `${name} · Switchyard`;
 
-  const measuring = () => [...runs.values()].filter((r) => modelOf(r) || targetOf(r));
+  const measuring = () => measuringOf([...runs.values()]);
 
   function show() {
     const list = measuring(), counts = countByState(list), {cells, models, targets} = matrixOf(list);

@@ -57,7 +57,7 @@ function factsOf(run, tasks) {
 
 export function runPage(main, {args: [id], query, onLink}) {
   let run = null, tasks = [], open = null, tick = 0; // open: the tab, from the first answer on
-  const crumbs = h('div', {class: 'crumbs'}, h('a', {href: '#/runs'}, 'Runs')), title = h('h1', {}, '…'), state = h('span'), actions = h('span', {class: 'chips'});
+  const crumbs = h('div', {class: 'crumbs'}, h('a', {href: '#/runs'}, 'Runs')), title = h('h1', {}, '…'), state = h('span'), actions = h('span', {class: 'actions'});
   const tags = h('div'), message = h('p', {class: 'message', hidden: true}), facts = h('dl', {class: 'facts'});
   const chart = timeline((task) => {
     openTab('logs');
@@ -112,7 +112,7 @@ export function runPage(main, {args: [id], query, onLink}) {
     redraw(tags, (run.tags || []).join('\n'), () => h('p', {style: {margin: '8px 0 0 -6px'}}, (run.tags || []).map((t) =>
       h('a', {class: campaignOf({tags: [t]}) ? 'tag campaign' : 'tag', href: `#/runs?tag=${encodeURIComponent(t)}&range=30d`}, t))));
     tags.hidden = !(run.tags || []).length;
-    const text = run.state && run.state.message;
+    const text = run.state_type === 'COMPLETED' && /^All (tasks|states) completed/.test((run.state || {}).message) ? '' : run.state && run.state.message;
     message.hidden = !text;
     setText(message, text || '');
     message.className = `message st-${(run.state_type || 'none').toLowerCase()}`;

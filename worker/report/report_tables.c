@@ -263,7 +263,7 @@ void report_markdown(struct arena *a, const struct report *r, struct buf *out)
         html_put(out, "\nThe first %d of %zu rows; report.csv has all.\n", ROWS_MAX,
                  r->measurement_count);
     for (size_t i = 0; i < r->failure_count && i < ROWS_MAX; i++) {
-        buf_lit(out, i ? "- " : "\nRuns without a measurement:\n\n- ");
+        html_put(out, i ? "- " : "\nRuns without a measurement:\n\n- ");
         md_text(out, r->failures[i].name);
         buf_lit(out, ": ");
         md_text(out, r->failures[i].reason);
