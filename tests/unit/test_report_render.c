@@ -118,6 +118,7 @@ static void serve_one(struct server *s, int fd)
     want = length ? (size_t)atol(length + 15) : 0;
     body = len - (size_t)(end + 4 - text);
     char *rest = end + 4;
+    end[2] = 0; /* the head is a text of its own */
     while (body < want) {
         ssize_t got = read(fd, rest, sizeof text - (size_t)(rest - text));
         if (got <= 0)

@@ -67,7 +67,7 @@ static json_t *mask_text(const struct native *n, const char *text)
             if (!strncmp(text, s->text, s->len))
                 found = s;
         if (found)
-            buf_lit(&out, masked);
+            buf_add(&out, masked, sizeof(masked) - 1);
         else
             buf_add(&out, text, 1);
         text += found ? found->len : 1;
