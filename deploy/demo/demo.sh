@@ -146,13 +146,36 @@ await 60 benches both_benches_are_free || {
 
 # ---- the campaign ----
 
-say "campaign $campaign: every model on every board (emulated: the figures show the way, not real hardware)"
+# The report's table for a terminal.  Columns are found by their names.
+summary() {
+    awk -F, '
+        function unit(value, name,   k, prefix) {
+            if (value == "") return "-"
+            split("1 m u n", prefix, " "); k = 1
+            while (value < 1 && k < 4) { value *= 1000; k++ }
+            return sprintf("%.4g %s%s", value, k > 1 ? prefix[k] : "", name)
+        }
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i
+                  printf "\n%-12s %-15s %12s %12s %12s %10s %9s  %s\n", "model", "target", "energy", "dynamic",
+                      "latency", "flash", "RAM", "origin"; next }
+        { printf "%-12s %-15s %12s %12s %12s %8.0f kB %6.0f kB  %s\n", $at["model"], $at["target"],
+              unit($at["median_energy_per_inference_j"], "J"), unit($at["median_dynamic_energy_per_inference_j"], "J"),
+              unit($at["latency_s"], "s"), $at["flash_bytes"] / 1000, $at["ram_bytes"] / 1000,
+              $at["status"] == "result" ? $at["origin"] : $at["status"] ": " $at["reason"] }
+        END { print "" }' "$1"
+}
+
+say "campaign $campaign: every model on every board, emulated (about 90 seconds)"
 report=$dir/report-$campaign
 cli run energy-profile/default -c "$campaign" -p "repository=$dir/firmware.git" -m "model=$models" -m "target=$targets" \
-    --report "$report"
+    --report "$report" >"$dir/run.out"
 status=$?
-
-say "report:    $report/report.html"
+if [ -f "$report/report.csv" ]; then
+    summary "$report/report.csv"
+    say "energy per inference over the whole rail, median of the windows; dynamic is what remains above idle"
+    say "report:    $report/report.html (with report.csv, report.json and the plots)"
+fi
+[ $status = 0 ] || { cat "$dir/run.out"; say "not every run completed (exit status $status): switchyard --server $api flow-run ls"; }
 say "dashboard: $api"
 [ -n "$stay" ] || exit $status
 say "the server stays up; Ctrl-C ends it"
