@@ -57,13 +57,18 @@ class Server:
         return pathlib.Path(self.folder, "server.log").read_text(errors="replace")
 
     def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
+        """A server that does not stop by itself, or not well (a leak, a crash), is an error."""
+        trouble = None
+        if self.process:
             self.process.terminate()
             try:
-                self.process.wait(STOP_S)
+                status = self.process.wait(STOP_S)
+                trouble = f"the server ended with status {status}" if status else None
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.process:
+                trouble = f"the server did not stop within {STOP_S} s"
+                self.kill()
             self.process.stdout.close()
+        log = self.log()[-6000:] if trouble else ""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if trouble:
+            raise RuntimeError(trouble + "\n" + log)

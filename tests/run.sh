@@ -20,6 +20,8 @@ suites='
     browser       short  240      tests/browser/run.sh
     clang         all    900      make -j$cores CC=clang-14 B=build/clang all
     tsan          all    900      unit tsan
+    browser       all    600      script tests/browser/run.sh
+    cli-asan      all    900      cli_with asan
     fuzz-asan     all    900      fuzz_replay asan
     db-asan       all    900      db asan
     db-tsan       all    900      db tsan
@@ -127,6 +129,11 @@ scripts() {
     done
     [ $count -gt 0 ] || skip "there is no $*"
     return $status
+}
+
+cli_with() {
+    make -j"$cores" MODE="$1" all || return 1
+    SWITCHYARD_BUILD=build/$1 python3 tests/e2e/cli.py
 }
 
 e2e_with() {
