@@ -31,7 +31,8 @@ for line in archive.read(metadata).decode().split("\n\n")[0].splitlines():
         name = re.match(r"[\w.-]+", need)[0]
         print(name if name.lower() in lagging else need)
 PY
-"${pip[@]}" install -r "$wheel/requirements.txt" asyncpg >&2
+# importlib_metadata: older versions import it without asking for it.
+"${pip[@]}" install -r "$wheel/requirements.txt" asyncpg importlib_metadata >&2
 "${pip[@]}" install --no-deps "$wheel"/prefect-*.whl >&2
 got=$("$venv/bin/python" -c 'import prefect; print(prefect.__version__)')
 [ "$got" = "$version" ] || { echo "asked for Prefect $version, got $got" >&2; exit 1; }
