@@ -202,6 +202,8 @@ static int serve(struct program *p)
     } else {
         say_ready(p);
         uv_run(&s->loop, UV_RUN_DEFAULT);
+        log_info("drained", KV_I("requests_left", (int64_t)listener_in_flight(s->listener)),
+                 KV_I("sockets_left", (int64_t)websockets_count(s)));
     }
     liveness_stop(liveness);
     executor_stop(s->executor); /* first: whoever waits for a lane is answered */

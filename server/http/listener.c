@@ -24,6 +24,7 @@ struct listener {
     uv_poll_t poll;
     uv_timer_t timer;
     uv_async_t resumed;
+    int open_handles;
     int quiesced_fd; /* -1 while listening */
     uint16_t port;
     atomic_size_t in_flight;
@@ -291,6 +292,7 @@ static void attach(struct listener *l, uv_loop_t *loop)
     uv_timer_init(loop, &l->timer);
     uv_async_init(loop, &l->resumed, on_resumed);
     l->poll.data = l->timer.data = l->resumed.data = l;
+    l->open_handles = 3;
     uv_poll_start(&l->poll, UV_READABLE, on_poll);
 }
 
@@ -327,6 +329,11 @@ enum err_code listener_start(struct server *server, struct err *e, struct listen
     return ERR_OK;
 }
 
+void listener_poke(struct listener *l)
+{
+    uv_async_send(&l->resumed);
+}
+
 void listener_quiesce(struct listener *l)
 {
     if (l->quiesced_fd < 0)
@@ -351,7 +358,7 @@ uint16_t listener_port(struct listener *l)
 static void on_closed(uv_handle_t *handle)
 {
     struct listener *l = handle->data;
-    if (handle == (uv_handle_t *)&l->resumed) /* the last of the three */
+    if (--l->open_handles == 0)
         free(l);
 }
 

@@ -10,6 +10,8 @@
 struct listener;
 /* Owns the daemon.  Errors: says in *e why the address cannot be used. */
 MUST_CHECK enum err_code listener_start(struct server *server, struct err *e, struct listener **out);
+/* Lets libmicrohttpd look around: needed after an upgraded connection was given back. */
+void listener_poke(struct listener *l);
 /* No new connections from now on. */
 void listener_quiesce(struct listener *l);
 size_t listener_in_flight(struct listener *l);

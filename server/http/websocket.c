@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 
+#include "server/http/listener.h"
 #include "server/http/reply.h"
 #include "server/http/route.h"
 #include "server/server.h"
@@ -177,10 +178,12 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--ws->handles > 0)
         return;
-    if (ws->upgraded)
+    if (ws->upgraded) {
         MHD_upgrade_action(ws->upgraded, MHD_UPGRADE_ACTION_CLOSE);
-    else
+        listener_poke(ws->server->listener);
+    } else {
         close(ws->fd);
+    }
     wslay_event_context_free(ws->frames);
     buf_free(&ws->early);
     buf_free(&ws->out);
