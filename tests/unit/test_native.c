@@ -20,6 +20,8 @@ static const struct step_param any_params[] = {
 };
 static const struct step_output any_outputs[] = {{"v", FLOW_ANY, "the value"}};
 
+static struct step_call *stubborn; /* the call that is let go at the second warning */
+
 static void start_ok(struct step_call *call)
 {
     const char *text = step_string(call, "s");
@@ -48,6 +50,12 @@ static void cancel_hang(struct step_call *call)
     step_done(call, err_set(&call->err, CANCELLED, "woken"));
 }
 
+/* Does not stop when it is asked to. */
+static void start_stubborn(struct step_call *call)
+{
+    stubborn = call;
+}
+
 static void start_artifact(struct step_call *call)
 {
     step_progress(call, 1, 2);
@@ -62,6 +70,7 @@ static const struct step own[] = {
     {.schema = {.name = "fail", .doc = "d", ANY}, .start = start_fail},
     {.schema = {.name = "hang", .doc = "d", ANY}, .start = start_hang, .cancel = cancel_hang},
     {.schema = {.name = "hw", .doc = "d", ANY}, .start = start_fail, .hardware = true},
+    {.schema = {.name = "stubborn", .doc = "d", ANY}, .start = start_stubborn},
     {.schema = {.name = "artifact", .doc = "d", ANY}, .start = start_artifact},
 };
 
@@ -95,7 +104,7 @@ struct world {
     char dir[64];
     const char *blocks, *secrets; /* JSON: what lookup answers */
     size_t live, live_max;        /* task runs in state RUNNING */
-    int progressed;
+    int progressed, warnings;
 };
 
 static void said(struct world *w)
@@ -136,6 +145,8 @@ static void on_event(void *ctx, const json_t *event)
 static void on_log(void *ctx, const json_t *record)
 {
     struct world *w = ctx;
+    if (strstr(text_at(record, "message"), "has not stopped yet") && ++w->warnings == 2)
+        step_done(stubborn, ERR_CANCELLED);
     json_array_append(w->logs, (json_t *)(uintptr_t)record);
     if (w->cancel_on && !strcmp(w->cancel_on, text_at(record, "message")))
         native_cancel(w->native, "because");
@@ -593,6 +604,18 @@ START_TEST(cancel_kills_real_processes)
 }
 END_TEST
 
+START_TEST(a_step_that_does_not_stop_is_named)
+{
+    struct world w = {.cancel_at = 3};
+    setup(&w, FLOW("  a: {uses: stubborn}\n"), NULL);
+    run_until_over(&w);
+    ck_assert_str_eq(summary(&w), "a=Cancelled | CANCELLED: because");
+    ck_assert_int_eq(w.warnings, 2);
+    ck_assert_int_eq(w.now_us, 1700000000000000 + 60000000);
+    teardown(&w);
+}
+END_TEST
+
 /* ---- faults ---- */
 
 #if defined(FAULTS)
@@ -684,6 +707,7 @@ int main(void)
     tcase_add_test(t, cancel_at_every_moment_ends_cleanly);
     tcase_add_test(t, the_second_cancel_stops_the_clean_up);
     tcase_add_test(t, cancel_kills_real_processes);
+    tcase_add_test(t, a_step_that_does_not_stop_is_named);
 #if defined(FAULTS)
     tcase_add_test(t, a_retry_survives_any_single_fault);
 #endif

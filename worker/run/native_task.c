@@ -6,6 +6,8 @@
 #include "shared/base/clock.h"
 #include "worker/run/native_state.h"
 
+enum { STUCK_S = 30 };
+
 static struct native *run_of(const struct task_run *tr)
 {
     return tr->task->scope->run;
@@ -16,7 +18,7 @@ static struct native *run_of(const struct task_run *tr)
 typedef void act_fn(struct task_run *tr);
 
 static act_fn begin, end_unstarted, end_early, complete, fail, time_out, retry, retry_late, requeue,
-    cancel_queued, cancelled, stop, nothing;
+    cancel_queued, cancelled, stop, say_stuck, nothing;
 
 static const struct rule {
     enum task_run_state in;
@@ -43,6 +45,8 @@ static const struct rule {
     {TR_LATE,     EV_FAILED,   time_out,      TR_OVER},
     {TR_LATE,     EV_RETRY,    retry_late,    TR_WAITING},
     {TR_LATE,     EV_CANCEL,   nothing,       TR_STOPPING},
+    {TR_STOPPING, EV_DEADLINE, say_stuck,     TR_STOPPING},
+    {TR_LATE,     EV_DEADLINE, say_stuck,     TR_LATE},
     /* clang-format on */
 };
 
@@ -194,9 +198,25 @@ static void requeue(struct task_run *tr)
 
 /* ---- one attempt ---- */
 
+/* A step that does not let go of a thread or a port cannot be left behind; but the log shows who it
+ * is. */
+static void watch_stop(struct task_run *tr)
+{
+    if (tr->call)
+        native_deadline(tr, native_now_us(run_of(tr)) + STUCK_S * 1000000LL);
+}
+
+static void say_stuck(struct task_run *tr)
+{
+    report_log(run_of(tr), tr, LOG_WARN,
+               "the step was asked to stop %d s ago and has not stopped yet", STUCK_S);
+    watch_stop(tr);
+}
+
 static void stop(struct task_run *tr)
 {
     native_deadline(tr, TIME_NONE);
+    watch_stop(tr);
     if (tr->call)
         call_cancel(tr->call);
     if (tr->inner)
