@@ -37,7 +37,7 @@ static inline void later(void)
 }
 
 /* The first column of the first row; "" for NULL or none. */
-static inline const char *sql(const char *fmt, ...)
+static inline PRINTF_LIKE(1, 2) const char *sql(const char *fmt, ...)
 {
     char text[2048];
     struct rows rows;
