@@ -9,7 +9,8 @@
 
 enum { BULK_MAX = 100, CREATED_BY_MAX_BYTES = 8192 };
 
-/* --- who made it ----------------------------------------------------------------------------------- */
+/* --- who made it
+ * ----------------------------------------------------------------------------------- */
 
 static int base64_value(char c)
 {
@@ -58,7 +59,8 @@ struct raw created_by_of(struct request *rq)
     return full ? (struct raw){0} : out;
 }
 
-/* --- one ------------------------------------------------------------------------------------------- */
+/* --- one
+ * ------------------------------------------------------------------------------------------- */
 
 enum err_code deployments_create_flow_run(struct request *rq)
 {
@@ -76,7 +78,8 @@ enum err_code deployments_create_flow_run(struct request *rq)
     return rc ? rc : reply_row(rq, run.created ? 201 : 200, &flow_run_resource, &rows, 0);
 }
 
-/* --- many ------------------------------------------------------------------------------------------ */
+/* --- many
+ * ------------------------------------------------------------------------------------------ */
 
 /* What a failed item says: without the words for single requests. */
 static const char *item_error(struct request *rq)
@@ -86,7 +89,8 @@ static const char *item_error(struct request *rq)
     const char *detail = e->detail;
 
     if (e->code == ERR_CONFLICT && !strncmp(detail, prefix, sizeof(prefix) - 1))
-        return arena_printf(&rq->work.arena, "Parameter validation failed: %s", detail + sizeof(prefix) - 1);
+        return arena_printf(&rq->work.arena, "Parameter validation failed: %s",
+                            detail + sizeof(prefix) - 1);
     return arena_printf(&rq->work.arena, "%s", detail);
 }
 
@@ -126,7 +130,8 @@ enum err_code deployments_create_flow_runs(struct request *rq)
     enum err_code rc;
 
     if (rq->in_count > BULK_MAX)
-        return err_set(&rq->work.err, BAD_REQUEST, "Cannot create more than %d flow runs at once.", BULK_MAX);
+        return err_set(&rq->work.err, BAD_REQUEST, "Cannot create more than %d flow runs at once.",
+                       BULK_MAX);
     if (rq->in_count && (rc = run_source_get(&rq->work, rq->ids[0], &source)))
         return rc;
     write_object(&rq->reply.body);

@@ -11,7 +11,8 @@
 
 enum { NODES_MAX = 10000, ARTIFACTS_MAX = 10000 };
 
-/* --- version 1: task runs and their upstream task runs ---------------------------------------------- */
+/* --- version 1: task runs and their upstream task runs
+ * ---------------------------------------------- */
 
 struct dependency {
     struct given given;
@@ -40,15 +41,19 @@ static const struct field dependency_fields[] = {
 };
 #undef D
 /* clang-format on */
-const struct resource dependency_resource = RESOURCE_NAMED("DependencyResult", dependency, dependency_fields);
+const struct resource dependency_resource =
+    RESOURCE_NAMED("DependencyResult", dependency, dependency_fields);
 
 static enum err_code find_run(struct request *rq, const char *missing, struct rows *out)
 {
     char id[UUID_TEXT_BYTES];
-    enum err_code rc = db_query(&rq->work, Q_graph_run, PARAMS(param_uuid(&rq->work, rq->ids[0])), out);
+    enum err_code rc =
+        db_query(&rq->work, Q_graph_run, PARAMS(param_uuid(&rq->work, rq->ids[0])), out);
 
     uuid_format(rq->ids[0], id);
-    return rc || out->count ? rc : err_set_object(&rq->work.err, NOT_FOUND, "Flow run %s%s not found", missing, id);
+    return rc || out->count
+               ? rc
+               : err_set_object(&rq->work.err, NOT_FOUND, "Flow run %s%s not found", missing, id);
 }
 
 enum err_code flow_runs_graph(struct request *rq)
@@ -57,11 +62,13 @@ enum err_code flow_runs_graph(struct request *rq)
     enum err_code rc = find_run(rq, "with id ", &rows);
 
     if (!rc)
-        rc = db_query(&rq->work, Q_graph_dependencies, PARAMS(param_uuid(&rq->work, rq->ids[0])), &rows);
+        rc = db_query(&rq->work, Q_graph_dependencies, PARAMS(param_uuid(&rq->work, rq->ids[0])),
+                      &rows);
     return rc ? rc : reply_rows(rq, &dependency_resource, &rows);
 }
 
-/* --- version 2 -------------------------------------------------------------------------------------- */
+/* --- version 2
+ * -------------------------------------------------------------------------------------- */
 
 struct graph {
     struct rows run, nodes, artifacts, states;
@@ -79,12 +86,14 @@ static void write_moment(struct buf *b, const char *key, const struct rows *r, i
     write_time(b, rows_time(r, row, column));
 }
 
-static void write_json(struct buf *b, const char *key, const struct rows *r, int row, int column, const char *otherwise)
+static void write_json(struct buf *b, const char *key, const struct rows *r, int row, int column,
+                       const char *otherwise)
 {
     const char *text = rows_text(r, row, column);
 
     write_key(b, key);
-    write_raw(b, text ? (struct raw){text, rows_len(r, row, column)} : (struct raw){otherwise, strlen(otherwise)});
+    write_raw(b, text ? (struct raw){text, rows_len(r, row, column)}
+                      : (struct raw){otherwise, strlen(otherwise)});
 }
 
 static void write_artifact(struct buf *b, const struct rows *r, int row)
@@ -195,7 +204,8 @@ static enum err_code read_since(struct request *rq, const char **out)
         return ERR_OK;
     if (!time_parse(text, strlen(text), &since_us)) {
         rq->invalid.arena = &rq->work.arena;
-        invalid_add(&rq->invalid, &at, "datetime_from_date_parsing", "Input should be a valid datetime or date", RAW("null"), NULL);
+        invalid_add(&rq->invalid, &at, "datetime_from_date_parsing",
+                    "Input should be a valid datetime or date", RAW("null"), NULL);
         return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
     }
     *out = param_time(&rq->work, since_us);
@@ -220,7 +230,8 @@ static enum err_code read_graph(struct request *rq, const char *since, struct gr
     g->artifacts = steps[1].rows;
     g->states = steps[2].rows;
     if (!rc && g->nodes.count > NODES_MAX)
-        rc = err_set(&w->err, BAD_REQUEST, "The graph of flow run %s has more than %d nodes.", id, NODES_MAX);
+        rc = err_set(&w->err, BAD_REQUEST, "The graph of flow run %s has more than %d nodes.", id,
+                     NODES_MAX);
     return rc;
 }
 

@@ -8,14 +8,16 @@
 #include "server/store/flow_runs.h"
 #include "shared/json/write.h"
 
-/* --- inputs ---------------------------------------------------------------------------------------- */
+/* --- inputs
+ * ---------------------------------------------------------------------------------------- */
 
 struct input_create {
     struct given given;
     const char *key, *value, *sender;
 };
 static const struct field create_fields[] = {
-    F_STR(struct input_create, key, F_REQUIRED, F_PATTERN("^[a-z0-9-]*$"), .doc = "Unique within the run."),
+    F_STR(struct input_create, key, F_REQUIRED, F_PATTERN("^[a-z0-9-]*$"),
+          .doc = "Unique within the run."),
     F_STR(struct input_create, value, F_REQUIRED, .doc = "JSON, as the flow wants it."),
     F_STR(struct input_create, sender, F_NULLABLE, .doc = "Who sends it."),
 };
@@ -48,7 +50,8 @@ enum err_code flow_runs_input_filter(struct request *rq)
     const struct input_filter *in = request_in(rq, struct input_filter);
     int64_t limit = in->limit < 0 ? INT32_MAX : in->limit; /* negative: all, as SQLite has it */
     struct rows rows;
-    enum err_code rc = flow_run_inputs(&rq->work, rq->ids[0], in->prefix, in->exclude_keys, limit, &rows);
+    enum err_code rc =
+        flow_run_inputs(&rq->work, rq->ids[0], in->prefix, in->exclude_keys, limit, &rows);
     return rc ? rc : reply_rows(rq, &flow_run_input_resource, &rows);
 }
 
@@ -69,7 +72,8 @@ enum err_code flow_runs_input_delete(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- resume ---------------------------------------------------------------------------------------- */
+/* --- resume
+ * ---------------------------------------------------------------------------------------- */
 
 struct resume_in {
     struct given given;
@@ -78,10 +82,11 @@ struct resume_in {
 static const struct field resume_fields[] = {
     F_DICT(struct resume_in, run_input, F_NULLABLE, .doc = "What the paused flow asked for."),
 };
-const struct resource resume_resource = RESOURCE_NAMED("Body_resume_flow_run", resume_in, resume_fields, .extra = true);
+const struct resource resume_resource =
+    RESOURCE_NAMED("Body_resume_flow_run", resume_in, resume_fields, .extra = true);
 
-/* A refused input is a REJECT with the details of an ABORT; a run that is not paused has no state in
- * the answer. */
+/* A refused input is a REJECT with the details of an ABORT; a run that is not paused has no state
+ * in the answer. */
 static void write_refusal(struct buf *b, const struct verdict *v)
 {
     write_object(b);

@@ -66,12 +66,14 @@ struct cursor {
     char time[64], id[UUID_TEXT_BYTES];
 };
 
-static enum err_code read_page(struct work *w, struct uuid run, struct cursor *at, struct buf *out, bool *out_more)
+static enum err_code read_page(struct work *w, struct uuid run, struct cursor *at, struct buf *out,
+                               bool *out_more)
 {
     bool first = !*at->id;
     struct rows rows;
     enum err_code rc = db_query(w, Q_flow_run_logs_page,
-                                PARAMS(param_uuid(w, run), first ? NULL : at->time, first ? NULL : at->id, param_i64(w, PAGE_LINES)),
+                                PARAMS(param_uuid(w, run), first ? NULL : at->time,
+                                       first ? NULL : at->id, param_i64(w, PAGE_LINES)),
                                 &rows);
 
     if (rc)
@@ -83,7 +85,9 @@ static enum err_code read_page(struct work *w, struct uuid run, struct cursor *a
         stpncpy(at->time, rows_text(&rows, rows.count - 1, 0), sizeof(at->time) - 1);
         stpncpy(at->id, rows_text(&rows, rows.count - 1, 5), sizeof(at->id) - 1);
     }
-    return out->full ? err_set(&w->err, INTERNAL, "a page of logs is larger than %d bytes", PAGE_MAX_BYTES) : ERR_OK;
+    return out->full ? err_set(&w->err, INTERNAL, "a page of logs is larger than %d bytes",
+                               PAGE_MAX_BYTES)
+                     : ERR_OK;
 }
 
 /* Each page has an arena of its own, so that memory does not grow with the log. */
@@ -95,7 +99,8 @@ static enum err_code write_pages(struct request *rq, int fd)
 
     buf_lit(&b, "timestamp,level,flow_run_id,task_run_id,message\r\n");
     for (bool more = true; more && !rc;) {
-        struct work page = {.server = rq->work.server, .db = rq->work.db, .now_us = rq->work.now_us};
+        struct work page = {
+            .server = rq->work.server, .db = rq->work.db, .now_us = rq->work.now_us};
         rc = read_page(&page, rq->ids[0], &at, &b, &more);
         if (rc)
             rq->work.err = page.err;
@@ -111,7 +116,8 @@ static enum err_code write_pages(struct request *rq, int fd)
 /* The run's name, percent-encoded. */
 static const char *disposition(struct arena *a, const char *name)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     static const char hex[] = "0123456789ABCDEF";
     char *encoded = arena_array(a, char, 3 * strlen(name) + 1), *p = encoded;
 
@@ -126,14 +132,16 @@ static const char *disposition(struct arena *a, const char *name)
         *p++ = hex[c & 15];
     }
     *p = '\0';
-    return arena_printf(a, "attachment; filename=\"flow-run-logs.csv\"; filename*=UTF-8''%s-logs.csv", encoded);
+    return arena_printf(
+        a, "attachment; filename=\"flow-run-logs.csv\"; filename*=UTF-8''%s-logs.csv", encoded);
 }
 
 enum err_code flow_runs_logs_download(struct request *rq)
 {
     const char *folder = rq->work.server->config.spool;
     struct rows run;
-    enum err_code rc = db_query(&rq->work, Q_flow_run_name, PARAMS(param_uuid(&rq->work, rq->ids[0])), &run);
+    enum err_code rc =
+        db_query(&rq->work, Q_flow_run_name, PARAMS(param_uuid(&rq->work, rq->ids[0])), &run);
 
     if (!rc && !run.count)
         rc = err_set(&rq->work.err, NOT_FOUND, "Flow run not found");

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "server/api/history.h"
 #include "server/api/deployment_runs.h"
+#include "server/api/history.h"
 #include "server/api/listing.h"
 #include "server/api/set_state.h"
 #include "server/db/params.h"
@@ -14,7 +14,8 @@
 
 enum err_code flow_runs_update_one(struct request *rq)
 {
-    enum err_code rc = flow_run_update(&rq->work, rq->ids[0], request_in(rq, struct flow_run_update));
+    enum err_code rc =
+        flow_run_update(&rq->work, rq->ids[0], request_in(rq, struct flow_run_update));
     return rc ? rc : reply_empty(rq, 204);
 }
 
@@ -33,7 +34,8 @@ enum err_code flow_runs_labels(struct request *rq)
     struct raw labels = {rq->body.bytes, rq->body.len};
 
     if (val_type(doc_root(&rq->doc)) != DOC_OBJECT) {
-        invalid_add(&rq->invalid, &loc_body, "dict_type", "Input should be a valid dictionary", val_raw(doc_root(&rq->doc)), NULL);
+        invalid_add(&rq->invalid, &loc_body, "dict_type", "Input should be a valid dictionary",
+                    val_raw(doc_root(&rq->doc)), NULL);
         return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
     }
     labels = val_raw(doc_root(&rq->doc));
@@ -42,7 +44,8 @@ enum err_code flow_runs_labels(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------- */
+/* --- lists
+ * ----------------------------------------------------------------------------------------- */
 
 #define STARTED "coalesce(fr.start_time, fr.expected_start_time)"
 static const struct sort sorts[] = {
@@ -57,8 +60,13 @@ static const struct sort sorts[] = {
     {"END_TIME_DESC", "fr.end_time DESC, fr.id DESC"},
 };
 static const struct listing flow_runs = {
-    .resource = &flow_run_resource, .from = FLOW_RUN_TABLES, .alias = "fr", .target = FILTER_FLOW_RUNS,
-    .sorts = sorts, .sort_count = COUNT(sorts), .default_sort = 0,
+    .resource = &flow_run_resource,
+    .from = FLOW_RUN_TABLES,
+    .alias = "fr",
+    .target = FILTER_FLOW_RUNS,
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+    .default_sort = 0,
 };
 
 enum err_code flow_runs_filter(struct request *rq)
@@ -78,7 +86,8 @@ enum err_code flow_runs_paginate(struct request *rq)
 
 enum err_code flow_runs_history(struct request *rq)
 {
-    static const struct history history = {&flow_runs, "fr", RUN_ESTIMATED_RUN_TIME("fr"), RUN_ESTIMATED_DELTA("fr")};
+    static const struct history history = {&flow_runs, "fr", RUN_ESTIMATED_RUN_TIME("fr"),
+                                           RUN_ESTIMATED_DELTA("fr")};
     return history_reply(rq, &history);
 }
 
@@ -103,7 +112,8 @@ enum err_code flow_runs_lateness(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- bulk ------------------------------------------------------------------------------------------ */
+/* --- bulk
+ * ------------------------------------------------------------------------------------------ */
 
 struct bulk {
     struct given given;
@@ -113,12 +123,15 @@ struct bulk {
     bool force;
 };
 
-#define BULK_FILTER(T)                                                                                                              \
-    F_ROW("flow_runs", T, flow_runs, FIELD_OBJECT, struct filter_node *, .of = &filter_resources[FILTER_FLOW_RUNS], F_NULLABLE,     \
+#define BULK_FILTER(T)                                                                             \
+    F_ROW("flow_runs", T, flow_runs, FIELD_OBJECT, struct filter_node *,                           \
+          .of = &filter_resources[FILTER_FLOW_RUNS], F_NULLABLE,                                   \
           .doc = "Which runs; all if none.")
 #define BULK_LIMIT(T) F_INT(T, limit, .def = "50", F_GE(1), F_LE(50), .doc = "At most so many.")
-static const struct field bulk_delete_fields[] = {BULK_FILTER(struct bulk), BULK_LIMIT(struct bulk)};
-const struct resource bulk_delete_resource = RESOURCE_NAMED("Body_bulk_delete_flow_runs", bulk, bulk_delete_fields, .extra = true);
+static const struct field bulk_delete_fields[] = {BULK_FILTER(struct bulk),
+                                                  BULK_LIMIT(struct bulk)};
+const struct resource bulk_delete_resource =
+    RESOURCE_NAMED("Body_bulk_delete_flow_runs", bulk, bulk_delete_fields, .extra = true);
 static const struct field bulk_set_state_fields[] = {
     BULK_FILTER(struct bulk),
     F_OBJECT(struct bulk, state, state_create, F_REQUIRED, .doc = "Proposed to each of them."),
@@ -144,7 +157,8 @@ static enum err_code find_bulk(struct request *rq, struct uuids *out)
         return rc;
     *out = (struct uuids){arena_array(&rq->work.arena, struct uuid, (size_t)rows.count + 1), 0};
     for (int i = 0; i < rows.count; i++)
-        out->count += uuid_parse(rows_text(&rows, i, 0), rows_len(&rows, i, 0), &out->items[out->count]);
+        out->count +=
+            uuid_parse(rows_text(&rows, i, 0), rows_len(&rows, i, 0), &out->items[out->count]);
     return ERR_OK;
 }
 
@@ -171,8 +185,9 @@ enum err_code flow_runs_bulk_delete(struct request *rq)
 
 static struct client_facts client_of(struct request *rq)
 {
-    return (struct client_facts){.version = client_version_parse(request_header(rq, "User-Agent")),
-                                 .api_version = api_version_parse(request_header(rq, "X-PREFECT-API-VERSION"))};
+    return (struct client_facts){
+        .version = client_version_parse(request_header(rq, "User-Agent")),
+        .api_version = api_version_parse(request_header(rq, "X-PREFECT-API-VERSION"))};
 }
 
 /* The transitions in one transaction. */

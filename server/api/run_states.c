@@ -18,7 +18,8 @@ static enum err_code query_uuid(struct request *rq, const char *name, struct uui
     if (!text)
         invalid_add(&rq->invalid, &at, "missing", "Field required", RAW("null"), NULL);
     else if (!uuid_parse(text, strlen(text), out))
-        invalid_add(&rq->invalid, &at, "uuid_parsing", "Input should be a valid UUID", RAW("null"), NULL);
+        invalid_add(&rq->invalid, &at, "uuid_parsing", "Input should be a valid UUID", RAW("null"),
+                    NULL);
     else
         return ERR_OK;
     return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);

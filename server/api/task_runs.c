@@ -11,7 +11,8 @@ enum err_code task_runs_create(struct request *rq)
     struct uuid id;
     struct rows rows;
     bool created;
-    enum err_code rc = task_run_upsert(&rq->work, request_in(rq, struct task_run_create), &id, &created);
+    enum err_code rc =
+        task_run_upsert(&rq->work, request_in(rq, struct task_run_create), &id, &created);
 
     if (!rc)
         rc = task_run_get(&rq->work, id, &rows);
@@ -53,7 +54,8 @@ enum err_code task_runs_set_state(struct request *rq)
     return reply_status(rq, verdict.writes ? 201 : 200);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------- */
+/* --- lists
+ * ----------------------------------------------------------------------------------------- */
 
 #define DURATION RUN_ESTIMATED_RUN_TIME("tr")
 static const struct sort sorts[] = {
@@ -68,8 +70,13 @@ static const struct sort sorts[] = {
     {"DURATION_ASC", DURATION ", tr.expected_start_time DESC, tr.id DESC"},
 };
 static const struct listing task_runs = {
-    .resource = &task_run_resource, .from = "task_run tr", .alias = "tr", .target = FILTER_TASK_RUNS,
-    .sorts = sorts, .sort_count = COUNT(sorts), .default_sort = 0,
+    .resource = &task_run_resource,
+    .from = "task_run tr",
+    .alias = "tr",
+    .target = FILTER_TASK_RUNS,
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+    .default_sort = 0,
 };
 
 enum err_code task_runs_filter(struct request *rq)
@@ -89,6 +96,7 @@ enum err_code task_runs_paginate(struct request *rq)
 
 enum err_code task_runs_history(struct request *rq)
 {
-    static const struct history history = {&task_runs, "tr", RUN_ESTIMATED_RUN_TIME("tr"), RUN_ESTIMATED_DELTA("tr")};
+    static const struct history history = {&task_runs, "tr", RUN_ESTIMATED_RUN_TIME("tr"),
+                                           RUN_ESTIMATED_DELTA("tr")};
     return history_reply(rq, &history);
 }

@@ -6,8 +6,8 @@ const char *check_parameters(struct arena *a, const void *raw)
 
     if (parameters->len <= PARAMETERS_MAX_BYTES)
         return NULL;
-    return arena_printf(a, "Flow run parameters size (%zu bytes) exceeds the limit of %d bytes.", parameters->len,
-                        PARAMETERS_MAX_BYTES);
+    return arena_printf(a, "Flow run parameters size (%zu bytes) exceeds the limit of %d bytes.",
+                        parameters->len, PARAMETERS_MAX_BYTES);
 }
 
 /* clang-format off */

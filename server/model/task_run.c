@@ -10,8 +10,9 @@ static const char *check_cache_key(struct arena *a, const void *value)
     (void)a;
     for (; key && *key; key++)
         chars += (*key & 0xc0) != 0x80;
-    return chars > CACHE_KEY_MAX_CHARS ? "Cache key exceeded maximum allowed length of 2000 characters."
-                                       : NULL;
+    return chars > CACHE_KEY_MAX_CHARS
+               ? "Cache key exceeded maximum allowed length of 2000 characters."
+               : NULL;
 }
 
 /* What a task input has to say, by its type. */
@@ -45,10 +46,11 @@ static const char *check_inputs(struct arena *a, const void *value)
             return arena_printf(a, "%s: Input should be a valid list", val_string(a, it.key, NULL));
         for (struct val_iter in = val_each(it.value); val_next(&in);)
             if (!is_input(in.value))
-                return arena_printf(a,
-                                    "%s: each input needs an input_type (task_run and flow_run with "
-                                    "id, parameter with name, constant with type)",
-                                    val_string(a, it.key, NULL));
+                return arena_printf(
+                    a,
+                    "%s: each input needs an input_type (task_run and flow_run with "
+                    "id, parameter with name, constant with type)",
+                    val_string(a, it.key, NULL));
     }
     return NULL;
 }

@@ -21,7 +21,8 @@ static struct val read_json(struct work *w, const struct rows *r, int column)
     const char *text = rows_text(r, 0, column);
     struct doc *doc = arena_new(&w->arena, struct doc);
     struct doc_error bad;
-    return text && doc_parse(&w->arena, text, rows_len(r, 0, column), doc, &bad) ? doc_root(doc) : (struct val){0};
+    return text && doc_parse(&w->arena, text, rows_len(r, 0, column), doc, &bad) ? doc_root(doc)
+                                                                                 : (struct val){0};
 }
 
 enum err_code run_source_get(struct work *w, struct uuid deployment, struct run_source *out)
@@ -51,7 +52,8 @@ enum err_code run_source_get(struct work *w, struct uuid deployment, struct run_
     return ERR_OK;
 }
 
-/* --- parameters ------------------------------------------------------------------------------------ */
+/* --- parameters
+ * ------------------------------------------------------------------------------------ */
 
 static struct val parse_buf(struct work *w, struct buf *b)
 {
@@ -104,7 +106,8 @@ static enum err_code hydrate_parameters(struct work *w, struct val parameters, s
     return ERR_OK;
 }
 
-static enum err_code check_schema(struct work *w, const struct run_source *source, struct val parameters)
+static enum err_code check_schema(struct work *w, const struct run_source *source,
+                                  struct val parameters)
 {
     const struct schema_reading how = {.preprocess = true};
     struct schema_error error;
@@ -112,27 +115,31 @@ static enum err_code check_schema(struct work *w, const struct run_source *sourc
 
     if (val_type(source->parameter_schema) != DOC_OBJECT)
         return err_set(&w->err, CONFLICT,
-                       "Error updating deployment: Cannot update parameters because parameter schema enforcement is enabled and "
+                       "Error updating deployment: Cannot update parameters because parameter "
+                       "schema enforcement is enabled and "
                        "the deployment does not have a valid parameter schema.");
     if (!schema_reread(&w->arena, source->parameter_schema, how, &reread))
         return err_set(&w->err, INVALID, "Invalid schema: it is larger than the limit");
     if (schema_check(&w->arena, doc_root(&reread), parameters, &error))
         return ERR_OK;
-    return err_set(&w->err, CONFLICT, "Error creating flow run: %s", schema_error_text(&w->arena, &error));
+    return err_set(&w->err, CONFLICT, "Error creating flow run: %s",
+                   schema_error_text(&w->arena, &error));
 }
 
-static enum err_code make_parameters(struct work *w, const struct run_source *source, const struct flow_run_create *in,
-                                     struct raw *out)
+static enum err_code make_parameters(struct work *w, const struct run_source *source,
+                                     const struct flow_run_create *in, struct raw *out)
 {
     struct doc own;
     struct doc_error bad;
     struct val given_ones = {0}, all = {0};
 
-    if (in->parameters.text && doc_parse(&w->arena, in->parameters.text, in->parameters.len, &own, &bad))
+    if (in->parameters.text &&
+        doc_parse(&w->arena, in->parameters.text, in->parameters.len, &own, &bad))
         given_ones = doc_root(&own);
     enum err_code rc = hydrate_parameters(w, merge(w, source->parameters, given_ones), &all);
-    bool enforce = in->enforce_parameter_schema == TRI_NONE ? source->enforce_parameter_schema
-                                                            : in->enforce_parameter_schema == TRI_TRUE;
+    bool enforce = in->enforce_parameter_schema == TRI_NONE
+                       ? source->enforce_parameter_schema
+                       : in->enforce_parameter_schema == TRI_TRUE;
     if (!rc && enforce)
         rc = check_schema(w, source, all);
     struct raw text = val_raw(all);
@@ -141,9 +148,11 @@ static enum err_code make_parameters(struct work *w, const struct run_source *so
     return rc;
 }
 
-/* --- everything else ------------------------------------------------------------------------------- */
+/* --- everything else
+ * ------------------------------------------------------------------------------- */
 
-static enum err_code check_variables(struct work *w, const struct run_source *source, const struct flow_run_create *in)
+static enum err_code check_variables(struct work *w, const struct run_source *source,
+                                     const struct flow_run_create *in)
 {
     struct doc own;
     struct doc_error bad;
@@ -151,9 +160,11 @@ static enum err_code check_variables(struct work *w, const struct run_source *so
 
     if (!source->work_pool_name)
         return ERR_OK;
-    if (in->job_variables.text && doc_parse(&w->arena, in->job_variables.text, in->job_variables.len, &own, &bad))
+    if (in->job_variables.text &&
+        doc_parse(&w->arena, in->job_variables.text, in->job_variables.len, &own, &bad))
         layers[1] = doc_root(&own);
-    const char *why = job_variables_check(&w->arena, source->job_template, JOB_RUN, layers, COUNT(layers));
+    const char *why =
+        job_variables_check(&w->arena, source->job_template, JOB_RUN, layers, COUNT(layers));
     return why ? err_set(&w->err, INVALID, "Error creating flow run: %s", why) : ERR_OK;
 }
 
@@ -174,8 +185,8 @@ static struct strings join_tags(struct work *w, struct val base, struct strings 
     return all;
 }
 
-static enum err_code choose_queue(struct work *w, const struct run_source *source, const struct flow_run_create *in,
-                                  struct flow_run_new *out)
+static enum err_code choose_queue(struct work *w, const struct run_source *source,
+                                  const struct flow_run_create *in, struct flow_run_new *out)
 {
     const char *id;
     char deployment[UUID_TEXT_BYTES];
@@ -187,7 +198,8 @@ static enum err_code choose_queue(struct work *w, const struct run_source *sourc
     uuid_format(source->id, deployment);
     if (!source->work_pool_name)
         return err_set(&w->err, BAD_REQUEST,
-                       "Cannot create flow run in work queue %.100s because deployment %s is not associated with a work pool. "
+                       "Cannot create flow run in work queue %.100s because deployment %s is not "
+                       "associated with a work pool. "
                        "Please remove work_pool_name and try again.",
                        in->work_queue_name, deployment);
     enum err_code rc = work_queue_ensure(w, source->work_pool_name, in->work_queue_name, &id);
@@ -197,11 +209,12 @@ static enum err_code choose_queue(struct work *w, const struct run_source *sourc
     return rc;
 }
 
-enum err_code run_source_prepare(struct work *w, const struct run_source *source, const struct flow_run_create *in,
-                                 struct flow_run_new *out)
+enum err_code run_source_prepare(struct work *w, const struct run_source *source,
+                                 const struct flow_run_create *in, struct flow_run_new *out)
 {
     static struct state_details no_details = STATE_DETAILS_INIT;
-    static const struct state_create scheduled = {.type = STATE_SCHEDULED, .state_details = &no_details};
+    static const struct state_create scheduled = {.type = STATE_SCHEDULED,
+                                                  .state_details = &no_details};
     struct flow_run_create *run = arena_new(&w->arena, struct flow_run_create);
 
     *run = *in;

@@ -12,9 +12,12 @@ struct run_source {
 };
 
 /* NOT_FOUND. */
-MUST_CHECK enum err_code run_source_get(struct work *w, struct uuid deployment, struct run_source *out);
+MUST_CHECK enum err_code run_source_get(struct work *w, struct uuid deployment,
+                                        struct run_source *out);
 
-/* out->in is a struct flow_run_create of the arena.  BAD_REQUEST for parameters that cannot be hydrated,
- * CONFLICT for those that do not fit the schema, INVALID for job variables that do not. */
-MUST_CHECK enum err_code run_source_prepare(struct work *w, const struct run_source *source, const struct flow_run_create *in,
+/* out->in is a struct flow_run_create of the arena.  BAD_REQUEST for parameters that cannot be
+ * hydrated, CONFLICT for those that do not fit the schema, INVALID for job variables that do not.
+ */
+MUST_CHECK enum err_code run_source_prepare(struct work *w, const struct run_source *source,
+                                            const struct flow_run_create *in,
                                             struct flow_run_new *out);

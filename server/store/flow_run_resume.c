@@ -46,9 +46,11 @@ static const char *keyset_key(struct work *w, const struct state *s, const char 
     return val_string(&w->arena, val_get(doc_root(&doc), name), NULL);
 }
 
-/* --- the input ------------------------------------------------------------------------------------- */
+/* --- the input
+ * ------------------------------------------------------------------------------------- */
 
-static enum err_code hydrate_input(struct work *w, struct val input, struct doc *out, const char **out_reason)
+static enum err_code hydrate_input(struct work *w, struct val input, struct doc *out,
+                                   const char **out_reason)
 {
     struct hydration h = {.arena = &w->arena};
     struct buf b = {.max_bytes = INPUT_MAX_BYTES};
@@ -84,11 +86,13 @@ static const char *check_input(struct work *w, struct val schema, struct val inp
     return arena_printf(&w->arena, "Reason: %s", schema_error_text(&w->arena, &error));
 }
 
-static enum err_code load_schema(struct work *w, struct uuid id, const char *key, struct doc *out, const char **out_reason)
+static enum err_code load_schema(struct work *w, struct uuid id, const char *key, struct doc *out,
+                                 const char **out_reason)
 {
     struct doc_error bad;
     struct rows rows = {0};
-    enum err_code rc = key ? db_query(w, Q_flow_run_input_get, PARAMS(param_uuid(w, id), key), &rows) : ERR_OK;
+    enum err_code rc =
+        key ? db_query(w, Q_flow_run_input_get, PARAMS(param_uuid(w, id), key), &rows) : ERR_OK;
 
     if (rc)
         return rc;
@@ -100,8 +104,8 @@ static enum err_code load_schema(struct work *w, struct uuid id, const char *key
 }
 
 /* Hydrated and checked; *out_reason when it is refused. */
-static enum err_code take_input(struct work *w, const struct resume *r, const struct state *paused, struct doc *out,
-                                const char **out_reason)
+static enum err_code take_input(struct work *w, const struct resume *r, const struct state *paused,
+                                struct doc *out, const char **out_reason)
 {
     struct doc schema;
     enum err_code rc = hydrate_input(w, r->input, out, out_reason);
@@ -113,18 +117,23 @@ static enum err_code take_input(struct work *w, const struct resume *r, const st
     return rc;
 }
 
-static enum err_code keep_input(struct work *w, const struct resume *r, const char *key, const struct doc *input)
+static enum err_code keep_input(struct work *w, const struct resume *r, const char *key,
+                                const struct doc *input)
 {
     struct raw text = val_raw(doc_root(input));
     struct rows none;
 
     return db_query(w, Q_flow_run_input_upsert,
-                    PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, r->id), key, arena_strndup(&w->arena, text.text, text.len)), &none);
+                    PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, r->id), key,
+                           arena_strndup(&w->arena, text.text, text.len)),
+                    &none);
 }
 
-/* --- the state ------------------------------------------------------------------------------------- */
+/* --- the state
+ * ------------------------------------------------------------------------------------- */
 
-static enum err_code move(struct work *w, struct resume *r, const struct state *paused, struct transition *t)
+static enum err_code move(struct work *w, struct resume *r, const struct state *paused,
+                          struct transition *t)
 {
     bool reschedule = paused->details.pause_reschedule;
 
@@ -147,7 +156,8 @@ static enum err_code resume(struct work *w, struct resume *r, struct transition 
     if (rc)
         return rc;
     if (paused.type != STATE_PAUSED) {
-        r->verdict = (struct verdict){.status = VERDICT_ABORT, .reason = "Cannot resume a flow run that is not paused."};
+        r->verdict = (struct verdict){.status = VERDICT_ABORT,
+                                      .reason = "Cannot resume a flow run that is not paused."};
         return ERR_OK;
     }
     bool waits = paused.details.run_input_keyset.text;

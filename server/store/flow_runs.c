@@ -21,11 +21,13 @@ static enum err_code not_found(struct work *w)
 static enum err_code broken_reference(struct work *w)
 {
     return err_set(&w->err, CONFLICT,
-                   "Data integrity conflict. This usually means a unique or foreign key constraint was violated. See server "
+                   "Data integrity conflict. This usually means a unique or foreign key constraint "
+                   "was violated. See server "
                    "logs for details.");
 }
 
-/* --- making runs ----------------------------------------------------------------------------------- */
+/* --- making runs
+ * ----------------------------------------------------------------------------------- */
 
 enum err_code flow_run_find_queue(struct work *w, struct flow_run_new *run)
 {
@@ -42,23 +44,57 @@ enum err_code flow_run_find_queue(struct work *w, struct flow_run_new *run)
         return err_set(&w->err, NOT_FOUND, "Work pool \"%s\" not found.", pool);
     const char *id = rows_text(&rows, 0, 0);
     if (!id || !uuid_parse(id, strlen(id), &run->work_queue_id))
-        return err_set(&w->err, NOT_FOUND, "Work pool queue '%s/%s' not found.", pool, queue ? queue : "default");
+        return err_set(&w->err, NOT_FOUND, "Work pool queue '%s/%s' not found.", pool,
+                       queue ? queue : "default");
     run->work_queue_name = rows_text(&rows, 0, 1);
     return ERR_OK;
 }
 
 /* The columns of flow_run_insert, in its order. */
 enum {
-    A_ID, A_CREATED, A_NAME, A_FLOW, A_DEPLOYMENT, A_DEPLOYMENT_VERSION, A_QUEUE, A_QUEUE_NAME, A_VERSION, A_PARAMETERS, A_KEY,
-    A_CONTEXT, A_POLICY, A_TAGS, A_LABELS, A_PARENT, A_INFRASTRUCTURE, A_AUTO, A_CREATED_BY, A_JOB_VARIABLES, A_STATE_ID, A_TS,
-    A_TYPE, A_STATE_NAME, A_MESSAGE, A_DETAILS, A_DATA, A_START, A_END, A_EXPECTED, A_NEXT, A_RUN_COUNT, COLUMNS
+    A_ID,
+    A_CREATED,
+    A_NAME,
+    A_FLOW,
+    A_DEPLOYMENT,
+    A_DEPLOYMENT_VERSION,
+    A_QUEUE,
+    A_QUEUE_NAME,
+    A_VERSION,
+    A_PARAMETERS,
+    A_KEY,
+    A_CONTEXT,
+    A_POLICY,
+    A_TAGS,
+    A_LABELS,
+    A_PARENT,
+    A_INFRASTRUCTURE,
+    A_AUTO,
+    A_CREATED_BY,
+    A_JOB_VARIABLES,
+    A_STATE_ID,
+    A_TS,
+    A_TYPE,
+    A_STATE_NAME,
+    A_MESSAGE,
+    A_DETAILS,
+    A_DATA,
+    A_START,
+    A_END,
+    A_EXPECTED,
+    A_NEXT,
+    A_RUN_COUNT,
+    COLUMNS
 };
 
 /* The first state, as the rules give it; makes a transition of it, so that its effects are done. */
 static void decide_first_state(struct work *w, struct flow_run_new *run, struct transition *t)
 {
     static const struct state_create pending = {.type = STATE_PENDING};
-    struct proposal p = {.state = &t->proposed, .policy = POLICY_FLOW_FORCED, .now_us = w->now_us, .state_id = uuid_v7()};
+    struct proposal p = {.state = &t->proposed,
+                         .policy = POLICY_FLOW_FORCED,
+                         .now_us = w->now_us,
+                         .state_id = uuid_v7()};
 
     *t = (struct transition){.run_id = run->id, .policy = p.policy, .found = true};
     t->proposed = state_from_create(&w->arena, run->in->state ? run->in->state : &pending);
@@ -156,14 +192,16 @@ static enum err_code find_existing(struct work *w, struct flow_run_new *run)
     run->id = (struct uuid){0};
     if (!run->in->idempotency_key)
         return ERR_OK;
-    enum err_code rc = db_query(w, Q_flow_run_by_key, PARAMS(param_uuid(w, run->in->flow_id), run->in->idempotency_key), &rows);
+    enum err_code rc =
+        db_query(w, Q_flow_run_by_key,
+                 PARAMS(param_uuid(w, run->in->flow_id), run->in->idempotency_key), &rows);
     if (!rc && rows.count && !uuid_parse(rows_text(&rows, 0, 0), rows_len(&rows, 0, 0), &run->id))
         return err_set(&w->err, INTERNAL, "flow_run.id: not a UUID");
     return rc;
 }
 
-static enum err_code sort_out(struct work *w, struct flow_run_new **items, size_t count, const struct rows *written,
-                              struct transition *transitions)
+static enum err_code sort_out(struct work *w, struct flow_run_new **items, size_t count,
+                              const struct rows *written, struct transition *transitions)
 {
     enum err_code rc = ERR_OK;
 
@@ -225,12 +263,14 @@ void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t coun
     bool scheduled = false;
 
     for (size_t i = 0; i < count; i++)
-        scheduled |= items[i]->created && items[i]->in->state && items[i]->in->state->type == STATE_SCHEDULED;
+        scheduled |= items[i]->created && items[i]->in->state &&
+                     items[i]->in->state->type == STATE_SCHEDULED;
     if (scheduled)
         parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
 }
 
-/* --- reading --------------------------------------------------------------------------------------- */
+/* --- reading
+ * --------------------------------------------------------------------------------------- */
 
 enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out)
 {
@@ -251,12 +291,14 @@ enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out)
     return rc ? rc : out->count ? ERR_OK : not_found(w);
 }
 
-/* --- changing -------------------------------------------------------------------------------------- */
+/* --- changing
+ * -------------------------------------------------------------------------------------- */
 
 static struct val parse(struct work *w, const char *text, struct doc *doc)
 {
     struct doc_error bad;
-    return text && doc_parse(&w->arena, text, strlen(text), doc, &bad) ? doc_root(doc) : (struct val){0};
+    return text && doc_parse(&w->arena, text, strlen(text), doc, &bad) ? doc_root(doc)
+                                                                       : (struct val){0};
 }
 
 static enum err_code check_job_variables(struct work *w, struct uuid id, struct raw variables)
@@ -269,12 +311,15 @@ static enum err_code check_job_variables(struct work *w, struct uuid id, struct 
         return rc ? rc : not_found(w);
     const char *type = rows_text(&rows, 0, 0);
     if (!type || strcmp(type, "SCHEDULED") != 0)
-        return err_set(&w->err, BAD_REQUEST, "Job variables for a flow run in state %s cannot be updated", type ? type : "None");
+        return err_set(&w->err, BAD_REQUEST,
+                       "Job variables for a flow run in state %s cannot be updated",
+                       type ? type : "None");
     if (!rows_text(&rows, 0, 1))
         return err_set(&w->err, BAD_REQUEST, "A deployment for the flow run could not be found");
-    const struct val layers[] = {parse(w, rows_text(&rows, 0, 2), &of_deployment), parse(w, variables.text, &of_run)};
-    const char *reason =
-        job_variables_check(&w->arena, parse(w, rows_text(&rows, 0, 3), &template), JOB_RUN, layers, COUNT(layers));
+    const struct val layers[] = {parse(w, rows_text(&rows, 0, 2), &of_deployment),
+                                 parse(w, variables.text, &of_run)};
+    const char *reason = job_variables_check(&w->arena, parse(w, rows_text(&rows, 0, 3), &template),
+                                             JOB_RUN, layers, COUNT(layers));
     return reason ? err_set(&w->err, INVALID, "Error updating flow run: %s", reason) : ERR_OK;
 }
 
@@ -302,14 +347,19 @@ enum err_code flow_run_update(struct work *w, struct uuid id, const struct flow_
     if (rc)
         return rc;
     memcpy(&random, fresh.bytes + 8, sizeof(random));
-    const char *name = in->name && *in->name ? in->name : random_name(&w->arena, random * UINT64_C(0x9e3779b97f4a7c15));
+    const char *name = in->name && *in->name
+                           ? in->name
+                           : random_name(&w->arena, random * UINT64_C(0x9e3779b97f4a7c15));
     bool policy = given(in, empirical_policy);
     rc = db_query(w, Q_flow_run_update,
-                  PARAMS(param_uuid(w, id), param_bool(given(in, name)), name, param_bool(given(in, flow_version)), in->flow_version,
+                  PARAMS(param_uuid(w, id), param_bool(given(in, name)), name,
+                         param_bool(given(in, flow_version)), in->flow_version,
                          param_bool(given(in, parameters)), in->parameters.text, param_bool(policy),
-                         policy ? policy_text(w, in->empirical_policy) : NULL, param_bool(given(in, tags)),
-                         given(in, tags) ? param_strings(w, in->tags) : NULL, param_bool(given(in, infrastructure_pid)),
-                         in->infrastructure_pid, param_bool(given(in, job_variables)), in->job_variables.text),
+                         policy ? policy_text(w, in->empirical_policy) : NULL,
+                         param_bool(given(in, tags)),
+                         given(in, tags) ? param_strings(w, in->tags) : NULL,
+                         param_bool(given(in, infrastructure_pid)), in->infrastructure_pid,
+                         param_bool(given(in, job_variables)), in->job_variables.text),
                   &rows);
     return rc ? rc : rows.count ? ERR_OK : not_found(w);
 }
@@ -323,19 +373,25 @@ enum err_code flow_run_add_labels(struct work *w, struct uuid id, struct raw lab
 {
     struct rows rows;
     char text[UUID_TEXT_BYTES];
-    enum err_code rc = db_query(w, Q_flow_run_labels, PARAMS(param_uuid(w, id), labels.text), &rows);
+    enum err_code rc =
+        db_query(w, Q_flow_run_labels, PARAMS(param_uuid(w, id), labels.text), &rows);
 
     uuid_format(id, text);
-    return rc ? rc : rows.count ? ERR_OK : err_set_object(&w->err, NOT_FOUND, "Flow run with id %s not found", text);
+    return rc           ? rc
+           : rows.count ? ERR_OK
+                        : err_set_object(&w->err, NOT_FOUND, "Flow run with id %s not found", text);
 }
 
-/* --- inputs ---------------------------------------------------------------------------------------- */
+/* --- inputs
+ * ---------------------------------------------------------------------------------------- */
 
-enum err_code flow_run_input_add(struct work *w, struct uuid id, const char *key, const char *value, const char *sender)
+enum err_code flow_run_input_add(struct work *w, struct uuid id, const char *key, const char *value,
+                                 const char *sender)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_flow_run_input_insert,
-                                PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, id), key, value, sender), &rows);
+    enum err_code rc =
+        db_query(w, Q_flow_run_input_insert,
+                 PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, id), key, value, sender), &rows);
 
     if (rc != ERR_CONFLICT)
         return rc;
@@ -344,11 +400,12 @@ enum err_code flow_run_input_add(struct work *w, struct uuid id, const char *key
     return not_found(w);
 }
 
-enum err_code flow_run_inputs(struct work *w, struct uuid id, const char *prefix, struct strings exclude, int64_t limit,
-                              struct rows *out)
+enum err_code flow_run_inputs(struct work *w, struct uuid id, const char *prefix,
+                              struct strings exclude, int64_t limit, struct rows *out)
 {
-    return db_query(w, Q_flow_run_input_filter,
-                    PARAMS(param_uuid(w, id), prefix, param_text_array(w, exclude), param_i64(w, limit)), out);
+    return db_query(
+        w, Q_flow_run_input_filter,
+        PARAMS(param_uuid(w, id), prefix, param_text_array(w, exclude), param_i64(w, limit)), out);
 }
 
 static enum err_code no_input(struct work *w)

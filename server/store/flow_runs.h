@@ -20,9 +20,10 @@ struct flow_run_new {
 /* Finds the queue that `in` names.  NOT_FOUND. */
 MUST_CHECK enum err_code flow_run_find_queue(struct work *w, struct flow_run_new *run);
 
-/* Makes all of them with their first states.  Within db_begin() ... db_commit().  An item that keeps
- * the nil id has an unknown flow or parent task run: CONFLICT for its caller. */
-MUST_CHECK enum err_code flow_runs_insert(struct work *w, struct flow_run_new **items, size_t count);
+/* Makes all of them with their first states.  Within db_begin() ... db_commit().  An item that
+ * keeps the nil id has an unknown flow or parent task run: CONFLICT for its caller. */
+MUST_CHECK enum err_code flow_runs_insert(struct work *w, struct flow_run_new **items,
+                                          size_t count);
 
 /* After the commit: wakes whoever waits for runs. */
 void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t count);
@@ -34,15 +35,18 @@ MUST_CHECK enum err_code flow_run_create(struct work *w, struct flow_run_new *ru
 MUST_CHECK enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out);
 MUST_CHECK enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out);
 
-MUST_CHECK enum err_code flow_run_update(struct work *w, struct uuid id, const struct flow_run_update *in);
+MUST_CHECK enum err_code flow_run_update(struct work *w, struct uuid id,
+                                         const struct flow_run_update *in);
 /* Deletes what is there of them; *out has their ids. */
 MUST_CHECK enum err_code flow_runs_delete(struct work *w, struct uuids ids, struct rows *out);
 MUST_CHECK enum err_code flow_run_add_labels(struct work *w, struct uuid id, struct raw labels);
 
-MUST_CHECK enum err_code flow_run_input_add(struct work *w, struct uuid id, const char *key, const char *value, const char *sender);
+MUST_CHECK enum err_code flow_run_input_add(struct work *w, struct uuid id, const char *key,
+                                            const char *value, const char *sender);
 /* Rows with the columns of flow_run_input_resource. */
-MUST_CHECK enum err_code flow_run_inputs(struct work *w, struct uuid id, const char *prefix, struct strings exclude, int64_t limit,
-                                         struct rows *out);
+MUST_CHECK enum err_code flow_run_inputs(struct work *w, struct uuid id, const char *prefix,
+                                         struct strings exclude, int64_t limit, struct rows *out);
 /* One row, one column. */
-MUST_CHECK enum err_code flow_run_input_get(struct work *w, struct uuid id, const char *key, struct rows *out);
+MUST_CHECK enum err_code flow_run_input_get(struct work *w, struct uuid id, const char *key,
+                                            struct rows *out);
 MUST_CHECK enum err_code flow_run_input_delete(struct work *w, struct uuid id, const char *key);

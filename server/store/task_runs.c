@@ -54,11 +54,13 @@ static struct proposal proposal_of(struct work *w, const struct state *proposed,
 static enum err_code broken_reference(struct work *w)
 {
     return err_set(&w->err, CONFLICT,
-                   "Data integrity conflict. This usually means a unique or foreign key constraint was violated. See server "
+                   "Data integrity conflict. This usually means a unique or foreign key constraint "
+                   "was violated. See server "
                    "logs for details.");
 }
 
-/* --- effects --------------------------------------------------------------------------------------- */
+/* --- effects
+ * --------------------------------------------------------------------------------------- */
 
 static const char *tag_names(struct work *w, const struct strings *tags)
 {
@@ -69,7 +71,8 @@ static const char *tag_names(struct work *w, const struct strings *tags)
     return param_array(w, names, tags->count);
 }
 
-static enum err_code do_effects(struct work *w, const struct run_facts *facts, const struct strings *tags, const struct verdict *v)
+static enum err_code do_effects(struct work *w, const struct run_facts *facts,
+                                const struct strings *tags, const struct verdict *v)
 {
     const struct state *s = &v->state;
     const char *id = param_uuid(w, facts->id);
@@ -77,26 +80,29 @@ static enum err_code do_effects(struct work *w, const struct run_facts *facts, c
     enum err_code rc = ERR_OK;
 
     if (v->effects & EFFECT_TAKE_TAG_SLOTS)
-        rc = db_query(w, Q_task_run_take_slots, PARAMS(param_uuid(w, v->lease_id), id, tag_names(w, tags)), &none);
+        rc = db_query(w, Q_task_run_take_slots,
+                      PARAMS(param_uuid(w, v->lease_id), id, tag_names(w, tags)), &none);
     if (!rc && (v->effects & EFFECT_RELEASE_TAG_SLOTS))
         rc = db_query(w, Q_task_run_release_slots, PARAMS(id), &none);
     if (!rc && (v->effects & EFFECT_WRITE_CACHE))
         rc = db_query(w, Q_task_run_write_cache,
-                      PARAMS(param_uuid(w, uuid_v7()), s->details.cache_key, param_time(w, s->details.cache_expiration_us),
-                             param_uuid(w, s->id)),
+                      PARAMS(param_uuid(w, uuid_v7()), s->details.cache_key,
+                             param_time(w, s->details.cache_expiration_us), param_uuid(w, s->id)),
                       &none);
     if (!rc && (v->effects & EFFECT_WRITE_RESULT))
         rc = db_query(w, Q_task_run_write_result,
-                      PARAMS(param_uuid(w, uuid_v4()), s->artifact_key, s->artifact_type, s->artifact_description, s->data.text,
+                      PARAMS(param_uuid(w, uuid_v4()), s->artifact_key, s->artifact_type,
+                             s->artifact_description, s->data.text,
                              param_uuid(w, facts->flow_run_id), id),
                       &none);
     return rc;
 }
 
-/* --- making ---------------------------------------------------------------------------------------- */
+/* --- making
+ * ---------------------------------------------------------------------------------------- */
 
-static enum err_code insert(struct work *w, const struct task_run_create *in, const char *id, const struct verdict *v,
-                            struct rows *out)
+static enum err_code insert(struct work *w, const struct task_run_create *in, const char *id,
+                            const struct verdict *v, struct rows *out)
 {
     const struct state *s = &v->state;
     const struct run_columns *r = &v->run;
@@ -104,23 +110,30 @@ static enum err_code insert(struct work *w, const struct task_run_create *in, co
     struct uuid fresh = uuid_v4();
 
     memcpy(&random, fresh.bytes + 8, sizeof(random));
-    const char *name = in->name && *in->name ? in->name : random_name(&w->arena, random * UINT64_C(0x9e3779b97f4a7c15));
-    return db_query(w, Q_task_run_insert,
-                    PARAMS(id, param_time(w, w->now_us), name, param_uuid(w, in->flow_run_id), in->task_key, in->dynamic_key,
-                           in->cache_key, param_time(w, in->cache_expiration_us), in->task_version, policy_text(w, &r->policy),
-                           in->tags.items ? param_strings(w, in->tags) : "[]", or_empty(in->labels), or_empty(in->task_inputs),
-                           param_uuid(w, s->id), param_time(w, s->timestamp_us), state_type_name(s->type), s->name, s->message,
-                           details_text(w, s), data_text(s), param_time(w, r->start_time_us), param_time(w, r->end_time_us),
-                           param_time(w, r->expected_start_time_us), param_time(w, r->next_scheduled_start_time_us),
-                           param_i64(w, r->run_count)),
-                    out);
+    const char *name = in->name && *in->name
+                           ? in->name
+                           : random_name(&w->arena, random * UINT64_C(0x9e3779b97f4a7c15));
+    return db_query(
+        w, Q_task_run_insert,
+        PARAMS(id, param_time(w, w->now_us), name, param_uuid(w, in->flow_run_id), in->task_key,
+               in->dynamic_key, in->cache_key, param_time(w, in->cache_expiration_us),
+               in->task_version, policy_text(w, &r->policy),
+               in->tags.items ? param_strings(w, in->tags) : "[]", or_empty(in->labels),
+               or_empty(in->task_inputs), param_uuid(w, s->id), param_time(w, s->timestamp_us),
+               state_type_name(s->type), s->name, s->message, details_text(w, s), data_text(s),
+               param_time(w, r->start_time_us), param_time(w, r->end_time_us),
+               param_time(w, r->expected_start_time_us),
+               param_time(w, r->next_scheduled_start_time_us), param_i64(w, r->run_count)),
+        out);
 }
 
-static enum err_code find_existing(struct work *w, const struct task_run_create *in, struct uuid *out_id)
+static enum err_code find_existing(struct work *w, const struct task_run_create *in,
+                                   struct uuid *out_id)
 {
     struct rows rows;
     enum err_code rc =
-        db_query(w, Q_task_run_by_key, PARAMS(param_uuid(w, in->flow_run_id), in->task_key, in->dynamic_key), &rows);
+        db_query(w, Q_task_run_by_key,
+                 PARAMS(param_uuid(w, in->flow_run_id), in->task_key, in->dynamic_key), &rows);
 
     if (rc)
         return rc;
@@ -132,7 +145,8 @@ static enum err_code find_existing(struct work *w, const struct task_run_create 
 /* The rules give the first state, forced in. */
 static struct run_facts first_facts(struct work *w, const struct task_run_create *in)
 {
-    struct run_facts facts = {.kind = RUN_TASK, .run = RUN_COLUMNS_INIT, .flow_run_id = in->flow_run_id};
+    struct run_facts facts = {
+        .kind = RUN_TASK, .run = RUN_COLUMNS_INIT, .flow_run_id = in->flow_run_id};
 
     facts.id = uuid_is_nil(in->id) ? uuid_v7() : in->id;
     facts.state.details = (struct state_details)STATE_DETAILS_INIT;
@@ -144,7 +158,8 @@ static struct run_facts first_facts(struct work *w, const struct task_run_create
     return facts;
 }
 
-static enum err_code create(struct work *w, const struct task_run_create *in, struct uuid *out_id, bool *out_created)
+static enum err_code create(struct work *w, const struct task_run_create *in, struct uuid *out_id,
+                            bool *out_created)
 {
     static const struct state_create pending = {.type = STATE_PENDING};
     struct run_facts facts = first_facts(w, in);
@@ -162,7 +177,8 @@ static enum err_code create(struct work *w, const struct task_run_create *in, st
     return *out_created ? do_effects(w, &facts, &in->tags, &v) : find_existing(w, in, out_id);
 }
 
-enum err_code task_run_upsert(struct work *w, const struct task_run_create *in, struct uuid *out_id, bool *out_created)
+enum err_code task_run_upsert(struct work *w, const struct task_run_create *in, struct uuid *out_id,
+                              bool *out_created)
 {
     enum err_code rc = db_begin(w);
 
@@ -175,7 +191,8 @@ enum err_code task_run_upsert(struct work *w, const struct task_run_create *in, 
     return rc;
 }
 
-/* --- reading and changing -------------------------------------------------------------------------- */
+/* --- reading and changing
+ * -------------------------------------------------------------------------- */
 
 enum err_code task_run_get(struct work *w, struct uuid id, struct rows *out)
 {
@@ -211,7 +228,8 @@ enum err_code task_run_delete(struct work *w, struct uuid id)
     return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Task not found");
 }
 
-/* --- moving ---------------------------------------------------------------------------------------- */
+/* --- moving
+ * ---------------------------------------------------------------------------------------- */
 
 static void read_around(const struct rows *r, struct run_facts *out)
 {
@@ -229,7 +247,8 @@ static void read_around(const struct rows *r, struct run_facts *out)
     out->parent.run_count = rows_i64(r, 0, 4);
 }
 
-static enum err_code read_run(struct work *w, const struct rows *r, struct task_run *out, struct run_facts *facts)
+static enum err_code read_run(struct work *w, const struct rows *r, struct task_run *out,
+                              struct run_facts *facts)
 {
     struct column columns[DB_PARAMETERS_MAX];
 
@@ -255,8 +274,8 @@ static enum err_code read_run(struct work *w, const struct rows *r, struct task_
         .run_count = out->run_count,
         .flow_run_run_count = out->flow_run_run_count,
     };
-    return retry_policy_read(&w->arena, RUN_TASK, out->empirical_policy.text, out->empirical_policy.len, &facts->run.policy,
-                             &w->err);
+    return retry_policy_read(&w->arena, RUN_TASK, out->empirical_policy.text,
+                             out->empirical_policy.len, &facts->run.policy, &w->err);
 }
 
 static enum err_code read_cached(struct work *w, const char *key, struct run_facts *out)
@@ -280,7 +299,8 @@ static enum err_code read_cached(struct work *w, const char *key, struct run_fac
     return rc;
 }
 
-static enum err_code read_tag_limits(struct work *w, const struct strings *tags, struct run_facts *out)
+static enum err_code read_tag_limits(struct work *w, const struct strings *tags,
+                                     struct run_facts *out)
 {
     struct rows rows;
 
@@ -289,18 +309,19 @@ static enum err_code read_tag_limits(struct work *w, const struct strings *tags,
     enum err_code rc = db_query(w, Q_task_run_tag_limits, PARAMS(tag_names(w, tags)), &rows);
     if (rc)
         return rc;
-    struct tag_limit_facts *limits = arena_array(&w->arena, struct tag_limit_facts, (size_t)rows.count + 1);
+    struct tag_limit_facts *limits =
+        arena_array(&w->arena, struct tag_limit_facts, (size_t)rows.count + 1);
     for (int i = 0; i < rows.count; i++)
-        limits[i] = (struct tag_limit_facts){rows_text(&rows, i, 0), rows_i64(&rows, i, 1), rows_i64(&rows, i, 2),
-                                             rows_f64(&rows, i, 3)};
+        limits[i] = (struct tag_limit_facts){rows_text(&rows, i, 0), rows_i64(&rows, i, 1),
+                                             rows_i64(&rows, i, 2), rows_f64(&rows, i, 3)};
     out->tag_limits = limits;
     out->tag_limit_count = (size_t)rows.count;
     return ERR_OK;
 }
 
 /* The facts, with the run locked. */
-static enum err_code gather(struct work *w, struct uuid id, const struct state *proposed, struct task_run *run,
-                            struct run_facts *out)
+static enum err_code gather(struct work *w, struct uuid id, const struct state *proposed,
+                            struct task_run *run, struct run_facts *out)
 {
     char text[UUID_TEXT_BYTES];
     struct rows around, row;
@@ -330,15 +351,18 @@ static enum err_code write_move(struct work *w, struct uuid id, const struct ver
     struct rows none;
 
     return db_query(w, Q_task_run_move,
-                    PARAMS(param_uuid(w, id), param_uuid(w, s->id), param_time(w, s->timestamp_us), state_type_name(s->type), s->name,
-                           s->message, details_text(w, s), data_text(s), param_time(w, r->start_time_us),
+                    PARAMS(param_uuid(w, id), param_uuid(w, s->id), param_time(w, s->timestamp_us),
+                           state_type_name(s->type), s->name, s->message, details_text(w, s),
+                           data_text(s), param_time(w, r->start_time_us),
                            param_time(w, r->end_time_us), param_time(w, r->expected_start_time_us),
-                           param_time(w, r->next_scheduled_start_time_us), param_f64(w, (double)r->total_run_time_us / 1e6),
+                           param_time(w, r->next_scheduled_start_time_us),
+                           param_f64(w, (double)r->total_run_time_us / 1e6),
                            param_i64(w, r->run_count), param_i64(w, r->flow_run_run_count)),
                     &none);
 }
 
-enum err_code task_run_set_state(struct work *w, struct uuid id, const struct state *proposed, bool force, struct verdict *out)
+enum err_code task_run_set_state(struct work *w, struct uuid id, const struct state *proposed,
+                                 bool force, struct verdict *out)
 {
     struct proposal p = proposal_of(w, proposed, force);
     struct run_facts facts;

@@ -1,4 +1,5 @@
-/* A connection to the test's own PostgreSQL (DATABASE_URL), migrated; and short words for the tests. */
+/* A connection to the test's own PostgreSQL (DATABASE_URL), migrated; and short words for the
+ * tests. */
 #pragma once
 #include <check.h>
 #include <stdarg.h>
@@ -21,7 +22,8 @@ static struct work work;
 static void setup(void)
 {
     server.parking = parking_start(&server);
-    work = (struct work){.server = &server, .db = db_open(getenv("DATABASE_URL")), .now_us = clock_now_us()};
+    work = (struct work){
+        .server = &server, .db = db_open(getenv("DATABASE_URL")), .now_us = clock_now_us()};
 }
 
 static void teardown(void)

@@ -11,7 +11,8 @@ static void setup_flow(void)
 {
     setup();
     flow = uuid_v4();
-    sql("INSERT INTO flow (id, name, labels) VALUES ('%s', '%s', '{\"team\": \"lab\"}')", text_of(flow), text_of(flow));
+    sql("INSERT INTO flow (id, name, labels) VALUES ('%s', '%s', '{\"team\": \"lab\"}')",
+        text_of(flow), text_of(flow));
 }
 
 static struct flow_run_create *plan(enum state_type type)
@@ -34,7 +35,8 @@ static struct uuid make(const struct flow_run_create *in)
 
 static struct transition propose(struct uuid id, enum state_type type)
 {
-    struct transition t = {.run_id = id, .policy = POLICY_FLOW, .client.version = VERSION_NUMBER(3, 9, 1)};
+    struct transition t = {
+        .run_id = id, .policy = POLICY_FLOW, .client.version = VERSION_NUMBER(3, 9, 1)};
     t.proposed = (struct state){.type = type, .details = STATE_DETAILS_INIT};
     return t;
 }
@@ -68,10 +70,16 @@ START_TEST(a_new_run_has_a_state_a_name_and_labels)
     struct uuid id = make(plan(STATE_PENDING));
 
     ck_assert_str_eq(state_name(id), "Pending");
-    ck_assert_ptr_nonnull(strchr(sql("SELECT name FROM flow_run WHERE id = '%s'", text_of(id)), '-'));
-    ck_assert_str_eq(sql("SELECT labels->>'team' FROM flow_run WHERE id = '%s'", text_of(id)), "lab");
-    ck_assert_str_eq(sql("SELECT labels->>'prefect.flow.id' FROM flow_run WHERE id = '%s'", text_of(id)), text_of(flow));
-    ck_assert_str_eq(sql("SELECT s.type FROM flow_run r JOIN flow_run_state s ON s.id = r.state_id WHERE r.id = '%s'", text_of(id)),
+    ck_assert_ptr_nonnull(
+        strchr(sql("SELECT name FROM flow_run WHERE id = '%s'", text_of(id)), '-'));
+    ck_assert_str_eq(sql("SELECT labels->>'team' FROM flow_run WHERE id = '%s'", text_of(id)),
+                     "lab");
+    ck_assert_str_eq(
+        sql("SELECT labels->>'prefect.flow.id' FROM flow_run WHERE id = '%s'", text_of(id)),
+        text_of(flow));
+    ck_assert_str_eq(sql("SELECT s.type FROM flow_run r JOIN flow_run_state s ON s.id = r.state_id "
+                         "WHERE r.id = '%s'",
+                         text_of(id)),
                      "PENDING");
 }
 END_TEST
@@ -86,7 +94,8 @@ START_TEST(a_key_makes_one_run)
     OK(flow_run_create(&work, &again));
     ck_assert(!again.created);
     ck_assert_str_eq(text_of(again.id), text_of(id));
-    ck_assert_str_eq(sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "1");
+    ck_assert_str_eq(
+        sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "1");
 }
 END_TEST
 
@@ -95,7 +104,8 @@ START_TEST(a_batch_goes_on_without_what_refers_to_nothing)
     struct flow_run_create *bad = plan(STATE_PENDING), *orphan = plan(STATE_PENDING);
     bad->flow_id = uuid_v4();
     orphan->parent_task_run_id = uuid_v4();
-    struct flow_run_new runs[] = {{.in = plan(STATE_PENDING)}, {.in = bad}, {.in = orphan}, {.in = plan(STATE_SCHEDULED)}};
+    struct flow_run_new runs[] = {
+        {.in = plan(STATE_PENDING)}, {.in = bad}, {.in = orphan}, {.in = plan(STATE_SCHEDULED)}};
     struct flow_run_new *items[] = {&runs[0], &runs[1], &runs[2], &runs[3]};
 
     OK(db_begin(&work));
@@ -120,7 +130,8 @@ END_TEST
 START_TEST(transitions_of_one_run_in_a_batch_follow_each_other)
 {
     struct uuid id = make(plan(STATE_SCHEDULED));
-    struct transition items[] = {propose(id, STATE_PENDING), propose(id, STATE_PENDING), propose(uuid_v4(), STATE_RUNNING)};
+    struct transition items[] = {propose(id, STATE_PENDING), propose(id, STATE_PENDING),
+                                 propose(uuid_v4(), STATE_RUNNING)};
 
     apply(items, 3);
     int accepted = 0, aborted = 0, missing = 0;
@@ -132,7 +143,8 @@ START_TEST(transitions_of_one_run_in_a_batch_follow_each_other)
     ck_assert_int_eq(accepted, 1); /* one claim wins */
     ck_assert_int_eq(aborted, 1);
     ck_assert_int_eq(missing, 1);
-    ck_assert_str_eq(sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "2");
+    ck_assert_str_eq(
+        sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "2");
 }
 END_TEST
 
@@ -143,7 +155,9 @@ START_TEST(a_run_keeps_its_times)
     ck_assert_str_eq(move(id, STATE_RUNNING), "Running");
     ck_assert_str_eq(move(id, STATE_COMPLETED), "Completed");
     ck_assert_str_eq(sql("SELECT total_run_time FROM flow_run WHERE id = '%s'", text_of(id)), "1");
-    ck_assert_str_eq(sql("SELECT end_time - start_time = '1 second' FROM flow_run WHERE id = '%s'", text_of(id)), "t");
+    ck_assert_str_eq(
+        sql("SELECT end_time - start_time = '1 second' FROM flow_run WHERE id = '%s'", text_of(id)),
+        "t");
     ck_assert_str_eq(sql("SELECT run_count FROM flow_run WHERE id = '%s'", text_of(id)), "1");
 }
 END_TEST
@@ -152,8 +166,10 @@ static struct uuid deployment(const char *options)
 {
     struct uuid id = uuid_v4(), limit = uuid_v4();
 
-    sql("INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', '%s', 1)", text_of(limit), text_of(limit));
-    sql("INSERT INTO deployment (id, name, flow_id, concurrency_limit_id, concurrency_options, labels)"
+    sql("INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', '%s', 1)",
+        text_of(limit), text_of(limit));
+    sql("INSERT INTO deployment (id, name, flow_id, concurrency_limit_id, concurrency_options, "
+        "labels)"
         " VALUES ('%s', 'd', '%s', '%s', '%s', '{\"bench\": 7}')",
         text_of(id), text_of(flow), text_of(limit), options);
     return id;
@@ -205,30 +221,38 @@ START_TEST(deleting_a_run_frees_its_slot_and_its_children)
     struct rows gone;
 
     move(id, STATE_PENDING);
-    sql("INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', '%s', 'k', '0')",
+    sql("INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', "
+        "'%s', 'k', '0')",
         text_of(uuid_v4()), text_of(id));
     OK(flow_runs_delete(&work, (struct uuids){&id, 1}, &gone));
     ck_assert_int_eq(gone.count, 1);
     ck_assert_int_eq(leases(id), 0);
-    ck_assert_str_eq(sql("SELECT count(*) FROM task_run WHERE flow_run_id = '%s'", text_of(id)), "0");
-    ck_assert_str_eq(sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "0");
+    ck_assert_str_eq(sql("SELECT count(*) FROM task_run WHERE flow_run_id = '%s'", text_of(id)),
+                     "0");
+    ck_assert_str_eq(
+        sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "0");
 }
 END_TEST
 
 START_TEST(a_subflow_shows_in_its_parent_task)
 {
     struct uuid parent = make(plan(STATE_RUNNING)), task = uuid_v4();
-    sql("INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', '%s', 'k', '0')", text_of(task),
-        text_of(parent));
+    sql("INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', "
+        "'%s', 'k', '0')",
+        text_of(task), text_of(parent));
     struct flow_run_create *in = plan(STATE_PENDING);
     in->parent_task_run_id = task;
     struct uuid child = make(in);
 
     move(child, STATE_RUNNING);
-    ck_assert_str_eq(sql("SELECT state_type FROM task_run WHERE id = '%s'", text_of(task)), "RUNNING");
-    ck_assert_str_eq(sql("SELECT state_details->>'child_flow_run_id' FROM task_run WHERE id = '%s'", text_of(task)), text_of(child));
+    ck_assert_str_eq(sql("SELECT state_type FROM task_run WHERE id = '%s'", text_of(task)),
+                     "RUNNING");
+    ck_assert_str_eq(sql("SELECT state_details->>'child_flow_run_id' FROM task_run WHERE id = '%s'",
+                         text_of(task)),
+                     text_of(child));
     move(child, STATE_FAILED);
-    ck_assert_str_eq(sql("SELECT state_type FROM task_run WHERE id = '%s'", text_of(task)), "FAILED");
+    ck_assert_str_eq(sql("SELECT state_type FROM task_run WHERE id = '%s'", text_of(task)),
+                     "FAILED");
 }
 END_TEST
 
@@ -247,13 +271,17 @@ START_TEST(a_paused_run_waits_for_an_input_that_fits)
     struct rows value;
 
     apply(&pause, 1);
-    OK(flow_run_input_add(&work, id, "s", "{\"properties\":{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]}", NULL));
+    OK(flow_run_input_add(&work, id, "s",
+                          "{\"properties\":{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]}",
+                          NULL));
     parse("{\"n\":\"x\"}", &wrong);
     parse("{\"n\":4}", &right);
     struct resume r = {.id = id, .input = doc_root(&wrong)};
     OK(flow_run_resume(&work, &r));
     ck_assert(r.input_refused);
-    ck_assert_str_eq(r.verdict.reason, "Reason: Validation failed for field 'n'. Failure reason: 'x' is not of type 'integer'");
+    ck_assert_str_eq(
+        r.verdict.reason,
+        "Reason: Validation failed for field 'n'. Failure reason: 'x' is not of type 'integer'");
     ck_assert_str_eq(state_name(id), "Paused");
     later();
     r = (struct resume){.id = id, .input = doc_root(&right)};
@@ -278,23 +306,31 @@ END_TEST
 START_TEST(a_run_of_a_deployment_inherits)
 {
     struct uuid id = uuid_v4();
-    sql("INSERT INTO deployment (id, name, flow_id, version, parameters, tags, parameter_openapi_schema)"
-        " VALUES ('%s', 'd', '%s', 'v1', '{\"a\": 1, \"b\": 2}', '[\"nightly\"]', '{\"properties\": {\"b\": {\"type\": \"integer\"}}, \"required\": [\"b\"]}')",
+    sql("INSERT INTO deployment (id, name, flow_id, version, parameters, tags, "
+        "parameter_openapi_schema)"
+        " VALUES ('%s', 'd', '%s', 'v1', '{\"a\": 1, \"b\": 2}', '[\"nightly\"]', "
+        "'{\"properties\": {\"b\": {\"type\": \"integer\"}}, \"required\": [\"b\"]}')",
         text_of(id), text_of(flow));
     struct run_source source;
-    struct flow_run_create in = {.parameters = RAW("{\"b\": 3}"), .enforce_parameter_schema = TRI_NONE};
+    struct flow_run_create in = {.parameters = RAW("{\"b\": 3}"),
+                                 .enforce_parameter_schema = TRI_NONE};
     struct flow_run_new run = {0};
 
     OK(run_source_get(&work, id, &source));
     OK(run_source_prepare(&work, &source, &in, &run));
     OK(flow_run_create(&work, &run));
-    ck_assert_str_eq(sql("SELECT parameters::jsonb = '{\"a\": 1, \"b\": 3}' FROM flow_run WHERE id = '%s'", text_of(run.id)), "t");
-    ck_assert_str_eq(sql("SELECT deployment_version || tags::text FROM flow_run WHERE id = '%s'", text_of(run.id)), "v1[\"nightly\"]");
+    ck_assert_str_eq(
+        sql("SELECT parameters::jsonb = '{\"a\": 1, \"b\": 3}' FROM flow_run WHERE id = '%s'",
+            text_of(run.id)),
+        "t");
+    ck_assert_str_eq(sql("SELECT deployment_version || tags::text FROM flow_run WHERE id = '%s'",
+                         text_of(run.id)),
+                     "v1[\"nightly\"]");
     ck_assert_str_eq(state_name(run.id), "Scheduled");
     in.parameters = RAW("{\"b\": \"x\"}");
     ck_assert_int_eq(run_source_prepare(&work, &source, &in, &run), ERR_CONFLICT);
-    ck_assert_str_eq(work.err.detail,
-                     "Error creating flow run: Validation failed for field 'b'. Failure reason: 'x' is not of type 'integer'");
+    ck_assert_str_eq(work.err.detail, "Error creating flow run: Validation failed for field 'b'. "
+                                      "Failure reason: 'x' is not of type 'integer'");
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* Every named query is prepared by a real database, every filter and listing column is one it knows. */
+/* Every named query is prepared by a real database, every filter and listing column is one it
+ * knows. */
 #include "server/db/connection.h"
 #include "server/model/flow_run.h"
 #include "server/model/task_run.h"

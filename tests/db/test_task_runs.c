@@ -18,7 +18,10 @@ static void setup_flow_run(void)
 
 static struct task_run_create plan(const char *key)
 {
-    return (struct task_run_create){.flow_run_id = flow_run, .task_key = "t", .dynamic_key = key, .cache_expiration_us = TIME_NONE};
+    return (struct task_run_create){.flow_run_id = flow_run,
+                                    .task_key = "t",
+                                    .dynamic_key = key,
+                                    .cache_expiration_us = TIME_NONE};
 }
 
 static struct uuid make(const struct task_run_create *in)
@@ -54,8 +57,11 @@ START_TEST(a_task_run_is_found_by_its_keys)
 
     OK(task_run_upsert(&work, &in, &again, &created));
     ck_assert(!created && uuid_equal(id, again));
-    ck_assert_str_eq(sql("SELECT labels->>'team' FROM task_run WHERE id = '%s'", text_of(id)), "lab");
-    ck_assert_str_eq(sql("SELECT labels->>'prefect.flow-run.id' FROM task_run WHERE id = '%s'", text_of(id)), text_of(flow_run));
+    ck_assert_str_eq(sql("SELECT labels->>'team' FROM task_run WHERE id = '%s'", text_of(id)),
+                     "lab");
+    ck_assert_str_eq(
+        sql("SELECT labels->>'prefect.flow-run.id' FROM task_run WHERE id = '%s'", text_of(id)),
+        text_of(flow_run));
     free_standing.flow_run_id = (struct uuid){0};
     free_standing.dynamic_key = text_of(flow_run);
     id = make(&free_standing);
@@ -90,8 +96,11 @@ START_TEST(a_failed_run_is_tried_again)
     ck_assert_str_eq(move(id, STATE_FAILED).state.name, "AwaitingRetry");
     ck_assert_str_eq(move(id, STATE_RUNNING).state.name, "Retrying");
     ck_assert_str_eq(move(id, STATE_FAILED).state.name, "Failed");
-    ck_assert_str_eq(sql("SELECT run_count || ' ' || total_run_time FROM task_run WHERE id = '%s'", text_of(id)), "2 2");
-    ck_assert_str_eq(sql("SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'", text_of(id)), "5");
+    ck_assert_str_eq(
+        sql("SELECT run_count || ' ' || total_run_time FROM task_run WHERE id = '%s'", text_of(id)),
+        "2 2");
+    ck_assert_str_eq(
+        sql("SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'", text_of(id)), "5");
 }
 END_TEST
 
@@ -105,8 +114,9 @@ START_TEST(a_completed_state_is_shared_by_its_cache_key)
     done.details.cache_key = running.details.cache_key = text_of(a);
     state_set_data(&work.arena, &done, RAW("{\"type\":\"result\",\"artifact_key\":\"k\",\"v\":1}"));
     propose(a, &done);
-    ck_assert_str_eq(sql("SELECT key || data::text FROM artifact WHERE task_run_id = '%s'", text_of(a)),
-                     "k{\"type\":\"result\",\"v\":1}");
+    ck_assert_str_eq(
+        sql("SELECT key || data::text FROM artifact WHERE task_run_id = '%s'", text_of(a)),
+        "k{\"type\":\"result\",\"v\":1}");
     struct verdict v = propose(b, &running);
     ck_assert_int_eq(v.status, VERDICT_REJECT);
     ck_assert_str_eq(v.state.name, "Cached");
@@ -120,7 +130,8 @@ START_TEST(tags_limit_how_many_run)
     struct task_run_create in = plan("0"), second = plan("1");
     in.tags = second.tags = (struct strings){tags, 1};
     struct uuid a = make(&in), b = make(&second);
-    sql("INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', 'tag:%s', 1)", text_of(uuid_v4()), tags[0]);
+    sql("INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', 'tag:%s', 1)",
+        text_of(uuid_v4()), tags[0]);
 
     ck_assert_int_eq(move(a, STATE_RUNNING).status, VERDICT_ACCEPT);
     struct verdict v = move(b, STATE_RUNNING);
@@ -128,7 +139,8 @@ START_TEST(tags_limit_how_many_run)
     ck_assert_int_ge(v.delay_s, 1);
     ck_assert_str_eq(v.state.name, "Pending");
     ck_assert_int_eq(move(a, STATE_COMPLETED).status, VERDICT_ACCEPT);
-    ck_assert_str_eq(sql("SELECT count(*) FROM concurrency_lease WHERE holder_id = '%s'", text_of(a)), "0");
+    ck_assert_str_eq(
+        sql("SELECT count(*) FROM concurrency_lease WHERE holder_id = '%s'", text_of(a)), "0");
     ck_assert_int_eq(move(b, STATE_RUNNING).status, VERDICT_ACCEPT);
 }
 END_TEST
@@ -142,7 +154,8 @@ START_TEST(no_task_runs_in_a_stopped_flow)
     struct verdict v = move(id, STATE_RUNNING);
     ck_assert_int_eq(v.status, VERDICT_ABORT);
     ck_assert_str_eq(v.reason, "The enclosing flow must be running to begin task execution.");
-    ck_assert_str_eq(sql("SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'", text_of(id)), "1");
+    ck_assert_str_eq(
+        sql("SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'", text_of(id)), "1");
 }
 END_TEST
 
