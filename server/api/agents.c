@@ -92,7 +92,9 @@ static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t n
     int64_t end_us = rq->started_us + (int64_t)(in->wait_s * 1e6);
     int64_t until_us = now_us + LOOK_AGAIN_US < end_us ? now_us + LOOK_AGAIN_US : end_us;
 
-    if (now_us >= end_us || atomic_load(&rq->work.server->stopping))
+    if (atomic_load(&rq->work.server->stopping)) /* an empty answer would be followed by the next call at once */
+        return err_set(&rq->work.err, BUSY, "the server is stopping");
+    if (now_us >= end_us)
         return answer(rq, found);
     if (next_us != TIME_NONE && next_us - rq->work.now_us < until_us - now_us)
         until_us = now_us + (next_us - rq->work.now_us);

@@ -40,6 +40,7 @@ struct claims {
     struct ack *acks;
     char ack_url[URL_BYTES];
     uv_timer_t pause, look;
+    uint64_t polled_ms; /* loop time of the open poll */
     uint64_t beaten_ms; /* loop time of the last heartbeat */
     json_t *told;       /* the devices that it had */
     int open_handles;
@@ -196,10 +197,16 @@ static void on_polled(void *ctx, const struct http_reply *reply)
     json_t *root = line_answer(line, reply, "claims.poll");
 
     if (root) {
+        bool empty = !json_array_size(json_object_get(root, "claims")) &&
+                     !json_array_size(json_object_get(root, "cancel"));
+        bool early = empty && uv_now(c->o.loop) - c->polled_ms < PAUSE_MS;
         take_claims(c, json_object_get(root, "claims"));
         each_text(json_object_get(root, "cancel"), c->o.hooks.cancel, c->o.hooks.ctx);
         json_decref(root);
-        poll_again(c);
+        if (early) /* the other side does not wait: do not hurry either */
+            uv_timer_start(&c->pause, on_pause_over, PAUSE_MS, 0);
+        else
+            poll_again(c);
     } else if (reply->status == 409) {
         c->o.hooks.fatal(c->o.hooks.ctx, reply->body);
     } else if (reply->status == 404) {
@@ -220,6 +227,7 @@ static void poll_again(struct claims *c)
 {
     if (c->stopped || c->poll.call)
         return;
+    c->polled_ms = uv_now(c->o.loop);
     json_t *body = identify(c);
     json_object_set_new(body, "slots", json_integer(c->o.slots));
     json_object_set_new(body, "wait_s", json_integer(WAIT_S));
