@@ -33,4 +33,4 @@ if [ -z "${BROWSER_URL:-}" ]; then
     fi
     export BROWSER_URL=$url/
 fi
-CHROMIUM=$chromium timeout 180 node "$modules/test.mjs"
+CHROMIUM=$chromium timeout 220 node "$modules/test.mjs"

@@ -19,7 +19,7 @@ async function open(path, {width = 1440, height = 900, scheme = 'light', quiet =
     page.requests.push(r.url());
     if (!r.url().startsWith(own) && !/^(data|blob):/.test(r.url())) page.faults.push(`fetched ${r.url()}`);
   });
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(15000);
   await page.goto(base + path);
   return page;
 }
