@@ -200,7 +200,8 @@ START_TEST(the_page_shows_results_and_what_is_none)
                                     "does not fit: &lt;FLASH&gt;",
                                     "no figure in this report was measured",
                                     "content:\"EMULATED\"",
-                                    "294\u00a0KiB"};
+                                    "294\u00a0KiB",
+                                    "1\u00a0×\u00a0100"};
     for (size_t i = 0; i < COUNT(expected); i++)
         ck_assert_msg(strstr(html, expected[i]) != NULL, "missing: %s", expected[i]);
     const char *const absent[] = {"<b>ad01", "999.0\u00a0µJ", "http://", "https://", "<script"};

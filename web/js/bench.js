@@ -13,7 +13,7 @@ function deviceTile(d) {
   const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()];
   const labels = Object.entries(d.labels || {}).filter(([k]) => k !== 'emulated');
   return [h('div', {class: 'runhead'}, h('h2', {}, d.name), h('span', {class: 'spring'}), mark(cls, text)),
-    h('p', {}, d.target || d.type, ' ', (d.labels || {}).emulated === 'true' ? h('span', {class: 'emulated'}, 'EMULATED') : null),
+    h('p', {}, d.target || d.type, ' ', String((d.labels || {}).emulated) === 'true' ? h('span', {class: 'emulated'}, 'EMULATED') : null),
     h('p', {class: 'dim', title: when(d.last_seen)}, `${d.type} at ${d.agent_name || 'an agent'}, pool ${d.pool || '–'}, seen ${ago(d.last_seen)}`),
     labels.length ? h('p', {}, labels.map(([k, v]) => h('span', {class: 'tag', style: {'margin-left': '0', 'margin-right': '6px'}}, `${k}: ${v}`))) : null,
     d.flow_run_id ? h('p', {}, h('a', {href: `#/runs/${d.flow_run_id}`, 'data-row': true}, 'the run that holds it')) : null];

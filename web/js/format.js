@@ -14,7 +14,7 @@ export function si(value, unit, digits = 4) {
 }
 
 export const percent = (rel, digits = 2) =>
-  typeof rel === 'number' && isFinite(rel) ? `${Number((rel * 100).toPrecision(digits))}\u00a0%` : '–';
+  rel > 0 && rel < 1e-4 ? '< 0.01\u00a0%' : typeof rel === 'number' && isFinite(rel) ? `${Number((rel * 100).toPrecision(digits))}\u00a0%` : '–';
 
 export function bytes(n) {
   if (!(n > 0)) return '–';
@@ -75,7 +75,7 @@ export const STATES = {
 
 export const isTerminal = (type) => ['COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED'].includes(type);
 
-export const stateClass = (type, name) => `st-${name === 'Late' ? 'late' : (type || 'none').toLowerCase()}`;
+export const stateClass = (type, name) => `st-${name === 'Late' ? 'late' : name === 'Skipped' ? 'cancelled' : (type || 'none').toLowerCase()}`;
 
 export function stateIcon(type) {
   const st = STATES[type] || STATES.PENDING;

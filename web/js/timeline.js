@@ -46,7 +46,7 @@ export function timeline(onPick) {
       p.bar.className = t.state_type === 'RUNNING' ? 'live' : '';
       p.bar.style.left = `${100 * (from - begin) / span}%`;
       p.bar.style.width = `${Math.max(0, 100 * (endOf(t, now) - from) / span)}%`;
-      setText(p.took, t.start_time && !isNaN(worked) ? duration(worked) : t.state_name || '');
+      setText(p.took, t.state_name === 'Skipped' ? 'skipped' : t.start_time && !isNaN(worked) ? duration(worked) : t.state_name || '');
     });
     redraw(axis, `${Math.round(span / 100)}`, () => h('div', {class: 'axis'}, h('span', {style: {position: 'static', visibility: 'hidden'}}, ''),
       h('div', {}, ticks(span / 1000).map((t) => h('span', {style: {left: `${100 * t * 1000 / span}%`}}, tickText(t)))), ''));

@@ -25,7 +25,9 @@ static void cell_si(struct buf *b, double value, const char *unit, int digits)
 
 static void cell_percent(struct buf *b, double rel)
 {
-    if (isfinite(rel))
+    if (rel > 0 && rel < 1e-4)
+        buf_lit(b, "<td class=n>&lt;\u00a00.01\u00a0%</td>");
+    else if (isfinite(rel))
         html_put(b, "<td class=n>%.2g\u00a0%%</td>", 100 * rel);
     else
         buf_lit(b, "<td class=n>–</td>");
@@ -250,7 +252,8 @@ static void put_result_row(const struct report *r, const struct measurement *m, 
     cell_si(b, m->dynamic_energy_j, "J", 4);
     cell_si(b, m->latency_s, "s", 4);
     cell_si(b, m->baseline_a, "A", 3);
-    html_put(b, "<td class=n>%zu</td>", m->window_count);
+    html_put(b, "<td class=n>%zu\u00a0×\u00a0%lld</td>", m->window_count,
+             (long long)m->windows[0].inferences);
     cell_percent(b, m->energy_mad_j / m->energy_j);
     cell_bytes(b, m->flash_bytes);
     cell_bytes(b, m->ram_bytes);
@@ -262,11 +265,12 @@ static void put_results(const struct report *r, struct buf *b)
 {
     buf_lit(
         b,
-        "<div class=wide><table><caption><b>Table 1.</b> Results. Energy is the median of the "
+        "<div class=wide><table><caption><b>Table 1.</b> Energy is the median of the "
         "windows, "
         "per inference, over the whole rail; U is its relative expanded uncertainty (k = 2); "
         "dynamic is "
-        "what remains above idle; MAD is the median absolute deviation of the windows. ◆ is on the "
+        "what remains above idle; windows are given with their inferences; MAD is the median "
+        "absolute deviation of the windows. ◆ is on the "
         "Pareto front.</caption><thead><tr><th>Model<th>Target<th class=n>Energy<th class=n>U"
         "<th class=n>Dynamic<th class=n>Latency<th class=n>Idle<th class=n>Windows<th class=n>MAD"
         "<th class=n>Flash<th class=n>RAM<th>Origin</tr></thead><tbody>\n");
