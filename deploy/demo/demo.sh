@@ -51,7 +51,7 @@ supervise() {
 
 start() {
     : >"$dir/$1.out"
-    supervise "$@" &
+    supervise "$@" 2>>"$dir/$1.log" &
     supervisors="$! $supervisors"
 }
 
