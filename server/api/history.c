@@ -40,18 +40,25 @@ static enum err_code decode(struct request *rq, struct history_in *out)
     return ERR_OK;
 }
 
-static int64_t bucket_count(const struct history_in *in, int64_t step_us)
+struct buckets {
+    int64_t start_us, step_us, count;
+};
+
+static struct buckets buckets_of(const struct history_in *in)
 {
-    if (in->history_end_us <= in->history_start_us)
-        return 0;
-    int64_t count = (in->history_end_us - in->history_start_us + step_us - 1) / step_us;
-    return count < BUCKETS_MAX ? count : BUCKETS_MAX;
+    struct buckets b = {in->history_start_us,
+                        (int64_t)(fmin(in->history_interval_seconds, INTERVAL_MAX_S) * 1e6), 0};
+    if (in->history_end_us > in->history_start_us)
+        b.count = (in->history_end_us - in->history_start_us + b.step_us - 1) / b.step_us;
+    if (b.count > BUCKETS_MAX)
+        b.count = BUCKETS_MAX;
+    return b;
 }
 
 /* One row per bucket and state, in order. */
 static enum err_code select_counts(struct request *rq, const struct history *h,
-                                   const struct listing_in *filters, const struct history_in *in,
-                                   int64_t step_us, int64_t end_us, struct rows *out)
+                                   const struct listing_in *filters, struct buckets buckets,
+                                   struct rows *out)
 {
     struct work *w = &rq->work;
     struct sql s;
@@ -63,12 +70,12 @@ static enum err_code select_counts(struct request *rq, const struct history *h,
             &w->arena,
             "floor((extract(epoch from %s.expected_start_time) * 1000000 - %lld) / %lld)::int, "
             "%s.state_type, %s.state_name, count(*), sum(%s), sum(%s)",
-            h->alias, (long long)in->history_start_us, (long long)step_us, h->alias, h->alias,
+            h->alias, (long long)buckets.start_us, (long long)buckets.step_us, h->alias, h->alias,
             h->run_time, h->lateness));
     sql_add(&s, arena_printf(&w->arena, " AND %s.expected_start_time >= ", h->alias));
-    sql_param(&s, param_time(w, in->history_start_us));
+    sql_param(&s, param_time(w, buckets.start_us));
     sql_add(&s, arena_printf(&w->arena, " AND %s.expected_start_time < ", h->alias));
-    sql_param(&s, param_time(w, end_us));
+    sql_param(&s, param_time(w, buckets.start_us + buckets.count * buckets.step_us));
     sql_add(&s, arena_printf(&w->arena,
                              " AND %s.state_type IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
                              h->alias));
@@ -103,19 +110,17 @@ enum err_code history_reply(struct request *rq, const struct history *h)
         rc = listing_decode(rq, h->listing, &filters);
     if (rc)
         return rc;
-    int64_t step_us = (int64_t)(fmin(in.history_interval_seconds, INTERVAL_MAX_S) * 1e6),
-            start_us = in.history_start_us;
-    int64_t buckets = bucket_count(&in, step_us);
-    rc = select_counts(rq, h, &filters, &in, step_us, start_us + buckets * step_us, &counts);
+    struct buckets buckets = buckets_of(&in);
+    rc = select_counts(rq, h, &filters, buckets, &counts);
     if (rc)
         return rc;
     write_array(b);
-    for (int64_t i = 0, row = 0; i < buckets; i++) {
+    for (int64_t i = 0, row = 0; i < buckets.count; i++) {
         write_object(b);
         write_key(b, "interval_start");
-        write_time(b, start_us + i * step_us);
+        write_time(b, buckets.start_us + i * buckets.step_us);
         write_key(b, "interval_end");
-        write_time(b, start_us + (i + 1) * step_us);
+        write_time(b, buckets.start_us + (i + 1) * buckets.step_us);
         write_key(b, "states");
         write_array(b);
         for (; row < counts.count && rows_i64(&counts, (int)row, 0) == i; row++)

@@ -51,7 +51,7 @@ export function benchPage(main, {onLink}) {
     noDevices.hidden = found.length > 0;
     noPools.hidden = list.length > 0;
     redraw(noDevices, 'none', () => 'No device has been reported. A worker with a bench in its configuration lists its boards and meters here.');
-    redraw(noPools, 'none', () => h('pre', {}, 'switchyard work-pool create bench --type process\nswitchyard-worker --server URL --pool bench'));
+    redraw(noPools, 'none', () => h('pre', {}, 'switchyard-worker --server URL --pool bench'));
     return workers.size < list.length ? 300 : 4000;
   }
   const refresher = poll(refresh, onLink);

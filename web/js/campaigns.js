@@ -68,7 +68,7 @@ export function campaignsPage(main, {onLink}) {
       (el, c) => redraw(el, JSON.stringify([countByState(c.runs), Math.floor(Date.now() / 15000)]), () => tileParts(c)));
     empty.hidden = found.length > 0;
     if (!found.length) redraw(empty, 'none', () => [h('h2', {}, 'No campaigns yet'), h('p', {}, 'A campaign is a matrix of runs with one report:'),
-      h('pre', {}, 'switchyard run energy-profile --matrix model=a,b target=x,y --campaign first')]);
+      h('pre', {}, 'switchyard run energy-profile/default -m model=a,b -m target=x,y -c first')]);
     more.hidden = !cut || runs.length < back;
     return 4000;
   }

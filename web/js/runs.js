@@ -78,7 +78,7 @@ function updateRow(el, run) {
 const emptyText = (query) => (['q', 'tag', 'flow', 'state'].some((k) => query.get(k))
   ? [h('h2', {}, 'No run matches'), h('p', {}, 'Remove a filter, or look further back.')]
   : [h('h2', {}, 'No runs yet'), h('p', {}, 'Runs appear here as soon as there are some. To make one:'),
-    h('pre', {}, 'switchyard deploy flow.yaml\nswitchyard run NAME --watch')]);
+    h('pre', {}, 'switchyard deploy flow.yaml\nswitchyard run FLOW/default --watch')]);
 
 export function runsPage(main, {query, onLink}) {
   let rows = [], total = null, noHistory = false;
