@@ -3,6 +3,7 @@
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
 #include "server/api/deployment_runs.h"
+#include "server/api/concurrency_limits.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/flow_run_lanes.h"
@@ -28,6 +29,7 @@
 #include "server/http/route.h"
 #include "server/model/artifact.h"
 #include "server/model/block.h"
+#include "server/model/concurrency_limit.h"
 #include "server/model/deployment.h"
 #include "server/model/event.h"
 #include "server/model/flow.h"
@@ -137,6 +139,18 @@ const struct route routes[] = {
     {POST,   "/work_pools/{name}/workers/heartbeat", workers_heartbeat, .body = &worker_heartbeat_resource, .doc = "A worker lives."},
     {POST,   "/work_pools/{name}/workers/filter", workers_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &worker_resource, .doc = "Workers of a pool."},
     {DELETE, "/work_pools/{name}/workers/{worker}", workers_delete, .doc = "Forget a worker."},
+
+    /* concurrency limits */
+    {POST,   "/v2/concurrency_limits/",      limits_create,       .body = &concurrency_limit_create_resource, .reply = &concurrency_limit_resource, .doc = "Make a limit."},
+    {POST,   "/v2/concurrency_limits/filter", limits_filter,      .flags = BODY_DOC | REPLY_LIST, .reply = &concurrency_limit_read_resource, .doc = "All limits, by name."},
+    {POST,   "/v2/concurrency_limits/increment", limits_increment, .body = &increment_resource, .doc = "Take slots."},
+    {POST,   "/v2/concurrency_limits/increment-with-lease", limits_increment_with_lease, .body = &increment_with_lease_resource, .doc = "Take slots until a lease ends."},
+    {POST,   "/v2/concurrency_limits/decrement", limits_decrement, .body = &decrement_resource, .doc = "Give slots back."},
+    {POST,   "/v2/concurrency_limits/decrement-with-lease", limits_decrement_with_lease, .body = &decrement_with_lease_resource, .doc = "End a lease."},
+    {POST,   "/v2/concurrency_limits/leases/{id:uuid}/renew", limits_renew, .body = &renew_lease_resource, .flags = BODY_OPTIONAL, .doc = "Keep a lease."},
+    {GET,    "/v2/concurrency_limits/{limit}", limits_get,        .reply = &concurrency_limit_read_resource, .doc = "One limit, by id or name."},
+    {PATCH,  "/v2/concurrency_limits/{limit}", limits_update,     .body = &concurrency_limit_update_resource, .doc = "Change a limit."},
+    {DELETE, "/v2/concurrency_limits/{limit}", limits_delete,     .doc = "Delete a limit."},
 
     /* logs */
     {POST,   "/logs/",                       .submit = logs_create, .body = &log_create_resource, .flags = BODY_LIST, .doc = "Append lines."},
