@@ -75,8 +75,8 @@ static void over(struct task_run *tr, enum outcome outcome)
 static void say_end(struct task_run *tr, enum log_level level, const char *state,
                     const char *message)
 {
-    report_log(run_of(tr), tr, level, "%s%s%s", state, message && message[0] ? ": " : "",
-               message ? message : "");
+    report_log(run_of(tr), tr, level, "`%s`: %s%s%s", tr->name, state,
+               message && message[0] ? ": " : "", message ? message : "");
 }
 
 static void keep_outputs(struct task_run *tr, json_t *outputs)
@@ -174,8 +174,8 @@ static void wait_for_retry(struct task_run *tr)
     native_deadline(tr, native_now_us(run_of(tr)) + (int64_t)(delay_s * 1e6));
     report_task(tr, "SCHEDULED", "AwaitingRetry", tr->err.detail);
     report_log(run_of(tr), tr, LOG_WARN,
-               "attempt %d of %d failed: %s; the next one follows in %g s", tr->attempt,
-               def->retries + 1, tr->err.detail, delay_s);
+               "`%s`: attempt %d of %d failed: %s; the next one follows in %g s", tr->name,
+               tr->attempt, def->retries + 1, tr->err.detail, delay_s);
     tr->err = (struct err){0};
 }
 
