@@ -2,8 +2,8 @@
  *
  * Decoding accepts and refuses exactly what pydantic 2 does in lax mode, with its words: all errors
  * are collected, in the order of the rows, then the unknown keys in the order of the text.
- * Memory: everything decoded lives in the arena of `struct invalid`.
- * Thread: any.   Source: pydantic 2.13 and FastAPI 0.141, as Prefect 3.9.1 runs them. */
+ * Memory: everything decoded lives in the arena of `struct invalid`, which is not filled beyond its
+ * half. Thread: any.   Source: pydantic 2.13 and FastAPI 0.141, as Prefect 3.9.1 runs them. */
 #pragma once
 #include "shared/base/err.h"
 #include "shared/json/doc.h"
@@ -15,7 +15,7 @@ enum { INVALID_LISTED_MAX = 100 };
 struct invalid {
     struct arena *arena;
     bool trusted; /* what is read is our own output: readonly members count, unknown ones do not */
-    size_t count; /* all errors; the first INVALID_LISTED_MAX are listed */
+    size_t count; /* of errors; reading stops soon after INVALID_LISTED_MAX */
     char first[240];  /* `body.name: Field required`, for logs and terminals */
     struct buf *list; /* JSON objects separated by commas; NULL when there are none */
 };

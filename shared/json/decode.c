@@ -7,7 +7,9 @@
 #include "shared/json/regex.h"
 #include "shared/json/write.h"
 
-enum { FIELDS_MAX = 96 };
+/* An item of two bytes can become a struct of hundreds, so a body that fits may still be too much.
+ */
+enum { FIELDS_MAX = 96, DECODE_MAX_BYTES = 32 << 20, ITEM_BYTES = 64 };
 
 bool reading_fail(const struct reading *r, const char *type, const char *msg, const char *ctx)
 {
@@ -32,6 +34,20 @@ static bool value_error(const struct reading *r, const char *message)
 {
     return reading_fail(r, "value_error", arena_printf(r->bad->arena, "Value error, %s", message),
                         "{\"error\":{}}");
+}
+
+/* False, with an error, when the arena should not take that much more; also when enough errors are
+ * told. */
+static bool has_room(const struct reading *r, size_t count, size_t bytes)
+{
+    size_t used = r->bad->arena->used_bytes;
+
+    if (r->bad->count >= INVALID_LISTED_MAX)
+        return false;
+    if (used < DECODE_MAX_BYTES && count <= (DECODE_MAX_BYTES - used) / bytes)
+        return true;
+    return reading_fail(&(struct reading){r->f, {0}, r->at, r->bad}, "too_large",
+                        "The request has more items than the server can take at once", NULL);
 }
 
 void field_set_none(const struct field *f, void *out)
@@ -152,7 +168,7 @@ static bool read_labels(const struct reading *r, void *out)
 
     if (val_type(r->v) != DOC_OBJECT)
         return read_dict(r, out);
-    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+    for (struct val_iter it = val_each(r->v); val_next(&it) && has_room(r, 1, ITEM_BYTES);) {
         enum doc_type type = val_type(it.value);
         if (type != DOC_NULL && type != DOC_ARRAY && type != DOC_OBJECT)
             continue;
@@ -173,7 +189,7 @@ static bool read_texts(const struct reading *r, void *out)
 
     if (val_type(r->v) != DOC_OBJECT)
         return read_dict(r, out);
-    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+    for (struct val_iter it = val_each(r->v); val_next(&it) && has_room(r, 1, ITEM_BYTES);) {
         struct loc member = {r->at, val_string(r->bad->arena, it.key, NULL), 0};
         read_text(&(struct reading){r->f, it.value, &member, r->bad}, &text, &len);
     }
@@ -192,11 +208,11 @@ static bool read_strs(const struct reading *r, void *out)
     struct strings *list = out;
     size_t len, before = r->bad->count;
 
-    if (!check_list(r))
+    if (!check_list(r) || !has_room(r, val_count(r->v) + 1, sizeof(*list->items)))
         return false;
     list->count = val_count(r->v);
     list->items = arena_array(r->bad->arena, const char *, list->count + 1);
-    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+    for (struct val_iter it = val_each(r->v); val_next(&it) && has_room(r, 1, ITEM_BYTES);) {
         struct loc at = {r->at, NULL, it.index};
         if (!read_text(&(struct reading){r->f, it.value, &at, r->bad}, &list->items[it.index],
                        &len))
@@ -211,17 +227,17 @@ static bool read_strs(const struct reading *r, void *out)
 static bool read_uuids(const struct reading *r, void *out)
 {
     struct uuids *list = out;
-    bool ok = true;
+    size_t before = r->bad->count;
 
-    if (!check_list(r))
+    if (!check_list(r) || !has_room(r, val_count(r->v) + 1, sizeof(*list->items)))
         return false;
     list->count = val_count(r->v);
     list->items = arena_array(r->bad->arena, struct uuid, list->count + 1);
-    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+    for (struct val_iter it = val_each(r->v); val_next(&it) && has_room(r, 1, ITEM_BYTES);) {
         struct loc at = {r->at, NULL, it.index};
-        ok &= read_uuid(&(struct reading){r->f, it.value, &at, r->bad}, &list->items[it.index]);
+        read_uuid(&(struct reading){r->f, it.value, &at, r->bad}, &list->items[it.index]);
     }
-    return ok;
+    return r->bad->count == before;
 }
 
 static bool read_members(const struct resource *res, const struct reading *r, char *out);
@@ -237,20 +253,20 @@ static bool read_object(const struct reading *r, void *out)
 static bool read_list(const struct reading *r, void *out)
 {
     const struct resource *of = r->f->of;
-    size_t count = val_count(r->v);
-    bool ok = true;
+    size_t count = val_count(r->v), before = r->bad->count;
 
-    if (!check_list(r))
+    if (!check_list(r) || !has_room(r, count + 1, of->size))
         return false;
     char *items = arena_alloc(r->bad->arena, count + 1, of->size, _Alignof(max_align_t));
-    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+    for (struct val_iter it = val_each(r->v);
+         val_next(&it) && has_room(r, 1, of->size + ITEM_BYTES);) {
         struct loc at = {r->at, NULL, it.index};
-        ok &= read_members(of, &(struct reading){r->f, it.value, &at, r->bad},
-                           items + it.index * of->size);
+        read_members(of, &(struct reading){r->f, it.value, &at, r->bad},
+                     items + it.index * of->size);
     }
     *(void **)out = items;
     *(size_t *)((char *)out - r->f->offset + r->f->count_offset) = count;
-    return ok;
+    return r->bad->count == before;
 }
 
 read_fn *const readers[FIELD_KINDS] = {
@@ -335,6 +351,8 @@ static void refuse_extra(const struct resource *res, const struct reading *r)
     for (struct val_iter it = val_each(r->v); val_next(&it);) {
         if (find_field(res, it.key, r->bad->trusted, &hint))
             continue;
+        if (!has_room(r, 1, ITEM_BYTES))
+            return;
         struct loc at = {r->at, val_string(r->bad->arena, it.key, NULL), 0};
         invalid_add(r->bad, &at, "extra_forbidden", "Extra inputs are not permitted",
                     val_raw(it.value), NULL);

@@ -6,6 +6,8 @@
 #include "shared/json/regex.h"
 #include "shared/json/schema_check.h"
 
+enum { CHECK_MAX_BYTES = 20 << 20 };
+
 /* Draft 2020-12 about itself, without the split into vocabularies. */
 #define META_SCHEMA(items)                                                                         \
     "{\"type\":[\"object\",\"boolean\"],\"properties\":{"                                          \
@@ -64,7 +66,7 @@ void schema_stop(struct checker *c, enum schema_problem problem, const char *rea
 bool schema_step(struct checker *c, size_t steps)
 {
     c->steps += steps;
-    if (c->steps > SCHEMA_STEPS_MAX)
+    if (c->steps > SCHEMA_STEPS_MAX || c->arena->used_bytes > c->arena_max_bytes)
         schema_stop(c, SCHEMA_COSTLY, "the schema takes too many steps to check");
     return c->problem == SCHEMA_OK;
 }
@@ -296,6 +298,7 @@ static bool run(struct checker *c, struct val value, struct schema_error *out_er
     struct wrongs found = {.end = &found.first};
     struct application at = {.schema = c->root, .instance = value, .processed = c->rules->prefect};
 
+    c->arena_max_bytes = c->arena->used_bytes + CHECK_MAX_BYTES;
     schema_apply(c, &at, &found);
     if (c->problem) {
         *out_error = (struct schema_error){c->problem, "", c->reason};

@@ -47,6 +47,7 @@ struct checker {
     const struct schema_rules *rules;
     struct val root;
     size_t steps;
+    size_t arena_max_bytes;      /* what the arena may have used up when the check is done */
     enum schema_problem problem; /* anything but SCHEMA_OK ends the check */
     const char *reason;
     struct compiled *patterns;

@@ -234,8 +234,53 @@ START_TEST(the_list_of_errors_has_an_end)
     struct val v = parse(arena_strndup(&arena, b.bytes, b.len));
     ck_assert_int_eq(json_decode_list(&part_resource, v, &loc_body, &items, &count, &bad),
                      ERR_INVALID);
-    ck_assert_uint_eq(bad.count, 5000);
+    ck_assert_uint_eq(bad.count, INVALID_LISTED_MAX);
     ck_assert_uint_lt(bad.list->len, 200 * INVALID_LISTED_MAX);
+    buf_free(&b);
+}
+END_TEST
+
+/* Bodies whose items are small in text and large in memory. */
+static const struct {
+    const char *before, *item, *after;
+} swollen[] = {
+    {"[", "{}", "]"},
+    {"{\"parts\":[", "{}", "]}"},
+    {"{\"name\":\"x\",\"parts\":[", "{}", "]}"},
+    {"{\"name\":\"x\",\"l\":[", "\"\"", "]}"},
+    {"{\"name\":\"x\",\"ul\":[", "\"00000000000000000000000000000001\"", "]}"},
+    {"{\"name\":\"x\",\"ul\":[", "1", "]}"},
+    {"{\"name\":\"x\",\"lab\":{\"a\":[]", "\"\":[]", "}}"},
+    {"{\"a\":1", "\"\":1", "}"},
+};
+
+START_TEST(large_bodies_do_not_fill_the_memory)
+{
+    struct invalid bad = {.arena = &arena};
+    struct buf b = {.max_bytes = 17 << 20};
+    struct doc *d = arena_new(&arena, struct doc);
+    struct doc_error error;
+    struct thing in;
+    void *items;
+    size_t count, len = strlen(swollen[_i].item);
+    bool first = swollen[_i].before[strlen(swollen[_i].before) - 1] == '[';
+
+    buf_add(&b, swollen[_i].before, strlen(swollen[_i].before));
+    for (; b.len < 16 << 20; first = false) {
+        buf_add(&b, ",", !first);
+        buf_add(&b, swollen[_i].item, len);
+    }
+    buf_add(&b, swollen[_i].after, strlen(swollen[_i].after));
+    if (doc_parse(&arena, b.bytes, b.len, d, &error)) {
+        enum err_code rc =
+            val_type(doc_root(d)) == DOC_ARRAY
+                ? json_decode_list(&thing_resource, doc_root(d), &loc_body, &items, &count, &bad)
+                : json_decode(&thing_resource, doc_root(d), &loc_body, &in, &bad);
+        ck_assert(rc == ERR_INVALID || _i == 4);
+    } else {
+        ck_assert_str_eq(error.reason, "too many values");
+    }
+    ck_assert_uint_lt(arena.used_bytes, ARENA_MAX_BYTES);
     buf_free(&b);
 }
 END_TEST
@@ -383,6 +428,7 @@ int main(void)
     tcase_add_test(t, members_of_the_server_are_unknown_in_requests);
     tcase_add_loop_test(t, what_the_database_cannot_hold_is_refused, 0, COUNT(unstorable));
     tcase_add_test(t, the_list_of_errors_has_an_end);
+    tcase_add_loop_test(t, large_bodies_do_not_fill_the_memory, 0, COUNT(swollen));
     tcase_add_test(t, the_reply_has_the_shape_of_prefects);
     tcase_add_test(t, columns_become_json);
     tcase_add_test(t, columns_become_structs);

@@ -97,6 +97,32 @@ START_TEST(doubling_branches_run_out_of_budget)
 END_TEST
 
 static const struct {
+    const char *schema, *before, *after;
+} swollen[] = {
+    {"{\"uniqueItems\":true}", "{\"a\":1", "}"},
+    {"{\"items\":{\"properties\":{\"a\":{\"pattern\":\"x\"}}}}", "{\"a\":\"", "\"}"},
+    {"{\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}}", "", ""},
+};
+
+START_TEST(large_values_do_not_fill_the_memory)
+{
+    struct schema_error error;
+    struct buf b = {.max_bytes = 1 << 20};
+    buf_lit(&b, "[1");
+    for (int i = 0; b.len < 500000; i++) {
+        const char *item = arena_printf(&arena, "%s%d%s", swollen[_i].before, i, swollen[_i].after);
+        buf_lit(&b, ",");
+        buf_add(&b, item, strlen(item));
+    }
+    buf_lit(&b, "]");
+    const char *text = arena_strndup(&arena, b.bytes, b.len);
+    check(false, swollen[_i].schema, text, &error);
+    ck_assert_uint_lt(arena.used_bytes, ARENA_MAX_BYTES);
+    buf_free(&b);
+}
+END_TEST
+
+static const struct {
     const char *schema, *message; /* NULL: it is one */
 } schemas[] = {
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":[\"string\",\"null\"]}},\"required\":["
@@ -150,6 +176,7 @@ int main(void)
     tcase_add_loop_test(t, the_words_are_those_of_jsonschema, 0, COUNT(rows));
     tcase_add_loop_test(t, what_would_not_end_is_stopped, 0, COUNT(stopped));
     tcase_add_test(t, doubling_branches_run_out_of_budget);
+    tcase_add_loop_test(t, large_values_do_not_fill_the_memory, 0, COUNT(swollen));
     tcase_add_loop_test(t, schemas_that_make_no_sense_are_refused, 0, COUNT(schemas));
     tcase_add_test(t, prefect_has_its_own_rules);
     suite_add_tcase(s, t);
