@@ -16,14 +16,15 @@ static enum err_code write_documents(struct request *rq, struct uuids ids, bool 
     enum err_code rc = block_documents_load(w, ids, &documents, &schemas);
     if (rc)
         return rc;
+    if (!include_secrets)
+        block_documents_hide(&w->arena, &documents, &schemas);
     *out_count = 0;
     for (size_t i = 0; i < ids.count; i++) {
         uuid_format(ids.items[i], id);
         const struct block_row *row = block_find(&documents, id);
         if (!row)
             continue;
-        block_document_write(&w->arena, &rq->reply.body, &documents, &schemas, row,
-                             include_secrets);
+        block_document_write(&w->arena, &rq->reply.body, &documents, &schemas, row);
         ++*out_count;
     }
     return ERR_OK;

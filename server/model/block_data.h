@@ -7,7 +7,7 @@
 #include "shared/json/doc.h"
 #include "shared/json/value.h"
 
-enum { BLOCK_DATA_MAX_BYTES = 8 << 20 };
+enum { BLOCK_DATA_MAX_BYTES = 1 << 20 };
 #define BLOCK_OBFUSCATED "********"
 
 /* {"member": {"$ref": {"block_document_id": id}}} */

@@ -5,7 +5,7 @@
 #include "server/model/block_data.h"
 #include "shared/json/write.h"
 
-enum { PART_MAX_BYTES = 32 << 20, BLOCK_DEFINITIONS_MAX = 500 };
+enum { PART_MAX_BYTES = 8 << 20, BLOCK_EXPANSIONS_MAX = 5000, BLOCK_DEFINITIONS_MAX = 500 };
 
 const struct block_row *block_find(const struct block_set *set, const char *id)
 {
@@ -15,11 +15,9 @@ const struct block_row *block_find(const struct block_set *set, const char *id)
     return NULL;
 }
 
-static struct column take(struct arena *a, struct buf *b)
+static struct column text_of(const struct buf *b)
 {
-    struct column c = {arena_strndup(a, b->bytes, b->len), b->len};
-    buf_free(b);
-    return c;
+    return (struct column){b->bytes, b->len};
 }
 
 static void put_member(struct buf *b, struct val key, struct val value)
@@ -141,89 +139,95 @@ static void put_definitions(struct arena *a, struct buf *b, const struct block_s
     }
 }
 
-static struct column schema_fields(struct arena *a, const struct block_set *set,
-                                   const struct block_row *row)
+static void put_fields(struct arena *a, struct buf *b, const struct block_set *set,
+                       const struct block_row *row)
 {
-    struct buf b = {.max_bytes = PART_MAX_BYTES};
+    struct written done = {.count = 0};
 
-    write_object(&b);
-    put_plain_fields(&b, set, row);
+    write_object(b);
+    put_plain_fields(b, set, row);
     if (has_definitions(set, row)) {
-        struct written done = {.count = 0};
-        write_key(&b, "definitions");
-        write_object(&b);
-        put_definitions(a, &b, set, row, &done);
-        write_end_object(&b);
+        write_key(b, "definitions");
+        write_object(b);
+        put_definitions(a, b, set, row, &done);
+        write_end_object(b);
     }
-    write_end_object(&b);
-    return take(a, &b);
-}
-
-static struct column type_json(struct arena *a, const struct block_row *row)
-{
-    struct buf b = {.max_bytes = PART_MAX_BYTES};
-
-    json_encode_columns(&b, &block_type_resource, row->type);
-    return take(a, &b);
+    write_end_object(b);
 }
 
 void block_schema_write(struct arena *a, struct buf *b, const struct block_set *schemas,
                         const struct block_row *schema)
 {
+    struct buf fields = {.max_bytes = PART_MAX_BYTES}, type = {.max_bytes = PART_MAX_BYTES};
     const struct column *c = schema->columns;
+
+    put_fields(a, &fields, schemas, schema);
+    json_encode_columns(&type, &block_type_resource, schema->type);
     const struct column columns[] = {
-        c[0], c[1], c[2], c[3], schema_fields(a, schemas, schema), c[5], type_json(a, schema),
-        c[6], c[7],
+        c[0], c[1], c[2], c[3], text_of(&fields), c[5], text_of(&type), c[6], c[7],
     };
     json_encode_columns(b, &block_schema_resource, columns);
+    b->full |= fields.full | type.full;
+    buf_free(&fields);
+    buf_free(&type);
 }
 
 /* --- documents
  * ------------------------------------------------------------------------------------- */
 
+void block_documents_hide(struct arena *a, struct block_set *documents,
+                          const struct block_set *schemas)
+{
+    for (size_t i = 0; i < documents->count; i++) {
+        struct block_row *row = &documents->rows[i];
+        const struct block_row *schema = block_find(schemas, row->columns[5].text);
+        struct raw shown = block_data_obfuscate(
+            a, row->json, schema ? val_get(schema->json, "secret_fields") : (struct val){0});
+        struct doc *d = arena_new(a, struct doc);
+        struct doc_error error;
+        bool parsed = doc_parse(a, shown.text, shown.len, d, &error);
+        row->json = parsed ? doc_root(d) : (struct val){0}; /* rather nothing than a secret */
+    }
+}
+
+/* A document that many others have within them is written many times: there is an end to it. */
 struct writing {
-    struct arena *arena;
-    const struct block_set *documents, *schemas;
-    bool include_secrets;
+    const struct block_set *documents;
+    size_t left;
 };
 
-/* The data of a document with the data of nested documents in their places. */
-static void put_data(const struct writing *w, struct buf *b, const struct block_row *row, int depth)
+static const struct block_row *nested_at(struct writing *w, const struct block_row *row, size_t i,
+                                         int depth)
 {
-    const struct block_row *schema = block_find(w->schemas, row->columns[5].text);
-    struct val secrets = schema ? val_get(schema->json, "secret_fields") : (struct val){0};
-    struct val data = row->json;
+    const struct block_edge *edge = &w->documents->edges[i];
 
-    if (!w->include_secrets) {
-        struct raw shown = block_data_obfuscate(w->arena, data, secrets);
-        struct doc *d = arena_new(w->arena, struct doc);
-        struct doc_error error;
-        if (doc_parse(w->arena, shown.text, shown.len, d, &error))
-            data = doc_root(d);
-    }
+    if (strcmp(edge->parent, row->id) != 0 || depth >= BLOCK_NESTING_MAX || !w->left)
+        return NULL;
+    w->left--;
+    return block_find(w->documents, edge->child);
+}
+
+/* The data of a document with the data of nested documents in their places. */
+static void put_data(struct writing *w, struct buf *b, const struct block_row *row, int depth)
+{
     write_object(b);
-    for (struct val_iter it = val_each(data); val_next(&it);)
+    for (struct val_iter it = val_each(row->json); val_next(&it);)
         put_member(b, it.key, it.value);
-    for (size_t i = 0; i < w->documents->edge_count && depth < BLOCK_NESTING_MAX; i++) {
-        const struct block_edge *edge = &w->documents->edges[i];
-        const struct block_row *nested =
-            strcmp(edge->parent, row->id) == 0 ? block_find(w->documents, edge->child) : NULL;
+    for (size_t i = 0; i < w->documents->edge_count && !b->full; i++) {
+        const struct block_row *nested = nested_at(w, row, i, depth);
         if (!nested)
             continue;
-        write_key(b, edge->name);
+        write_key(b, w->documents->edges[i].name);
         put_data(w, b, nested, depth + 1);
     }
     write_end_object(b);
 }
 
-static void put_nested(const struct writing *w, struct buf *b, const struct block_row *row,
-                       int depth);
+static void put_nested(struct writing *w, struct buf *b, const struct block_row *row, int depth);
 
-static void put_nested_document(const struct writing *w, struct buf *b,
-                                const struct block_row *nested, int depth)
+static void put_nested_document(struct writing *w, struct buf *b, const struct block_row *nested,
+                                int depth)
 {
-    struct column type = type_json(w->arena, nested);
-
     write_object(b);
     write_key(b, "block_document");
     write_object(b);
@@ -232,7 +236,7 @@ static void put_nested_document(const struct writing *w, struct buf *b,
     write_key(b, "name");
     write_string(b, nested->columns[3].text);
     write_key(b, "block_type");
-    write_raw(b, (struct raw){type.text, type.len});
+    json_encode_columns(b, &block_type_resource, nested->type);
     write_key(b, "is_anonymous");
     write_bool(b, nested->columns[8].text[0] == 't');
     write_key(b, "block_document_references");
@@ -241,51 +245,53 @@ static void put_nested_document(const struct writing *w, struct buf *b,
     write_end_object(b);
 }
 
-static void put_nested(const struct writing *w, struct buf *b, const struct block_row *row,
-                       int depth)
+static void put_nested(struct writing *w, struct buf *b, const struct block_row *row, int depth)
 {
     write_object(b);
-    for (size_t i = 0; i < w->documents->edge_count && depth < BLOCK_NESTING_MAX; i++) {
-        const struct block_edge *edge = &w->documents->edges[i];
-        const struct block_row *nested =
-            strcmp(edge->parent, row->id) == 0 ? block_find(w->documents, edge->child) : NULL;
+    for (size_t i = 0; i < w->documents->edge_count && !b->full; i++) {
+        const struct block_row *nested = nested_at(w, row, i, depth);
         if (!nested)
             continue;
-        write_key(b, edge->name);
+        write_key(b, w->documents->edges[i].name);
         put_nested_document(w, b, nested, depth);
     }
     write_end_object(b);
 }
 
 void block_document_write(struct arena *a, struct buf *b, const struct block_set *documents,
-                          const struct block_set *schemas, const struct block_row *document,
-                          bool include_secrets)
+                          const struct block_set *schemas, const struct block_row *document)
 {
-    const struct writing w = {a, documents, schemas, include_secrets};
+    struct writing data_w = {documents, BLOCK_EXPANSIONS_MAX},
+                   nested_w = {documents, BLOCK_EXPANSIONS_MAX};
+    struct buf data = {.max_bytes = PART_MAX_BYTES}, nested = data, whole = data, type = data;
     const struct block_row *schema = block_find(schemas, document->columns[5].text);
-    struct buf data = {.max_bytes = PART_MAX_BYTES}, nested = {.max_bytes = PART_MAX_BYTES},
-               fields = {.max_bytes = PART_MAX_BYTES};
     const struct column *c = document->columns;
 
-    put_data(&w, &data, document, 0);
-    put_nested(&w, &nested, document, 0);
+    put_data(&data_w, &data, document, 0);
+    put_nested(&nested_w, &nested, document, 0);
+    json_encode_columns(&type, &block_type_resource, document->type);
     if (schema)
-        block_schema_write(a, &fields, schemas, schema);
+        block_schema_write(a, &whole, schemas, schema);
     else
-        write_null(&fields);
+        write_null(&whole);
     const struct column columns[] = {
         c[0],
         c[1],
         c[2],
         c[3],
-        take(a, &data),
+        text_of(&data),
         c[5],
-        take(a, &fields),
+        text_of(&whole),
         c[6],
         c[7],
-        type_json(a, document),
-        take(a, &nested),
+        text_of(&type),
+        text_of(&nested),
         c[8],
     };
     json_encode_columns(b, &block_document_resource, columns);
+    b->full |= data.full | nested.full | whole.full | type.full | !data_w.left | !nested_w.left;
+    buf_free(&data);
+    buf_free(&nested);
+    buf_free(&whole);
+    buf_free(&type);
 }

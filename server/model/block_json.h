@@ -35,11 +35,15 @@ struct block_set {
 /* NULL when it is not in the set. */
 const struct block_row *block_find(const struct block_set *set, const char *id);
 
-/* Appends a schema of the set. */
+/* Appends a schema of the set.  b->full says that it, or what is below, is too large to be told. */
 void block_schema_write(struct arena *a, struct buf *b, const struct block_set *schemas,
                         const struct block_row *schema);
 
-/* Appends a document.  `schemas` has the schemas of all documents of the set. */
+/* Puts asterisks into the place of secrets, in all documents of the set.  `schemas` has the schemas
+ * of all. */
+void block_documents_hide(struct arena *a, struct block_set *documents,
+                          const struct block_set *schemas);
+
+/* Appends a document. */
 void block_document_write(struct arena *a, struct buf *b, const struct block_set *documents,
-                          const struct block_set *schemas, const struct block_row *document,
-                          bool include_secrets);
+                          const struct block_set *schemas, const struct block_row *document);

@@ -230,15 +230,23 @@ enum err_code block_documents_of_type(struct work *w, const char *type_slug, str
     return rc;
 }
 
+enum { LOAD_MAX_BYTES = 8 << 20 };
+
 /* Decrypts all and lists their schemas. */
 static enum err_code open_all(struct work *w, struct block_set *set, struct uuids *out_schemas)
 {
     struct uuid id;
     enum err_code rc = ERR_OK;
+    size_t bytes = 0;
 
     *out_schemas = (struct uuids){arena_array(&w->arena, struct uuid, set->count + 1), 0};
     for (size_t i = 0; i < set->count && !rc; i++) {
         const struct column *c = set->rows[i].columns;
+        bytes += c[4].len / 2;
+        if (bytes > LOAD_MAX_BYTES)
+            return err_set(&w->err, TOO_LARGE,
+                           "the documents have more than %d bytes: ask for fewer at once",
+                           LOAD_MAX_BYTES);
         if (uuid_parse(c[5].text, c[5].len, &id))
             out_schemas->items[out_schemas->count++] = id;
         if (uuid_parse(c[0].text, c[0].len, &id))

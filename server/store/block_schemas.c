@@ -6,7 +6,7 @@
 #include "server/model/block_schema.h"
 #include "server/store/block_sets.h"
 
-enum { NESTING_MAX = 20 };
+enum { NESTING_MAX = 20, FIELDS_MAX_BYTES = 1 << 20 };
 
 static enum err_code not_found(struct work *w)
 {
@@ -129,6 +129,8 @@ enum err_code block_schema_create(struct work *w, const struct block_schema *in,
     struct val fields;
     struct rows rows;
 
+    if (in->fields.len > FIELDS_MAX_BYTES)
+        return err_set(&w->err, TOO_LARGE, "fields: at most %d bytes", FIELDS_MAX_BYTES);
     if (!parse(w, in->fields, &fields))
         return err_set(&w->err, INTERNAL, "fields are not JSON");
     const char *type = param_uuid(w, in->block_type_id);

@@ -121,10 +121,12 @@ static const char *data_of(struct uuid id, bool include_secrets)
     char text[UUID_TEXT_BYTES];
 
     ok(block_documents_load(&w, (struct uuids){&id, 1}, &documents, &schemas));
+    if (!include_secrets)
+        block_documents_hide(&w.arena, &documents, &schemas);
     uuid_format(id, text);
     const struct block_row *row = block_find(&documents, text);
     ck_assert_ptr_nonnull(row);
-    block_document_write(&w.arena, &b, &documents, &schemas, row, include_secrets);
+    block_document_write(&w.arena, &b, &documents, &schemas, row);
     const char *copy = arena_strndup(&w.arena, b.bytes, b.len);
     size_t len = b.len;
     buf_free(&b);
@@ -230,6 +232,34 @@ START_TEST(references_that_lead_back_are_refused)
 }
 END_TEST
 
+/* Each document has the one before it twice, so the last one would have 2^20 of the first. */
+START_TEST(documents_that_multiply_are_not_written_out)
+{
+    struct uuid type = make_type("t"), schema = make_schema(type, secret_fields, true), last;
+    struct block_set documents = {0}, schemas = {0};
+    struct buf b = {.max_bytes = 64 << 20};
+    char id[UUID_TEXT_BYTES], name[16];
+
+    ok(create(type, schema, "d0", "{\"pw\":\"s\"}", &last));
+    for (int i = 1; i <= 20; i++) {
+        uuid_format(last, id);
+        snprintf(name, sizeof(name), "d%d", i);
+        ok(create(type, schema, name,
+                  arena_printf(&w.arena,
+                               "{\"a\":{\"$ref\":{\"block_document_id\":\"%s\"}},\"b\":{\"$ref\":{"
+                               "\"block_document_id\":\"%s\"}}}",
+                               id, id),
+                  &last));
+    }
+    ok(block_documents_load(&w, (struct uuids){&last, 1}, &documents, &schemas));
+    uuid_format(last, id);
+    block_document_write(&w.arena, &b, &documents, &schemas, block_find(&documents, id));
+    ck_assert(b.full);
+    ck_assert_uint_lt(w.arena.used_bytes, ARENA_MAX_BYTES / 4);
+    buf_free(&b);
+}
+END_TEST
+
 START_TEST(a_document_stays_with_its_type)
 {
     struct uuid type = make_type("t"), other = make_type("u"), id;
@@ -327,6 +357,7 @@ int main(void)
     tcase_add_test(t, names_are_unique_within_a_type);
     tcase_add_test(t, nested_documents_are_shown_in_their_place);
     tcase_add_test(t, references_that_lead_back_are_refused);
+    tcase_add_test(t, documents_that_multiply_are_not_written_out);
     tcase_add_test(t, a_document_stays_with_its_type);
     tcase_add_test(t, blocks_of_the_system_cannot_be_deleted);
     tcase_add_test(t, the_latest_artifact_follows_deletions);
