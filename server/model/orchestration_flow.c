@@ -59,7 +59,7 @@ static void forget_pauses(struct transition *t, enum retry_type retry)
     struct retry_policy *p = &t->out->run.policy;
 
     p->resuming = TRI_FALSE;
-    p->pause_keys = (struct strings){0};
+    p->pause_keys = (struct strings){arena_array(t->arena, const char *, 1), 0}; /* not null */
     p->retry_type = retry;
 }
 

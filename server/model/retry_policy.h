@@ -32,7 +32,8 @@ struct retry_policy {
 
 extern const struct resource flow_run_policy_resource, task_run_policy_resource;
 
-/* Fills retries and retry_delay from their old names; pause keys become a set. */
+/* Fills retries and retry_delay from their old names; pause keys become a set,
+ * null the empty one. */
 void retry_policy_complete(struct arena *a, enum run_kind kind, struct retry_policy *p);
 MUST_CHECK enum err_code retry_policy_read(struct arena *a, enum run_kind kind, const char *text,
                                            size_t len, struct retry_policy *out, struct err *e);

@@ -86,6 +86,8 @@ static void drop_duplicates(struct strings *keys)
 void retry_policy_complete(struct arena *a, enum run_kind kind, struct retry_policy *p)
 {
     drop_duplicates(&p->pause_keys);
+    if (!p->pause_keys.items)
+        p->pause_keys.items = arena_array(a, const char *, 1); /* empty, not null */
     if ((p->retries == INT_NONE || p->retries == 0) && p->max_retries)
         p->retries = p->max_retries;
     if (p->retry_delay_seconds == 0 || retry_policy_delay_s(p, 1) != 0)

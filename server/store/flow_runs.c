@@ -146,7 +146,8 @@ static void put_run(struct work *w, struct array *a, const struct flow_run_new *
     array_uuid(&a[A_INFRASTRUCTURE], in->infrastructure_document_id);
     array_bool(&a[A_AUTO], run->auto_scheduled);
     array_raw(&a[A_CREATED_BY], run->created_by);
-    array_raw(&a[A_JOB_VARIABLES], or_empty(in->job_variables));
+    bool none = in->idempotency_key && !in->job_variables.text; /* null, as in Prefect */
+    array_raw(&a[A_JOB_VARIABLES], none ? (struct raw){0} : or_empty(in->job_variables));
 }
 
 static void put_state(struct array *a, const struct transition *t, struct buf *scratch)

@@ -7,4 +7,5 @@ if ! venv=$("$here/install_prefect.sh" "$1"); then
     exit 1
 fi
 "$venv/bin/python" "$here/test_sdk.py"
+"$venv/bin/python" "$here/test_runs.py"
 exec "$venv/bin/python" "$here/test_blocks.py"

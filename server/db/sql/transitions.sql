@@ -80,8 +80,10 @@ DELETE FROM flow_run_input i
 -- name: transition_mirror
 -- Parallel arrays: state id, task run, timestamp, type, name, message, details, data.  The parent task run of a subflow shows its states.
 WITH n AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::json[])
-        AS n (state_id, id, ts, type, name, message, details, data)
+    SELECT u.state_id, u.id, u.ts, u.type, u.name, u.message, u.details || jsonb_build_object('flow_run_id', p.flow_run_id) AS details, u.data
+      FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::json[])
+        AS u (state_id, id, ts, type, name, message, details, data)
+      JOIN task_run p ON p.id = u.id
 ), written AS (
     INSERT INTO task_run_state (id, task_run_id, "timestamp", type, name, message, state_details, data)
     SELECT state_id, id, ts, type, name, message, details, data FROM n
