@@ -1,15 +1,16 @@
 // Every page of the dashboard, as a user sees it.  Prints TAP.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import {chromium} from 'playwright-core';
 import {client, seed} from './seed.mjs';
 
-const base = process.env.BROWSER_URL, api = client(base), own = new URL(base).origin;
+const base = process.env.BROWSER_URL, api = client(base);
 const mark = Date.now().toString(36), done = `done-run-${mark}`, failedRun = `failed-run-${mark}`;
 const ids = await seed(api, mark);
 const browser = await chromium.launch({executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']});
 
 // A page that fails its test when anything is written to the console as an error or fetched from elsewhere.
-async function open(path, {width = 1440, height = 900, scheme = 'light', quiet = false} = {}) {
+async function open(path, {width = 1440, height = 900, scheme = 'light', quiet = false, at = base} = {}) {
   const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme}), page = await context.newPage();
   page.faults = [];
   page.requests = [];
@@ -17,10 +18,10 @@ async function open(path, {width = 1440, height = 900, scheme = 'light', quiet =
   page.on('pageerror', (e) => page.faults.push(String(e)));
   page.on('request', (r) => {
     page.requests.push(r.url());
-    if (!r.url().startsWith(own) && !/^(data|blob):/.test(r.url())) page.faults.push(`fetched ${r.url()}`);
+    if (!r.url().startsWith(at) && !/^(data|blob):/.test(r.url())) page.faults.push(`fetched ${r.url()}`);
   });
   page.setDefaultTimeout(15000);
-  await page.goto(base + path);
+  await page.goto(at + path);
   return page;
 }
 
@@ -189,6 +190,21 @@ const tests = {
       assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
       assert.deepEqual(page.faults, []);
     }
+    return page;
+  },
+  async 'it works below any path of a proxy'() {
+    const proxy = http.createServer((q, r) => {
+      if (!q.url.startsWith('/lab/')) return r.writeHead(404).end();
+      q.pipe(http.request(new URL(q.url.slice(5), base), {method: q.method, headers: q.headers}, (a) => {
+        r.writeHead(a.statusCode, a.headers);
+        a.pipe(r);
+      }));
+    });
+    await new Promise((done) => proxy.listen(0, '127.0.0.1', done));
+    const page = await open('#/runs', {at: `http://127.0.0.1:${proxy.address().port}/lab/`});
+    await page.locator('.row', {hasText: done}).click();
+    await page.locator('.gantt-row').nth(2).waitFor();
+    proxy.close();
     return page;
   },
   async 'nothing foreign may be loaded'() {
