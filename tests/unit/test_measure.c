@@ -107,6 +107,7 @@ static void check_figures(struct sim *sim, const struct figures *f)
         ck_assert_msg(fabs(f->windows[i].energy_j / (3.3 * sent_c) - 1) < 0.005,
                       "window %zu: %g J, sent %g J", i, f->windows[i].energy_j, 3.3 * sent_c);
     }
+    json_decref(truth);
     ck_assert_double_lt(f->median_dynamic_j, f->median_j);
     ck_assert_double_gt(f->median_dynamic_j, 0.3 * f->median_j);
     ck_assert_double_lt(f->uncertainty_rel, 0.02);
