@@ -153,7 +153,7 @@ static bool hold(struct sim *s, const char *line)
 {
     struct board *b = &s->board;
     const char *us = strstr(line, " us=");
-    if (b->state != BOARD_INFERRING || strncmp(line, "SY-END", 6) || !us)
+    if (b->state != BOARD_INFERRING || strncmp(line, "SY-END", 6) != 0 || !us)
         return false;
     b->release_at_ns = b->since_ns + strtoull(us + 4, NULL, 10) * 1000;
     snprintf(b->held, sizeof(b->held), "%.250s\r\n", line);

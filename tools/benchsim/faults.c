@@ -113,7 +113,7 @@ struct fault *stream_fault(struct sim *s, const char *name)
 {
     for (size_t i = 0; i < s->faults.count; i++) {
         struct fault *f = &s->faults.items[i];
-        if (f->fired || strcmp(f->name, name))
+        if (f->fired || strcmp(f->name, name) != 0)
             continue;
         const char *colon = strchr(f->when, ':');
         if (colon && atoi(f->when) != s->meter.run)

@@ -49,7 +49,7 @@ struct measure {
     struct meter *meter;
     struct uv_serial *uart;
     unsigned attempt, recordings, boots;
-    bool retrying, baseline_again;
+    bool retrying;
     uint64_t inferences, last_us; /* of the run under way; of the last one */
     struct run_mark marks[FIGURES_WINDOWS_MAX];
     size_t mark_count;
@@ -335,7 +335,6 @@ static void begin_recording(struct measure *m)
     recorder_free(&m->result.recorder);
     recorder_init(&m->result.recorder, &m->result.meter, &config, 0);
     m->mark_count = 0;
-    m->baseline_again = false;
     m->recordings++;
     v3pwr_meter.start(m->meter);
 }
@@ -401,9 +400,7 @@ static void on_timer(uv_timer_t *timer)
         enter(m, CONNECT);
     } else if (m->stage == DARK)
         enter(m, SUPPLY);
-    else if (m->stage == GAP)
-        enter(m, WINDOW);
-    else if (m->stage == BASELINE && m->mark_count < m->config.windows)
+    else if (m->stage == GAP || (m->stage == BASELINE && m->mark_count < m->config.windows))
         enter(m, WINDOW);
     else if (m->stage == BASELINE)
         enter(m, STOP);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "worker/lab/energy.h"
 
@@ -27,11 +28,26 @@ struct results {
  * damage: only asked where no published figure can tell. */
 static const double lone_factor = 1.9, lone_weight = 1e-4, neighbours_rel = 0.25;
 
+static enum err_code slurp(FILE *f, const char *name, size_t len, char **out_bytes, struct err *e)
+{
+    char *bytes = malloc(len + 1);
+    if (!bytes)
+        return err_set(e, INTERNAL, "no memory for %s (%zu bytes)", name, len);
+    if (fread(bytes, 1, len, f) != len) {
+        free(bytes);
+        return err_set(e, IO, "cannot read %s", name);
+    }
+    bytes[len] = 0;
+    *out_bytes = bytes;
+    return ERR_OK;
+}
+
 /* The whole file, with a final zero; *out_len is without it.  NOT_FOUND leaves e alone. */
 static enum err_code read_file(const char *folder, const char *name, size_t max_bytes,
                                char **out_bytes, size_t *out_len, struct err *e)
 {
     char path[4096];
+    struct stat st;
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
         return err_set(e, INVALID, "the path of %s is too long", name);
     FILE *f = fopen(path, "rb");
@@ -39,27 +55,17 @@ static enum err_code read_file(const char *folder, const char *name, size_t max_
         return ERR_NOT_FOUND;
     if (!f)
         return err_set(e, IO, "cannot open %s: %s", path, strerror(errno));
-    enum err_code code = ERR_OK;
-    char *bytes = NULL;
-    size_t len = 0;
-    if (fseek(f, 0, SEEK_END) || ftell(f) < 0)
-        code = err_set(e, IO, "cannot read %s: %s", path, strerror(errno));
-    else if ((len = (size_t)ftell(f)) > max_bytes)
+    enum err_code code;
+    size_t len = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+    if (len > max_bytes)
         code = err_set(e, INVALID, "%s has %zu bytes, more than the limit of %zu", name, len,
                        max_bytes);
-    else if (rewind(f), !(bytes = malloc(len + 1)))
-        code = err_set(e, INTERNAL, "no memory for %s (%zu bytes)", name, len);
-    else if (fread(bytes, 1, len, f) != len)
-        code = err_set(e, IO, "cannot read %s: %s", path, strerror(errno));
+    else
+        code = slurp(f, name, len, out_bytes, e);
     fclose(f);
-    if (code) {
-        free(bytes);
-        return code;
-    }
-    bytes[len] = 0;
-    *out_bytes = bytes;
-    *out_len = len;
-    return ERR_OK;
+    if (!code)
+        *out_len = len;
+    return code;
 }
 
 static float float_at(const char *p)
@@ -69,6 +75,24 @@ static float float_at(const char *p)
     float value;
     memcpy(&value, &bits, sizeof(value));
     return value;
+}
+
+static enum err_code decode_samples(const char *bytes, size_t count, struct mlperf *m,
+                                    struct err *e)
+{
+    double limit_uj = 20e6 / m->rate_hz; /* 20 W */
+    m->energy_uj = calloc(count + 1, sizeof(*m->energy_uj));
+    if (!m->energy_uj)
+        return err_set(e, INTERNAL, "no memory for %zu samples", count);
+    m->count = count;
+    for (size_t i = 0; i < count; i++) {
+        double uj = m->energy_uj[i] = float_at(bytes + 4 * i);
+        if (!(uj >= -1e-3 * limit_uj && uj <= limit_uj))
+            return err_set(e, INVALID,
+                           "trace1-energy.bin is damaged: sample %zu is %g uJ, expected 0 to %g", i,
+                           uj, limit_uj);
+    }
+    return ERR_OK;
 }
 
 static enum err_code decode_trace(const char *bytes, size_t len, struct mlperf *m, struct err *e)
@@ -85,50 +109,48 @@ static enum err_code decode_trace(const char *bytes, size_t len, struct mlperf *
     if (!(m->rate_hz >= 1 && m->rate_hz <= 1e6))
         return err_set(e, INVALID, "%s gives a sample rate of %g Hz, expected 1 to 1000000", name,
                        m->rate_hz);
-    m->count = (len - HEAD_BYTES) / 4;
-    m->energy_uj = calloc(m->count + 1, sizeof(*m->energy_uj));
-    if (!m->energy_uj)
-        return err_set(e, INTERNAL, "no memory for %zu samples", m->count);
-    double limit_uj = 20e6 / m->rate_hz; /* 20 W */
-    for (size_t i = 0; i < m->count; i++) {
-        m->energy_uj[i] = float_at(bytes + HEAD_BYTES + 4 * i);
-        if (!(m->energy_uj[i] >= -1e-3 * limit_uj && m->energy_uj[i] <= limit_uj))
-            return err_set(e, INVALID, "%s is damaged: sample %zu is %g uJ, expected 0 to %g", name,
-                           i, (double)m->energy_uj[i], limit_uj);
-    }
-    return ERR_OK;
+    return decode_samples(bytes + HEAD_BYTES, (len - HEAD_BYTES) / 4, m, e);
 }
 
-static enum err_code decode_stamps(const char *text, size_t len, struct mlperf *m, struct err *e)
+/* Stamp 0 opens nothing; odd ones open a window, even ones close it. */
+static enum err_code take_stamps(const json_t *list, size_t count, struct mlperf *m, struct err *e)
 {
-    static const char *const name = "trace1-timestamps.json";
-    json_error_t why;
-    json_t *list = json_loadb(text, len, 0, &why);
-    if (!list)
-        return err_set(e, INVALID, "%s is damaged at line %d: %s", name, why.line, why.text);
-    enum err_code code = ERR_OK;
-    size_t count = json_array_size(list);
     double last_s = 0, end_s = (double)m->count / m->rate_hz;
-    if (!json_is_array(list) || count < 3 || count % 2 == 0 || count > 2 * MLPERF_MAX_WINDOWS)
-        code =
-            err_set(e, INVALID, "%s has %zu time stamps, expected a list of 2N + 1", name, count);
-    if (!code && !(m->windows = calloc(count / 2, sizeof(*m->windows))))
-        code = err_set(e, INTERNAL, "no memory for %zu windows", count / 2);
-    for (size_t i = 0; !code && i < count; i++) {
-        json_t *item = json_array_get(list, i);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(list, i);
         double t = json_number_value(item);
         if (!json_is_number(item) || t < 0 || (i && t <= last_s) || t > end_s)
-            code = err_set(
-                e, INVALID,
-                "%s: time stamp %zu (%g s) is not a time after %g s and within the trace's %g s",
-                name, i, t, last_s, end_s);
-        else if (i && i % 2)
+            return err_set(e, INVALID,
+                           "trace1-timestamps.json: time stamp %zu (%g s) is not a time after %g s "
+                           "and within the "
+                           "trace's %g s",
+                           i, t, last_s, end_s);
+        if (i % 2)
             m->windows[i / 2].start_s = t;
         else if (i)
             m->windows[i / 2 - 1].end_s = t;
         last_s = t;
     }
-    m->window_count = code ? 0 : count / 2;
+    m->window_count = count / 2;
+    return ERR_OK;
+}
+
+static enum err_code decode_stamps(const char *text, size_t len, struct mlperf *m, struct err *e)
+{
+    static const char name[] = "trace1-timestamps.json";
+    json_error_t why;
+    json_t *list = json_loadb(text, len, 0, &why);
+    if (!list)
+        return err_set(e, INVALID, "%s is damaged at line %d: %s", name, why.line, why.text);
+    enum err_code code;
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count < 3 || count % 2 == 0 || count / 2 > MLPERF_MAX_WINDOWS)
+        code =
+            err_set(e, INVALID, "%s has %zu time stamps, expected a list of 2N + 1", name, count);
+    else if (!(m->windows = calloc(count / 2, sizeof(*m->windows))))
+        code = err_set(e, INTERNAL, "no memory for %zu windows", count / 2);
+    else
+        code = take_stamps(list, count, m, e);
     json_decref(list);
     return code;
 }

@@ -140,11 +140,11 @@ static void compare_pace(struct recorder *r)
 {
     size_t n = r->arrival_count, third = n / 3;
     double duration_s = (double)trace_count(&r->trace) / r->trace.rate_hz;
-    if (third < 10 || duration_s < 0.5)
+    if (third < 10 || duration_s < 1)
         return;
     double drift_s = lowest(r->arrivals_s, n - third, n) - lowest(r->arrivals_s, 0, third);
     double pace = drift_s / (duration_s * 2 / 3);
-    if (fabs(pace) > pace_rel + 0.004 / duration_s)
+    if (fabs(pace) > pace_rel + jitter_s / duration_s)
         recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
                       100 * fabs(pace), pace > 0 ? "slower" : "faster");
 }

@@ -54,26 +54,38 @@ static void scan_run(struct scan *s, uint64_t k, double before, double a)
     }
 }
 
+static void scan_lone(struct scan *s, uint64_t k, double before, double a, double after)
+{
+    if (!is_lone(before, a, after))
+        return;
+    s->lone_excess_a += fabs(a - (before + after) / 2);
+    if (!s->lone++) {
+        s->lone_at = k;
+        s->lone_a = a;
+    }
+}
+
+static void scan_range(struct scan *s, uint64_t k, double a, double limit_a)
+{
+    if (a > limit_a && !s->over++) {
+        s->over_at = k;
+        s->over_a = a;
+    }
+}
+
 static struct scan scan(const struct samples *samples, double range_max_a)
 {
     struct scan s = {0};
     double before = 0, a = samples->count ? sample_a(samples, 0) : 0;
     for (uint64_t k = 0; k < samples->count; k++) {
-        double after = k + 1 < samples->count ? sample_a(samples, k + 1) : 0;
+        bool last = k + 1 == samples->count;
+        double after = last ? 0 : sample_a(samples, k + 1);
         s.total_a += a;
         scan_zero(&s, k, a);
         scan_run(&s, k, before, a);
-        if (a > 1.2 * range_max_a && !s.over++) {
-            s.over_at = k;
-            s.over_a = a;
-        }
-        if (k && k + 1 < samples->count && is_lone(before, a, after)) {
-            s.lone_excess_a += fabs(a - (before + after) / 2);
-            if (!s.lone++) {
-                s.lone_at = k;
-                s.lone_a = a;
-            }
-        }
+        scan_range(&s, k, a, 1.2 * range_max_a);
+        if (k && !last)
+            scan_lone(&s, k, before, a, after);
         before = a;
         a = after;
     }

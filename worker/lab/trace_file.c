@@ -189,38 +189,47 @@ struct reader {
     struct err *e;
 };
 
-/* The part `name` with its digest checked; *out_bytes has a final zero. */
+/* The bytes of a part of known length, with their digest checked. */
+static enum err_code read_body(struct reader *r, const uint8_t *head, uint64_t len, char *bytes)
+{
+    uint8_t sha[SHA_BYTES], expected[SHA_BYTES];
+    if (fread(bytes, 1, len, r->file) != len || fread(sha, 1, sizeof(sha), r->file) != sizeof(sha))
+        return err_set(r->e, IO, "cannot read %s", r->path);
+    part_sha(head, bytes, len, expected);
+    if (memcmp(sha, expected, sizeof(sha)) != 0)
+        return err_set(r->e, INVALID, "%s is damaged in its part %.4s (SHA-256 does not match)",
+                       r->path, (const char *)head);
+    r->at += PART_HEAD_BYTES + len + SHA_BYTES;
+    bytes[len] = 0;
+    return ERR_OK;
+}
+
+/* The part `name`; *out_bytes has a final zero and is the caller's. */
 static enum err_code read_part(struct reader *r, const char *name, uint64_t max_bytes,
                                char **out_bytes, uint64_t *out_len)
 {
-    uint8_t head[PART_HEAD_BYTES], sha[SHA_BYTES], expected[SHA_BYTES];
+    uint8_t head[PART_HEAD_BYTES];
     uint64_t len = 0;
     if (fread(head, 1, sizeof(head), r->file) != sizeof(head))
         return err_set(r->e, INVALID, "%s is cut off at byte %llu, before its part %.4s", r->path,
                        (unsigned long long)r->at, name);
     for (int i = 7; i >= 0; i--)
         len = len << 8 | head[4 + i];
-    if (memcmp(head, name, 4) || len > max_bytes)
+    if (memcmp(head, name, 4) != 0 || len > max_bytes)
         return err_set(r->e, INVALID, "%s is damaged at byte %llu: part %.4s expected", r->path,
                        (unsigned long long)r->at, name);
-    if (len + sizeof(head) + sizeof(sha) > r->size - r->at)
+    if (len + PART_HEAD_BYTES + SHA_BYTES > r->size - r->at)
         return err_set(r->e, INVALID, "%s is cut off at byte %llu, inside its part %.4s", r->path,
                        (unsigned long long)r->size, name);
     char *bytes = malloc(len + 1);
     if (!bytes)
         return err_set(r->e, INTERNAL, "no memory for %llu bytes of trace",
                        (unsigned long long)len);
-    bool whole =
-        fread(bytes, 1, len, r->file) == len && fread(sha, 1, sizeof(sha), r->file) == sizeof(sha);
-    if (whole)
-        part_sha(head, bytes, len, expected);
-    if (!whole || memcmp(sha, expected, sizeof(sha))) {
+    enum err_code code = read_body(r, head, len, bytes);
+    if (code) {
         free(bytes);
-        return err_set(r->e, INVALID, "%s is damaged in its part %.4s (SHA-256 does not match)",
-                       r->path, name);
+        return code;
     }
-    r->at += sizeof(head) + len + sizeof(sha);
-    bytes[len] = 0;
     *out_bytes = bytes;
     *out_len = len;
     return ERR_OK;
@@ -353,7 +362,7 @@ enum err_code trace_read(const char *path, struct trace *out, struct err *e)
     struct trace t = {0};
     enum err_code code;
     if (fstat(fileno(r.file), &st) || fread(start, 1, sizeof(start), r.file) != sizeof(start) ||
-        memcmp(start, magic, MAGIC_BYTES))
+        memcmp(start, magic, MAGIC_BYTES) != 0)
         code = err_set(e, INVALID, "%s is not a trace: it does not begin with %s", path, magic);
     else {
         r.size = (uint64_t)st.st_size;

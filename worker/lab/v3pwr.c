@@ -288,7 +288,7 @@ static void drain_bytes(struct meter *m, const uint8_t *bytes, size_t len)
                    m->port);
         return;
     }
-    if (meter_in_state_ms(m) > 4 * QUIET_MS && !m->asked) {
+    if (meter_in_state_ms(m) > (uint64_t)4 * QUIET_MS && !m->asked) {
         m->asked = true; /* an acquisition of an earlier program still runs */
         if (!meter_send(m, "stop"))
             return;

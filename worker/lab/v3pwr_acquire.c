@@ -88,7 +88,7 @@ void acquire_stream_bytes(struct meter *m, const uint8_t *bytes, size_t len)
     if (m->state != STREAMING || m->closing || !m->stream.anchored)
         return;
     uint64_t open = m->stream.samples - m->stream.block_first;
-    if (open > BLOCKS_WITHOUT_STAMP * STREAM_BLOCK_SAMPLES) {
+    if (open > (uint64_t)BLOCKS_WITHOUT_STAMP * STREAM_BLOCK_SAMPLES) {
         meter_fail(m, ERR_INVALID,
                    "the stream has no time stamp for %llu samples, one per 1000 expected",
                    (unsigned long long)open);
@@ -165,7 +165,7 @@ void acquire_fault_timeout(struct meter *m)
 
 static void ask_line(struct meter *m, const char *line)
 {
-    if (strncmp(line, "ack", 3) && strcasestr(line, "err"))
+    if (strncmp(line, "ack", 3) != 0 && strcasestr(line, "err"))
         add_fault(m, line);
     if (m->fault[0] || answer_classify(line, "status") == ANSWER_ACK)
         acquire_say_fault(m);

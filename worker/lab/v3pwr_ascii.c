@@ -50,7 +50,7 @@ static void take_records(struct v3pwr_stream *s, const char *line)
 /* `TimeStamp: 003s 421ms, buff 02%`; also `Timestamp`, and `>` or `<` after the colon. */
 static bool take_stamp(struct v3pwr_stream *s, const char *line)
 {
-    if (strncasecmp(line, "timestamp", 9))
+    if (strncasecmp(line, "timestamp", 9) != 0)
         return false;
     const char *p = line + 9 + strspn(line + 9, " :<>");
     char *rest;
@@ -61,7 +61,7 @@ static bool take_stamp(struct v3pwr_stream *s, const char *line)
     }
     p = rest + 1;
     unsigned long ms = strtoul(p, &rest, 10);
-    if (rest == p || strncmp(rest, "ms", 2) || ms > 999) {
+    if (rest == p || strncmp(rest, "ms", 2) != 0 || ms > 999) {
         s->damaged = true;
         return true;
     }

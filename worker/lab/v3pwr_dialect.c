@@ -165,14 +165,10 @@ bool answer_volts(const char *line, double *out_v)
     double volts = value;
     if ((*rest == '-' || *rest == '+') && isdigit((unsigned char)rest[1]))
         volts = value * pow(10, strtod(rest, NULL));
-    else if (*rest == 'm' && !strcasecmp(rest, "mv"))
+    else if (!strcasecmp(rest, "mv") || !strcmp(rest, "m") || (!*rest && value >= 100))
         volts = value / 1000;
-    else if (!strcmp(rest, "m"))
-        volts = value / 1000;
-    else if (*rest && strcasecmp(rest, "v"))
+    else if (*rest && strcasecmp(rest, "v") != 0)
         return false;
-    else if (value >= 100)
-        volts = value / 1000;
     if (volts < 0.1 || volts > 20)
         return false;
     *out_v = volts;
@@ -189,7 +185,7 @@ bool meter_parse_rate(const char *text, double *out_hz)
         value *= 1000;
         rest++;
     }
-    if (*rest && strcasecmp(rest, "hz"))
+    if (*rest && strcasecmp(rest, "hz") != 0)
         return false;
     for (size_t i = 0; i < COUNT(meter_rates_hz); i++)
         if (fabs(value - meter_rates_hz[i]) < 1e-6) {

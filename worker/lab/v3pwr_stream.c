@@ -74,7 +74,7 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
     }
     uint32_t step_ms = (ms - s->stamp_ms) & 0x7FFFFFFF;
     bool backward = step_ms > 0x40000000;
-    if (backward && s->samples - s->anchor_sample <= 2 * STREAM_BLOCK_SAMPLES) {
+    if (backward && s->samples - s->anchor_sample <= (uint64_t)2 * STREAM_BLOCK_SAMPLES) {
         s->samples = 0;
         anchor(s, ms);
         stream_say(s, STREAM_RESTART, 0, NULL);
