@@ -8,8 +8,8 @@
 #include "shared/base/clock.h"
 
 enum { BUFFER_ALARM_PCT = 50, WARNINGS_MAX = 50 };
-static const double pace_rel =
-    0.005; /* host and meter clocks may differ this much without a word */
+/* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
+static const double pace_rel = 0.005, jitter_s = 0.05;
 
 void recorder_init(struct recorder *r, const struct meter_info *info,
                    const struct meter_config *config, uint64_t wanted)
