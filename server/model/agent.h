@@ -4,7 +4,12 @@
 #include "server/model/log.h"
 #include "server/model/state.h"
 
-enum { CLAIM_SLOTS_MAX = 1000, CLAIM_WAIT_MAX_S = 60, AGENT_DEVICES_MAX = 1000, JOURNAL_RECORDS_MAX = 500 };
+enum {
+    CLAIM_SLOTS_MAX = 1000,
+    CLAIM_WAIT_MAX_S = 60,
+    AGENT_DEVICES_MAX = 1000,
+    JOURNAL_RECORDS_MAX = 500
+};
 
 struct agent_device {
     struct given given;
@@ -79,5 +84,5 @@ struct file_name {
     const char *sha256;
 };
 
-extern const struct resource agent_call_resource, claim_ack_resource, journal_call_resource, journal_body_resource,
-    file_name_resource;
+extern const struct resource agent_call_resource, claim_ack_resource, journal_call_resource,
+    journal_body_resource, file_name_resource;

@@ -2,8 +2,10 @@
 
 #include "server/model/flow.h"
 
-const struct enum_name lease_holder_types[] = {{"flow_run", 0}, {"task_run", 1}, {"deployment", 2}, {NULL, 0}};
-static const struct enum_name modes[] = {{"concurrency", SLOTS_CONCURRENCY}, {"rate_limit", SLOTS_RATE_LIMIT}, {NULL, 0}};
+const struct enum_name lease_holder_types[] = {
+    {"flow_run", 0}, {"task_run", 1}, {"deployment", 2}, {NULL, 0}};
+static const struct enum_name modes[] = {
+    {"concurrency", SLOTS_CONCURRENCY}, {"rate_limit", SLOTS_RATE_LIMIT}, {NULL, 0}};
 
 /* clang-format off */
 #define L struct concurrency_limit

@@ -45,6 +45,8 @@ extern const struct resource increment_resource, increment_with_lease_resource, 
 extern const struct resource decrement_with_lease_resource, renew_lease_resource;
 
 /* Slots in use: what was taken without a lease, less what decayed since, and the live leases. */
-#define LIMIT_ACTIVE_SLOTS \
-    "(greatest(0, cl.active_slots - floor(cl.slot_decay_per_second * extract(epoch FROM now() - cl.updated)))::bigint " \
-    "+ coalesce((SELECT sum(l.slots) FROM concurrency_lease l WHERE l.limit_id = cl.id AND l.expires > now()), 0))::bigint"
+#define LIMIT_ACTIVE_SLOTS                                                                         \
+    "(greatest(0, cl.active_slots - floor(cl.slot_decay_per_second * extract(epoch FROM now() - "  \
+    "cl.updated)))::bigint "                                                                       \
+    "+ coalesce((SELECT sum(l.slots) FROM concurrency_lease l WHERE l.limit_id = cl.id AND "       \
+    "l.expires > now()), 0))::bigint"

@@ -60,8 +60,12 @@ struct deployment {
     bool enforce_parameter_schema;
 };
 
-extern const struct resource deployment_resource, deployment_create_resource, deployment_update_resource;
-extern const struct resource deployment_schedule_resource, deployment_schedule_create_resource, deployment_schedule_update_resource;
+extern const struct resource deployment_resource, deployment_create_resource,
+    deployment_update_resource;
+extern const struct resource deployment_schedule_resource, deployment_schedule_create_resource,
+    deployment_schedule_update_resource;
 
 /* For FROM: the tables that the columns of deployment_resource name. */
-#define DEPLOYMENT_TABLES "deployment d LEFT JOIN work_queue dq ON dq.id = d.work_queue_id LEFT JOIN work_pool dp ON dp.id = dq.work_pool_id"
+#define DEPLOYMENT_TABLES                                                                          \
+    "deployment d LEFT JOIN work_queue dq ON dq.id = d.work_queue_id LEFT JOIN work_pool dp ON "   \
+    "dp.id = dq.work_pool_id"

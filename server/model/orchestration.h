@@ -124,7 +124,6 @@ enum effect {
     EFFECT_ENQUEUE_TASK = 1 << 10,    /* after commit: to the queue of its task key */
     EFFECT_ENQUEUE_RETRY = 1 << 11,   /* the same, to the retry queue */
     EFFECT_EVENT = 1 << 12,           /* after commit: prefect.flow-run.<name> */
-    EFFECT_RETRY_TASKS = 1 << 13,     /* API < 0.8.3: failed task runs -> AwaitingRetry, count 0 */
 };
 
 struct verdict {

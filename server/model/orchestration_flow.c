@@ -7,7 +7,6 @@ enum {
     SLOT_WAIT_S = 30,
     LEASE_DEFAULT_S = 300,
     LEASES_SINCE = VERSION_NUMBER(3, 4, 11),
-    API_0_8_3 = VERSION_NUMBER(0, 8, 3),
     API_0_8_4 = VERSION_NUMBER(0, 8, 4),
 };
 
@@ -330,8 +329,6 @@ static void retry_failed(struct transition *t)
         p->retry_type = RETRY_NONE;
         return;
     }
-    if (!api_at_least(t, API_0_8_3))
-        t->out->effects |= EFFECT_RETRY_TASKS;
     if (api_at_least(t, API_0_8_4))
         forget_pauses(t, RETRY_IN_PROCESS);
     struct state retry = rule_retry(t, retry_policy_delay_s(p, 1));

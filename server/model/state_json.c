@@ -122,15 +122,15 @@ static void read_object(struct arena *a, struct state *s, struct val data)
 
 void state_set_data(struct arena *a, struct state *s, struct raw data)
 {
-    struct doc *doc = arena_new(a, struct doc);
+    struct doc doc;
     struct doc_error bad;
 
     if (!data.text || (data.len == 4 && !memcmp(data.text, "null", 4)))
         return;
     s->data = data;
     s->data_stored = true;
-    if (*data.text == '{' && doc_parse(a, data.text, data.len, doc, &bad))
-        read_object(a, s, doc_root(doc));
+    if (*data.text == '{' && doc_parse(a, data.text, data.len, &doc, &bad))
+        read_object(a, s, doc_root(&doc));
 }
 
 struct state state_from_create(struct arena *a, const struct state_create *in)

@@ -185,11 +185,6 @@ static void one_retry_held(void)
     one_retry();
     limited_held();
 }
-static void one_retry_old_api(void)
-{
-    one_retry();
-    facts.client.api_version = VERSION_NUMBER(0, 8, 2);
-}
 static void awaiting_retry_held(void)
 {
     limited_held();
@@ -314,7 +309,6 @@ static const struct rule_row rows[] = {
     {"retries used up", F, ST(RUNNING), ST(FAILED), one_retry_used, OK, ST(FAILED), "Failed", 0},
     {"retry, forced", FF, ST(RUNNING), ST(FAILED), one_retry, OK, ST(FAILED), "Failed", 0},
     {"retry keeps the slot", F, ST(RUNNING), ST(FAILED), one_retry_held, VERDICT_REJECT, "Retrying", ST(SCHEDULED), "AwaitingRetry", 0},
-    {"retry for an old API", F, ST(RUNNING), ST(FAILED), one_retry_old_api, VERDICT_REJECT, "Retrying", ST(SCHEDULED), "AwaitingRetry", EFFECT_RETRY_TASKS},
 
     {"end releases the slot", F, ST(RUNNING), ST(COMPLETED), limited_held, OK, ST(COMPLETED), "Completed", EFFECT_RELEASE_SLOT},
     {"crash of a claim releases it", F, ST(PENDING), ST(CRASHED), limited_held, OK, ST(CRASHED), "Crashed", EFFECT_RELEASE_SLOT},
