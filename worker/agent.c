@@ -175,8 +175,11 @@ static void on_cancel(void *ctx, const char *flow_run_id)
 {
     struct agent *agent = ctx;
     struct run *run = run_find_flow_run(&agent->host, flow_run_id);
-    if (run)
-        run_event(run, EV_CANCEL);
+    if (!run)
+        return;
+    if (run->state == RUN_STARTING || run->state == RUN_RUNNING)
+        run->cancelled = true;
+    run_event(run, EV_CANCEL);
 }
 
 static json_t *live_claims(void *ctx)

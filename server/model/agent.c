@@ -64,6 +64,7 @@ static const struct field journal_body_fields[] = {
     F_UUID(struct journal_body, claim_id, F_NULLABLE, .doc = "done: the claim."),
     F_STR(struct journal_body, message, F_NULLABLE, .doc = "done: how it ended."),
     F_BOOL(struct journal_body, lost, .def = "false", .doc = "done: another attempt may follow."),
+    F_BOOL(struct journal_body, cancelled, .def = "false", .doc = "done: the agent stopped it because it was told to."),
 };
 const struct resource journal_body_resource = RESOURCE_NAMED("JournalBody", journal_body, journal_body_fields, .extra = true);
 

@@ -76,7 +76,7 @@ struct journal_body {
     struct raw artifact;
     struct uuid id, claim_id;
     const char *message;
-    bool lost;
+    bool lost, cancelled;
 };
 
 struct file_name {

@@ -51,7 +51,8 @@ struct claim_end {
     int64_t token;
     struct uuid flow_run_id;
     const char *message;
-    bool lost; /* a lost attempt */
+    bool lost;      /* a lost attempt */
+    bool cancelled; /* stopped because it was told to */
 };
 MUST_CHECK enum err_code claims_end(struct work *w, const struct claim_end *ends, size_t count, struct transition_list *done);
 

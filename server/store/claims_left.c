@@ -33,7 +33,7 @@ void transition_list_add(struct work *w, struct transition_list *list, struct tr
 
 /* ---- the decision: why the claim is over and what the run is doing ---- */
 
-enum why { WHY_RETURNED, WHY_LOST, WHY_DONE, WHY_COUNT };
+enum why { WHY_RETURNED, WHY_LOST, WHY_DONE, WHY_CANCELLED, WHY_COUNT };
 
 enum action {
     LEAVE,      /* it is over, or not ours */
@@ -46,12 +46,14 @@ enum action {
 
 /* clang-format off */
 static const enum action actions[STATE_TYPE_COUNT][WHY_COUNT] = {
-    /*                     returned  lost         done  */
-    [STATE_SCHEDULED]  = { LEAVE,    RELEASE,     RELEASE },
-    [STATE_PENDING]    = { QUEUE,    CRASH_QUEUE, CRASH   },
-    [STATE_RUNNING]    = { LEAVE,    CRASH_QUEUE, CRASH   },
-    [STATE_PAUSED]     = { LEAVE,    CRASH_QUEUE, CRASH   },
-    [STATE_CANCELLING] = { CANCEL,   CANCEL,      CANCEL  },
+    /*                     returned  lost         done     cancelled */
+    [STATE_SCHEDULED]  = { LEAVE,    RELEASE,     RELEASE, CANCEL },
+    [STATE_PENDING]    = { QUEUE,    CRASH_QUEUE, CRASH,   CANCEL },
+    [STATE_RUNNING]    = { LEAVE,    CRASH_QUEUE, CRASH,   CANCEL },
+    [STATE_PAUSED]     = { LEAVE,    CRASH_QUEUE, CRASH,   CANCEL },
+    [STATE_CANCELLING] = { CANCEL,   CANCEL,      CANCEL,  CANCEL },
+    /* Prefect's engine calls a run crashed that was ended by TERM. */
+    [STATE_CRASHED]    = { LEAVE,    LEAVE,       LEAVE,   CANCEL },
 };
 /* clang-format on */
 
@@ -102,7 +104,11 @@ struct wave {
 static void propose(struct work *w, struct wave *wave, struct uuid run_id, struct state state)
 {
     struct transition *t = arena_new(&w->arena, struct transition);
-    *t = (struct transition){.run_id = run_id, .proposed = state, .policy = POLICY_FLOW};
+    *t = (struct transition){
+        .run_id = run_id,
+        .proposed = state,
+        .policy = state.type == STATE_CANCELLED ? POLICY_FLOW_FORCED : POLICY_FLOW,
+    };
     wave->items[wave->count++] = t;
 }
 
@@ -198,7 +204,8 @@ enum err_code claims_end(struct work *w, const struct claim_end *ends, size_t co
     if (!count)
         return ERR_OK;
     for (size_t i = 0; i < count; i++) {
-        left[i] = (struct left){ends[i].flow_run_id, ends[i].lost ? WHY_LOST : WHY_DONE, ends[i].message};
+        enum why why = ends[i].cancelled ? WHY_CANCELLED : ends[i].lost ? WHY_LOST : WHY_DONE;
+        left[i] = (struct left){ends[i].flow_run_id, why, ends[i].message};
         array_int(&columns[0], ends[i].token);
         array_string(&columns[1], ends[i].lost ? "LOST" : "ENDED");
     }

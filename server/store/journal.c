@@ -199,7 +199,8 @@ static enum err_code take_done(struct delivery *d, const struct journal_body *bo
                                struct journal_outcome *out)
 {
     (void)out;
-    d->ends[d->end_count++] = (struct claim_end){claim->token, claim->flow_run_id, body->message, body->lost};
+    d->ends[d->end_count++] = (struct claim_end){claim->token, claim->flow_run_id, body->message, body->lost,
+                                                body->cancelled};
     find_claim(d, body)->live = false;
     return ERR_OK;
 }

@@ -52,6 +52,8 @@ static void report(struct run *run)
     write_string(&b, run->message);
     write_key(&b, "lost");
     write_bool(&b, run->lost);
+    write_key(&b, "cancelled");
+    write_bool(&b, run->cancelled);
     write_end_object(&b);
     enum err_code rc =
         journal_add(run->host->journal, "done", b.bytes, b.len, on_done_durable, run);

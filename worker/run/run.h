@@ -76,7 +76,8 @@ struct run {
     struct native *native;
     struct http_call *fetch;
     struct run_lookup *lookups;
-    bool lost; /* the agent stops it for reasons of its own: another attempt may follow */
+    bool cancelled; /* the server asked for the end */
+    bool lost;      /* the agent stops it for reasons of its own: another attempt may follow */
 };
 
 void run_host_init(struct run_host *host);
