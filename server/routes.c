@@ -136,6 +136,7 @@ const struct route routes[] = {
     {GET,    "/work_pools/{name}/queues/{queue}", work_queues_get, .reply = &work_queue_resource, .doc = "One queue."},
     {PATCH,  "/work_pools/{name}/queues/{queue}", work_queues_update, .body = &work_queue_update_resource, .doc = "Change a queue."},
     {DELETE, "/work_pools/{name}/queues/{queue}", work_queues_delete, .doc = "Delete a queue."},
+    {GET,    "/work_queues/{id:uuid}",       work_queues_get_by_id, .reply = &work_queue_resource, .doc = "One queue, by its id."},
     {POST,   "/work_pools/{name}/workers/heartbeat", workers_heartbeat, .body = &worker_heartbeat_resource, .doc = "A worker lives."},
     {POST,   "/work_pools/{name}/workers/filter", workers_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &worker_resource, .doc = "Workers of a pool."},
     {DELETE, "/work_pools/{name}/workers/{worker}", workers_delete, .doc = "Forget a worker."},

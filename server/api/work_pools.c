@@ -78,6 +78,13 @@ enum err_code work_queues_get(struct request *rq)
     return reply_queue(rq, 200, rq->params[0], rq->params[1]);
 }
 
+enum err_code work_queues_get_by_id(struct request *rq)
+{
+    struct rows rows;
+    enum err_code rc = work_queue_get_by_id(&rq->work, rq->ids[0], &rows);
+    return rc ? rc : reply_row(rq, 200, &work_queue_resource, &rows, 0);
+}
+
 enum err_code work_queues_update(struct request *rq)
 {
     enum err_code rc = work_queue_update(&rq->work, rq->params[0], rq->params[1], request_in(rq, struct work_queue_write));

@@ -137,6 +137,19 @@ enum err_code work_queue_get(struct work *w, const char *pool, const char *name,
     return rc ? rc : out->count ? ERR_OK : no_queue(w, pool, name);
 }
 
+enum err_code work_queue_get_by_id(struct work *w, struct uuid id, struct rows *out)
+{
+    struct sql s;
+
+    sql_begin(&s, w);
+    sql_add(&s, "SELECT ");
+    columns_list(&s.text, &work_queue_resource, "wq");
+    sql_add(&s, " FROM work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id WHERE wq.id = ");
+    sql_param(&s, param_uuid(w, id));
+    enum err_code rc = sql_run(&s, out);
+    return rc || out->count ? rc : err_set(&w->err, NOT_FOUND, "work queue not found");
+}
+
 static enum err_code move(struct work *w, const struct rows *found, int64_t priority)
 {
     struct rows none;

@@ -14,6 +14,7 @@ MUST_CHECK enum err_code work_pool_find(struct work *w, const char *name, const 
 
 MUST_CHECK enum err_code work_queue_create(struct work *w, const char *pool, const struct work_queue_write *in);
 MUST_CHECK enum err_code work_queue_get(struct work *w, const char *pool, const char *name, struct rows *out);
+MUST_CHECK enum err_code work_queue_get_by_id(struct work *w, struct uuid id, struct rows *out);
 MUST_CHECK enum err_code work_queue_update(struct work *w, const char *pool, const char *name, const struct work_queue_write *in);
 MUST_CHECK enum err_code work_queue_delete(struct work *w, const char *pool, const char *name);
 /* The id of the queue of that name, made if there is none; NULL name: the pool's default queue. */
