@@ -173,56 +173,74 @@ enum err_code sql_run(struct sql *s, struct rows *out)
     return rc;
 }
 
-/* `column`, parameter, text behind it. */
-static void put(struct sql *s, const char *before, const char *column, const char *between, const char *value, const char *after)
+enum value_kind { VALUE_UUIDS, VALUE_TEXTS, VALUE_TAGS, VALUE_TEXT, VALUE_FLAG, VALUE_TIME, VALUE_NUMBER };
+
+/* How a leaf looks in SQL: before, column, between, parameter, after. */
+static const struct leaf_form {
+    const char *before, *between, *after;
+    enum value_kind value;
+    const char *one_between, *one_after; /* for a list of one: keeps the order of an index */
+} forms[] = {
+    [LEAF_UUIDS] = {"", " = ANY(", "::uuid[])", VALUE_UUIDS, " = ", "::uuid"},
+    [LEAF_NOT_UUIDS] = {"", " <> ALL(", "::uuid[])", VALUE_UUIDS},
+    [LEAF_TEXTS] = {"", " = ANY(", "::text[])", VALUE_TEXTS, " = ", "::text"},
+    [LEAF_TYPES] = {"", " = ANY(", "::text[])", VALUE_TEXTS, " = ", "::text"},
+    [LEAF_NOT_TEXTS] = {"", " <> ALL(", "::text[])", VALUE_TEXTS},
+    [LEAF_NOT_TYPES] = {"", " <> ALL(", "::text[])", VALUE_TEXTS},
+    [LEAF_LIKE] = {"", " ILIKE '%' || ", "::text || '%'", VALUE_TEXT},
+    [LEAF_TEXT] = {"", " = ", "::text", VALUE_TEXT},
+    [LEAF_PREFIXES] = {"", " ^@ ANY(", "::text[])", VALUE_TEXTS},
+    [LEAF_TAGS_ALL] = {"", " @> ", "::jsonb", VALUE_TAGS},
+    [LEAF_TAGS_ANY] = {"", " ?| ", "::text[]", VALUE_TEXTS},
+    [LEAF_TAGS_EMPTY] = {"(", " = '[]') = ", "::boolean", VALUE_FLAG},
+    [LEAF_IS_NULL] = {"(", " IS NULL) = ", "::boolean", VALUE_FLAG},
+    [LEAF_NULL_UNLESS_ANY] = {"(", " IS NULL) = ", "::boolean", VALUE_FLAG},
+    [LEAF_TRUTH] = {"(", ") = ", "::boolean", VALUE_FLAG},
+    [LEAF_BEFORE] = {"", " <= ", "::timestamptz", VALUE_TIME},
+    [LEAF_AFTER] = {"", " >= ", "::timestamptz", VALUE_TIME},
+    [LEAF_GE] = {"", " >= ", "::bigint", VALUE_NUMBER},
+    [LEAF_LE] = {"", " <= ", "::bigint", VALUE_NUMBER},
+};
+
+static const char *value_of(struct work *w, enum value_kind kind, const struct filter_slot *v, bool one)
 {
-    sql_add(s, before);
-    sql_add(s, column);
-    sql_add(s, between);
-    sql_param(s, value);
-    sql_add(s, after);
+    switch (kind) {
+    case VALUE_UUIDS: return one ? param_uuid(w, v->uuids.items[0]) : param_uuid_array(w, v->uuids);
+    case VALUE_TEXTS: return one ? v->strings.items[0] : param_text_array(w, v->strings);
+    case VALUE_TAGS: return param_strings(w, v->strings);
+    case VALUE_TEXT: return v->text;
+    case VALUE_FLAG: return v->flag == TRI_NONE ? NULL : param_bool(v->flag == TRI_TRUE);
+    case VALUE_TIME: return param_time(w, v->time_us);
+    case VALUE_NUMBER: return param_i64(w, v->number);
+    }
+    return NULL;
+}
+
+/* An empty list of what is not wanted, and what is accepted without effect. */
+static bool restricts(const struct filter_leaf *leaf, const struct filter_slot *v)
+{
+    switch (leaf->kind) {
+    case LEAF_NOT_UUIDS: return v->uuids.count > 0;
+    case LEAF_NOT_TEXTS:
+    case LEAF_NOT_TYPES: return v->strings.count > 0;
+    case LEAF_IGNORED: return false;
+    default: return true;
+    }
 }
 
 /* One leaf with its value.  Returns false for a leaf that does not restrict anything. */
 static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct filter_slot *v, const char *joint)
 {
-    struct work *w = s->work;
-    const char *flag = v->flag == TRI_NONE ? NULL : param_bool(v->flag == TRI_TRUE);
-    const char *column = leaf->column;
-
-    if ((leaf->kind == LEAF_NOT_UUIDS && !v->uuids.count) || leaf->kind == LEAF_IGNORED ||
-        ((leaf->kind == LEAF_NOT_TEXTS || leaf->kind == LEAF_NOT_TYPES) && !v->strings.count))
+    if (!restricts(leaf, v))
         return false;
+    const struct leaf_form *f = &forms[leaf->kind];
+    bool one = f->one_between && (f->value == VALUE_UUIDS ? v->uuids.count : v->strings.count) == 1;
     sql_add(s, joint);
-    switch (leaf->kind) {
-    case LEAF_UUIDS:
-        if (v->uuids.count == 1) /* one value keeps the order of an index */
-            put(s, "", column, " = ", param_uuid(w, v->uuids.items[0]), "::uuid");
-        else
-            put(s, "", column, " = ANY(", param_uuid_array(w, v->uuids), "::uuid[])");
-        break;
-    case LEAF_NOT_UUIDS: put(s, "", column, " <> ALL(", param_uuid_array(w, v->uuids), "::uuid[])"); break;
-    case LEAF_TEXTS: case LEAF_TYPES:
-        if (v->strings.count == 1)
-            put(s, "", column, " = ", v->strings.items[0], "::text");
-        else
-            put(s, "", column, " = ANY(", param_text_array(w, v->strings), "::text[])");
-        break;
-    case LEAF_NOT_TEXTS: case LEAF_NOT_TYPES: put(s, "", column, " <> ALL(", param_text_array(w, v->strings), "::text[])"); break;
-    case LEAF_LIKE: put(s, "", column, " ILIKE '%' || ", v->text, "::text || '%'"); break;
-    case LEAF_TEXT: put(s, "", column, " = ", v->text, "::text"); break;
-    case LEAF_PREFIXES: put(s, "EXISTS (SELECT 1 FROM unnest(", "", "", param_text_array(w, v->strings), "::text[]) p WHERE starts_with("); sql_add(s, column); sql_add(s, ", p))"); break;
-    case LEAF_TAGS_ALL: put(s, "", column, " @> ", param_strings(w, v->strings), "::jsonb"); break;
-    case LEAF_TAGS_ANY: put(s, "", column, " ?| ", param_text_array(w, v->strings), "::text[]"); break;
-    case LEAF_TAGS_EMPTY: put(s, "(", column, " = '[]') = ", flag, "::boolean"); break;
-    case LEAF_IS_NULL: case LEAF_NULL_UNLESS_ANY: put(s, "(", column, " IS NULL) = ", flag, "::boolean"); break;
-    case LEAF_TRUTH: put(s, "(", column, ") = ", flag, "::boolean"); break;
-    case LEAF_BEFORE: put(s, "", column, " <= ", param_time(w, v->time_us), "::timestamptz"); break;
-    case LEAF_AFTER: put(s, "", column, " >= ", param_time(w, v->time_us), "::timestamptz"); break;
-    case LEAF_GE: put(s, "", column, " >= ", param_i64(w, v->number), "::bigint"); break;
-    case LEAF_LE: put(s, "", column, " <= ", param_i64(w, v->number), "::bigint"); break;
-    case LEAF_IGNORED: break;
-    }
+    sql_add(s, f->before);
+    sql_add(s, leaf->column);
+    sql_add(s, one ? f->one_between : f->between);
+    sql_param(s, value_of(s->work, f->value, v, one));
+    sql_add(s, one ? f->one_after : f->after);
     return true;
 }
 

@@ -143,22 +143,28 @@ static void take_body(struct request *rq, const char *data, size_t size)
     rq->body_bytes += size;
 }
 
-/* Headers are in. */
-static enum MHD_Result begin(struct listener *l, struct request *rq)
+static void open_body_file(struct request *rq)
 {
-    if (checks_headers(rq) != ERR_OK) {
-        if (rq->reply.status == 0)
-            reply_error(rq);
-        rq->phase = REQUEST_READY;
+    const char *spool = rq->work.server->config.spool;
+
+    rq->body_fd = open(spool, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (rq->body_fd >= 0)
+        return;
+    (void)err_set(&rq->work.err, INTERNAL, "%s: %s", spool, strerror(errno));
+    refuse(rq);
+}
+
+/* Headers are in. */
+static enum MHD_Result begin(struct request *rq)
+{
+    if (checks_headers(rq) == ERR_OK) {
+        if (rq->route->flags & BODY_FILE)
+            open_body_file(rq);
         return MHD_YES;
     }
-    if (rq->route->flags & BODY_FILE) {
-        rq->body_fd = open(l->server->config.spool, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (rq->body_fd < 0) {
-            (void)err_set(&rq->work.err, INTERNAL, "%s: %s", l->server->config.spool, strerror(errno));
-            refuse(rq);
-        }
-    }
+    if (rq->reply.status == 0)
+        reply_error(rq);
+    rq->phase = REQUEST_READY;
     return MHD_YES;
 }
 
@@ -174,7 +180,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 
     if (!rq) {
         *state = rq = request_new(l, c, method, url);
-        return rq ? begin(l, rq) : MHD_NO;
+        return rq ? begin(rq) : MHD_NO;
     }
     if (*size) {
         take_body(rq, data, *size);
@@ -276,7 +282,7 @@ static enum err_code open_socket(const char *address, struct err *e, int *out_fd
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t len = sizeof(at);
 
     if (getsockname(fd, (struct sockaddr *)&at, &len))
