@@ -2,22 +2,20 @@
 #include "server/api/admin.h"
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
-#include "server/api/deployment_runs.h"
-#include "server/api/concurrency_limits.h"
-#include "server/api/deployments.h"
-#include "server/api/events.h"
-#include "server/api/flow_run_lanes.h"
-#include "server/api/flow_run_graph.h"
-#include "server/api/flow_run_inputs.h"
-#include "server/api/flow_run_logs.h"
-#include "server/api/flow_runs.h"
 #include "server/api/blocks.h"
+#include "server/api/concurrency_limits.h"
+#include "server/api/deployment_runs.h"
 #include "server/api/deployments.h"
 #include "server/api/events.h"
 #include "server/api/files.h"
+#include "server/api/flow_run_graph.h"
+#include "server/api/flow_run_inputs.h"
+#include "server/api/flow_run_lanes.h"
+#include "server/api/flow_run_logs.h"
 #include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
+#include "server/api/result_storage.h"
 #include "server/api/run_states.h"
 #include "server/api/saved_searches.h"
 #include "server/api/set_state.h"
@@ -35,6 +33,7 @@
 #include "server/model/flow.h"
 #include "server/model/flow_run.h"
 #include "server/model/log.h"
+#include "server/model/result_storage.h"
 #include "server/model/saved_search.h"
 #include "server/model/task_run.h"
 #include "server/model/variable.h"
@@ -48,7 +47,9 @@ const struct route routes[] = {
     {GET,    "/ready",                       admin_ready,         .scope = SCOPE_OPEN, .doc = "Does the database answer?"},
     {GET,    "/version",                     admin_api_version,   .flags = NO_VERSION_CHECK, .doc = "Version of the API."},
     {GET,    "/admin/version",               admin_version,       .doc = "Version of Prefect whose contract is kept."},
-    {GET,    "/admin/storage",               admin_storage_get,   .doc = "Default storage of results."},
+    {GET,    "/admin/storage",               result_storage_read, .reply = &result_storage_resource, .doc = "Default storage of results."},
+    {PUT,    "/admin/storage",               result_storage_update, .body = &result_storage_update_resource, .reply = &result_storage_resource, .doc = "Set the default storage of results."},
+    {DELETE, "/admin/storage",               result_storage_delete, .doc = "Forget the default storage of results."},
     {GET,    "/csrf-token",                  admin_csrf_token,    .doc = "A token for browsers, when they need one."},
     {GET,    "/openapi.json",                openapi_get,         .flags = NOT_IN_OPENAPI},
     {GET,    "/docs",                        openapi_docs,        .flags = NOT_IN_OPENAPI},

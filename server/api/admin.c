@@ -42,21 +42,6 @@ enum err_code admin_csrf_token(struct request *rq)
     return err_set(&rq->work.err, INVALID, "CSRF protection is disabled.");
 }
 
-enum err_code admin_storage_get(struct request *rq)
-{
-    struct rows rows;
-    enum err_code rc = db_query_text(&rq->work, "SELECT value FROM configuration WHERE key = 'default_result_storage_block_id'", 0,
-                                     NULL, &rows);
-    if (rc)
-        return rc;
-    struct buf *b = &rq->reply.body;
-    write_object(b);
-    write_key(b, "default_result_storage_block_id");
-    write_raw(b, rows.count ? (struct raw){rows_text(&rows, 0, 0), rows_len(&rows, 0, 0)} : RAW("null"));
-    write_end_object(b);
-    return reply_status(rq, 200);
-}
-
 enum err_code admin_ui_settings(struct request *rq)
 {
     struct server *s = rq->work.server;

@@ -2,4 +2,4 @@
 #include "server/http/request.h"
 
 handler_fn admin_health, admin_hello, admin_ready, admin_api_version, admin_version, admin_csrf_token;
-handler_fn admin_storage_get, admin_ui_settings;
+handler_fn admin_ui_settings;

@@ -5,6 +5,7 @@ import json
 import pathlib
 import sys
 import unittest
+import urllib.error
 import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -65,6 +66,18 @@ class BlocksTest(unittest.TestCase):
         latest = self.api.post("/artifacts/latest/filter", artifacts)
         self.assertEqual([a["type"] for a in latest], ["table"])
         self.assertEqual(self.api.get(f"/artifacts/{self.name}/latest")["data"], '[{"a": 1}]')
+
+    def test_a_block_that_can_write_is_the_default_storage(self):
+        self.assertIsNone(self.api.get("/admin/storage")["default_result_storage_block_id"])
+        found = self.api.get(f"/block_types/slug/local-file-system/block_documents/name/{self.name}")
+        chosen = {"default_result_storage_block_id": found["id"]}
+        self.assertEqual(self.api.call("PUT", "/admin/storage", chosen), chosen)
+        self.assertEqual(self.api.get("/admin/storage"), chosen)
+        with self.assertRaises(urllib.error.HTTPError) as refused:  # a secret cannot hold files
+            self.api.call("PUT", "/admin/storage", {"default_result_storage_block_id": self.result["blocks"]["id"]})
+        self.assertEqual(refused.exception.code, 422)
+        self.api.call("DELETE", "/admin/storage")
+        self.assertIsNone(self.api.get("/admin/storage")["default_result_storage_block_id"])
 
 
 if __name__ == "__main__":
