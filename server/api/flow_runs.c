@@ -31,14 +31,12 @@ enum err_code flow_runs_delete_one(struct request *rq)
 
 enum err_code flow_runs_labels(struct request *rq)
 {
-    struct raw labels = {rq->body.bytes, rq->body.len};
-
     if (val_type(doc_root(&rq->doc)) != DOC_OBJECT) {
         invalid_add(&rq->invalid, &loc_body, "dict_type", "Input should be a valid dictionary",
                     val_raw(doc_root(&rq->doc)), NULL);
         return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
     }
-    labels = val_raw(doc_root(&rq->doc));
+    struct raw labels = val_raw(doc_root(&rq->doc));
     labels.text = arena_strndup(&rq->work.arena, labels.text, labels.len);
     enum err_code rc = flow_run_add_labels(&rq->work, rq->ids[0], labels);
     return rc ? rc : reply_empty(rq, 204);

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -321,11 +322,9 @@ static void accept_key(const char *key, char out[static 32])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455, 1.3 */
     unsigned char digest[SHA_DIGEST_LENGTH], text[128];
-    size_t len = strlen(key);
+    int len = snprintf((char *)text, sizeof(text), "%s%s", key, guid);
 
-    memcpy(text, key, len);
-    memcpy(text + len, guid, sizeof(guid) - 1);
-    SHA1(text, len + sizeof(guid) - 1, digest);
+    SHA1(text, (size_t)len, digest);
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
 }
 

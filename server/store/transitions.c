@@ -226,7 +226,7 @@ enum err_code transitions_apply(struct work *w, struct transition **items, size_
     struct uuids ids = {arena_array(&w->arena, struct uuid, count), count};
     struct rows facts;
 
-    qsort(items, count, sizeof(*items), compare_runs);
+    qsort(items, count, sizeof(struct transition *), compare_runs);
     for (size_t i = 0; i < count; i++)
         ids.items[i] = items[i]->run_id;
     enum err_code rc = db_query(w, Q_transition_facts, PARAMS(param_uuid_array(w, ids)), &facts);
