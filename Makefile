@@ -13,7 +13,7 @@ STD  := -std=gnu17
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes \
         -Wmissing-prototypes -Wformat=2 -Wundef -Wno-missing-field-initializers -Werror
 # clang counts GNU extensions that gcc accepts under -Wpedantic; the house style uses these on purpose.
-WARN += $(if $(findstring clang,$(shell $(CC) --version)),-Wno-gnu-zero-variadic-macro-arguments -Wno-gnu-statement-expression -Wno-gnu-auto-type -Wno-overlength-strings,-Wno-overlength-strings)
+WARN += $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-gnu-zero-variadic-macro-arguments -Wno-gnu-statement-expression -Wno-gnu-auto-type -Wno-overlength-strings,-Wno-overlength-strings)
 OPT.debug   := -Og -g3 -DFAULTS=1
 OPT.release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPT.asan    := -Og -g3 -DFAULTS=1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -65,7 +65,7 @@ stop_all() {
     done
 }
 trap stop_all EXIT
-trap 'echo; say "stopping"; exit 130' INT TERM
+trap 'say "stopping" >&2; exit 130' INT TERM
 
 # await SECONDS WHAT COMMAND...: tries it until it succeeds.
 await() {
@@ -125,6 +125,11 @@ await 60 server grep -q '^ready' "$dir/server.out" || {
     die "the server did not start; its log is $dir/server.log"
 }
 
+# What an interrupted demo left would hold the benches; a campaign that goes on keeps its runs.
+open_runs() { cli flow-run ls --state scheduled,pending,running -n 200 "$@" 2>/dev/null | awk 'NR > 1 { print $1 }'; }
+left=$(open_runs | grep -vxF -e "$(open_runs -c "$campaign")")
+[ -z "$left" ] || cli flow-run cancel $left >/dev/null || die "runs that an earlier demo left could not be cancelled"
+
 cat >"$dir/worker.yaml" <<EOF
 benches:
   - {name: bench-1, target: netduinoplus2, emulated: true}
@@ -138,8 +143,8 @@ for model in ${models//,/ }; do
 done
 cli deploy deploy/demo/energy-profile.yaml deploy/demo/energy-report.yaml --pool bench || die "the flows could not be deployed"
 
-both_benches_are_free() { [ "$(cli device ls -o json 2>/dev/null | grep -o '"FREE"' | wc -l)" -ge 2 ]; }
-await 60 benches both_benches_are_free || {
+both_benches_are_there() { [ "$(cli device ls 2>/dev/null | grep -cE 'FREE|BUSY|Free|Busy|free|busy')" -ge 2 ]; }
+await 60 benches both_benches_are_there || {
     tail -5 "$dir/agent.log" >&2
     die "the agent's benches did not come up; its log is $dir/agent.log"
 }
