@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/base/clock.h"
 
@@ -36,6 +37,11 @@ void recorder_warn(struct recorder *r, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    size_t i;
+    json_t *said;
+    json_array_foreach (r->warnings, i, said)
+        if (!strcmp(json_string_value(said), text))
+            return;
     json_array_append_new(r->warnings, json_string(text));
 }
 
