@@ -19,6 +19,7 @@
 #include "worker/run/process_orphan.h"
 #include "worker/run/run.h"
 #include "worker/run/run_folder.h"
+#include "worker/trim.h"
 
 enum {
     EXIT_START = 1,
@@ -26,6 +27,7 @@ enum {
     ORPHAN_TIMEOUT_MS = 5000,
     DELIVER_TIMEOUT_MS = 5000,
     DELIVER_LOOK_MS = 20,
+    TRIM_AFTER_MS = 1000,
     PATH_BYTES = 4096,
 };
 
@@ -44,7 +46,7 @@ struct agent {
     struct lab *lab;
     struct run_host host;
     uv_signal_t signals[2]; /* TERM, INT */
-    uv_timer_t deadline;    /* of a drain, then of the last delivery */
+    uv_timer_t deadline;    /* of the start, of a drain, then of the last delivery */
     uint64_t deliver_until_ms;
     char journal_url[PATH_BYTES];
     int lock_fd;
@@ -224,6 +226,12 @@ static void on_journal_full(void *ctx, bool full)
     run_host_hold(&agent->host, full);
 }
 
+static void on_settled(uv_timer_t *timer)
+{
+    (void)timer;
+    trim_memory();
+}
+
 static void on_caught_up(void *ctx)
 {
     struct agent *agent = ctx;
@@ -244,6 +252,7 @@ static void on_caught_up(void *ctx)
     });
     if (!agent->claims)
         abort(); /* out of memory at start */
+    uv_timer_start(&agent->deadline, on_settled, TRIM_AFTER_MS, 0);
     log_info("agent.ready", KV_S("server", agent->config.api_url), KV_S("pool", agent->config.pool),
              KV_S("name", agent->config.name), KV_I("slots", agent->config.slots));
 }

@@ -14,6 +14,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ import time
 import urllib.error
 import urllib.request
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLOW = """
 name: chaos
 parameters:
@@ -201,18 +203,20 @@ def check(stack, folder, ids):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default="build/debug", type=pathlib.Path)
+    parser.add_argument("--build", default=os.environ.get("SWITCHYARD_BUILD", ROOT / "build/debug"), type=pathlib.Path)
     parser.add_argument("--runs", default=24, type=int)
     parser.add_argument("--kills", default=9, type=int)
     parser.add_argument("--seed", default=None, type=int)
-    parser.add_argument("--port", default=18461, type=int)
     parser.add_argument("--timeout", default=240, type=float)
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(1 << 30)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="switchyard-chaos-"))
     folder.chmod(0o755)
     print("chaos: %d runs, %d kills, seed %d, %s" % (options.runs, options.kills, seed, folder), flush=True)
-    stack = Stack(options.build.resolve(), folder, options.port, slots=3)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    stack = Stack(options.build.resolve(), folder, port, slots=3)
     failed = True
     try:
         stack.start_server()
