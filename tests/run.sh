@@ -38,7 +38,7 @@ cd "$(dirname "$0")/.."
 cores=$(nproc)
 logs=build/test-logs
 passed=0 failed=0 skipped=0
-export CK_VERBOSITY=normal PYTHONUNBUFFERED=1
+export CK_VERBOSITY=normal CK_DEFAULT_TIMEOUT=60 PYTHONUNBUFFERED=1
 # A leak or an undefined operation ends the test, wherever it happens.
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
 
