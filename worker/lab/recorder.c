@@ -39,9 +39,7 @@ void recorder_warn(struct recorder *r, const char *fmt, ...)
     va_end(args);
     size_t i;
     json_t *said;
-    json_array_foreach (r->warnings, i, said)
-        if (!strcmp(json_string_value(said), text))
-            return;
+    json_array_foreach(r->warnings, i, said) if (!strcmp(json_string_value(said), text)) return;
     json_array_append_new(r->warnings, json_string(text));
 }
 
@@ -75,7 +73,7 @@ static void take_block(struct recorder *r, const struct stream_block *b)
         trace_suspect(&r->trace, b);
     else if (b->verdict == BLOCK_NO_STAMP)
         recorder_warn(r, "a time stamp is missing between samples %llu and %llu; no sample is",
-                      (unsigned long long)b->first, (unsigned long long)(b->first + b->count));
+                      (unsigned long long)b->first, (unsigned long long)b->first + b->count);
     r->closed = b->first + b->count;
     note_arrival(r, b);
 }

@@ -174,8 +174,8 @@ enum err_code trace_write(const struct trace *t, const char *path,
             unlink(temporary);
         return err_set(e, IO, "cannot write the trace %s: %s", path, strerror(why ? why : EIO));
     }
-    for (int i = 0; i < SHA_BYTES; i++)
-        snprintf(out_sha256 + 2 * i, 3, "%02x", sha[i]);
+    for (size_t i = 0; i < SHA_BYTES; i++)
+        snprintf(&out_sha256[2 * i], 3, "%02x", sha[i]);
     *out_bytes = w.bytes;
     return ERR_OK;
 }
@@ -304,7 +304,7 @@ static bool raw_makes_sense(const struct trace *t)
 {
     const uint8_t *raw = (const uint8_t *)t->raw.bytes;
     for (size_t i = 0; i < t->raw.len; i += (size_t)t->code) {
-        int exponent = (int8_t)raw[i + (size_t)t->code - 1];
+        int8_t exponent = (int8_t)raw[i + (size_t)t->code - 1];
         if (t->code == SAMPLE_HEX16 ? raw[i + 1] >= 0xF0
                                     : exponent < SAMPLE_DEC_MIN || exponent > SAMPLE_DEC_MAX)
             return false;
