@@ -250,7 +250,8 @@ void hydration_needs(struct arena *a, struct val parameters, struct strings *nam
     if (type == DOC_OBJECT && val_equals(val_get(parameters, kind_key), "workspace_variable", 18)) {
         struct hydration h = {.arena = a};
         struct doc name;
-        bool known = operand(&h, val_get(parameters, "variable_name"), &name) == VALUE;
+        struct val given_name = val_get(parameters, "variable_name");
+        bool known = val_type(given_name) != DOC_NONE && operand(&h, given_name, &name) == VALUE;
         const char *text = known ? val_string(a, doc_root(&name), NULL) : NULL;
         if (text)
             add_name(a, text, names);

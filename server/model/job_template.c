@@ -143,12 +143,11 @@ static void write_member(struct buf *b, const char *name, struct val value)
 
 static bool default_fits(struct arena *a, struct val schema, const char *name, struct val value)
 {
-    const struct schema_reading how = {.ignore_required = true};
+    const struct schema_rules rules = {.ignore_required = true};
     struct schema_error error;
-    struct doc reread, one;
+    struct doc one;
 
-    return schema_reread(a, schema, how, &reread) &&
-           schema_check(a, doc_root(&reread), single(a, name, value, &one), &error);
+    return schema_check_as(a, schema, &rules, single(a, name, value, &one), &error);
 }
 
 /* Defaults first.  One that names a block is not looked into: the block is data of its own. */
@@ -192,9 +191,9 @@ const char *job_variables_check(struct arena *a, struct val template, enum job_c
 {
     struct val schema = val_get(template, "variables");
     struct merge m = {.arena = a, .layers = layers, .layer_count = layer_count};
-    struct schema_reading how = {.preprocess = true, .null_with_default = true};
+    struct schema_rules rules = {.prefect = true, .null_for_defaults = true};
     struct schema_error error;
-    struct doc variables, reread;
+    struct doc variables;
 
     if (!val_count(schema))
         return NULL;
@@ -202,10 +201,8 @@ const char *job_variables_check(struct arena *a, struct val template, enum job_c
         return arena_printf(a, "Invalid schema: %s", error.message);
     if (!merge_variables(&m, schema, check != JOB_POOL, &variables))
         return "the job variables are larger than the limit";
-    how.ignore_required = check != JOB_RUN || m.defaults_do_not_fit;
-    if (!schema_reread(a, schema, how, &reread))
-        return "the variables schema is larger than the limit";
-    if (schema_check(a, doc_root(&reread), doc_root(&variables), &error))
+    rules.ignore_required = check != JOB_RUN || m.defaults_do_not_fit;
+    if (schema_check_as(a, schema, &rules, doc_root(&variables), &error))
         return NULL;
     return schema_error_text(a, &error);
 }

@@ -109,19 +109,19 @@ static enum err_code hydrate_parameters(struct work *w, struct val parameters, s
 static enum err_code check_schema(struct work *w, const struct run_source *source,
                                   struct val parameters)
 {
-    const struct schema_reading how = {.preprocess = true};
+    const struct schema_rules rules = {.prefect = true};
     struct schema_error error;
-    struct doc reread;
 
     if (val_type(source->parameter_schema) != DOC_OBJECT)
         return err_set(&w->err, CONFLICT,
                        "Error updating deployment: Cannot update parameters because parameter "
                        "schema enforcement is enabled and "
                        "the deployment does not have a valid parameter schema.");
-    if (!schema_reread(&w->arena, source->parameter_schema, how, &reread))
-        return err_set(&w->err, INVALID, "Invalid schema: it is larger than the limit");
-    if (schema_check(&w->arena, doc_root(&reread), parameters, &error))
+    if (schema_check_as(&w->arena, source->parameter_schema, &rules, parameters, &error))
         return ERR_OK;
+    if (error.problem == SCHEMA_CIRCULAR)
+        return err_set(&w->err, INVALID,
+                       "Invalid schema: Unable to validate schema with circular references.");
     return err_set(&w->err, CONFLICT, "Error creating flow run: %s",
                    schema_error_text(&w->arena, &error));
 }

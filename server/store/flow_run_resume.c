@@ -5,7 +5,6 @@
 #include "server/db/params.h"
 #include "server/model/flow_run.h"
 #include "server/model/hydrate.h"
-#include "server/model/job_template.h"
 #include "server/store/flow_runs.h"
 #include "server/store/variables.h"
 #include "shared/json/schema.h"
@@ -73,15 +72,12 @@ static enum err_code hydrate_input(struct work *w, struct val input, struct doc 
 
 static const char *check_input(struct work *w, struct val schema, struct val input)
 {
-    const struct schema_reading how = {.preprocess = true};
+    const struct schema_rules rules = {.prefect = true};
     struct schema_error error;
-    struct doc reread;
 
-    if (!schema_valid(&w->arena, schema, &error))
+    if (!schema_valid_as(&w->arena, schema, &rules, &error))
         return arena_printf(&w->arena, "Invalid schema: %s", error.message);
-    if (!schema_reread(&w->arena, schema, how, &reread))
-        return "Invalid schema: it is larger than the limit";
-    if (schema_check(&w->arena, doc_root(&reread), input, &error))
+    if (schema_check_as(&w->arena, schema, &rules, input, &error))
         return NULL;
     return arena_printf(&w->arena, "Reason: %s", schema_error_text(&w->arena, &error));
 }

@@ -255,11 +255,12 @@ bool val_double(struct val v, double *out)
 void val_write(struct buf *b, struct val v)
 {
     struct raw raw = val_raw(v);
-    const char *end = raw.text + raw.len, *run = raw.text;
+    const char *run = raw.text;
     bool quoted = false;
 
     if (!raw.text)
         return;
+    const char *end = raw.text + raw.len;
     write_separator(b);
     for (const char *at = raw.text; at < end; at++) {
         if (*at == '"')

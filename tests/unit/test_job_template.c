@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "server/model/job_template.h"
-#include "shared/json/schema.h"
 
 static struct arena arena;
 
@@ -97,73 +96,6 @@ START_TEST(variables_fit_the_schema)
 }
 END_TEST
 
-/* A schema of pydantic 1, how it is to be read, a value, and whether it is valid then. */
-static const struct {
-    const char *schema;
-    struct schema_reading how;
-    const char *value;
-    bool valid;
-} readings[] = {
-    {"{\"properties\":{\"a\":{\"type\":\"string\"}}}",
-     {false, false, false},
-     "{\"a\":null}",
-     false},
-    {"{\"properties\":{\"a\":{\"type\":\"string\"}}}", {true, false, false}, "{\"a\":null}", true},
-    {"{\"properties\":{\"a\":{\"type\":\"string\"}},\"required\":[\"a\"]}",
-     {true, false, false},
-     "{\"a\":null}",
-     false},
-    {"{\"properties\":{\"a\":{\"type\":\"string\",\"default\":\"\"}}}",
-     {true, false, false},
-     "{\"a\":null}",
-     false},
-    {"{\"properties\":{\"a\":{\"type\":\"string\",\"default\":\"\"}}}",
-     {true, true, false},
-     "{\"a\":null}",
-     true},
-    {"{\"required\":[\"a\"]}", {true, false, false}, "{}", false},
-    {"{\"required\":[\"a\"]}", {true, false, true}, "{}", true},
-    {"{\"properties\":{\"o\":{\"type\":\"object\",\"required\":[\"k\"]}}}",
-     {true, false, true},
-     "{\"o\":{}}",
-     true},
-    {"{\"properties\":{\"t\":{\"type\":\"array\",\"items\":[{\"type\":\"integer\"},{\"type\":"
-     "\"string\"}]}}}",
-     {true, false, false},
-     "{\"t\":[1,\"x\"]}",
-     true},
-    {"{\"properties\":{\"t\":{\"type\":\"array\",\"items\":[{\"type\":\"integer\"},{\"type\":"
-     "\"string\"}]}}}",
-     {true, false, false},
-     "{\"t\":[\"x\",1]}",
-     false},
-    {"{\"properties\":{\"b\":{\"$ref\":\"#/definitions/"
-     "B\"}},\"definitions\":{\"B\":{\"title\":\"B\","
-     "\"type\":\"object\",\"block_type_slug\":\"b\",\"required\":[\"u\"],\"properties\":{\"u\":{"
-     "\"type\":\"string\"}}}}}",
-     {true, false, false},
-     "{\"b\":{\"$ref\":{\"block_document_id\":\"x\"}}}",
-     true},
-    {"{\"properties\":{\"b\":{\"$ref\":\"#/definitions/"
-     "B\"}},\"definitions\":{\"B\":{\"title\":\"B\","
-     "\"type\":\"object\",\"block_type_slug\":\"b\",\"required\":[\"u\"],\"properties\":{\"u\":{"
-     "\"type\":\"string\"}}}}}",
-     {true, false, false},
-     "{\"b\":{}}",
-     false},
-};
-
-START_TEST(old_schemas_mean_what_was_meant)
-{
-    struct schema_error error;
-    struct doc doc;
-
-    ck_assert(schema_reread(&arena, parse(readings[_i].schema), readings[_i].how, &doc));
-    ck_assert_int_eq(schema_check(&arena, doc_root(&doc), parse(readings[_i].value), &error),
-                     readings[_i].valid);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("job_template");
@@ -171,7 +103,6 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_loop_test(t, templates_declare_what_they_use, 0, COUNT(templates));
     tcase_add_loop_test(t, variables_fit_the_schema, 0, COUNT(variables));
-    tcase_add_loop_test(t, old_schemas_mean_what_was_meant, 0, COUNT(readings));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
