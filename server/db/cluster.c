@@ -84,23 +84,58 @@ static enum err_code make_folder(const struct cluster *c, const char *path, stru
     return ERR_OK;
 }
 
-/* Can the account get there at all?  A folder below /root is the usual reason why not. */
-static enum err_code check_reach(const struct cluster *c, const char *path, struct err *e)
+/* The numbers of the two folders in PostgreSQL's processes. */
+enum { FOLDER_FD = 8, SOCKETS_FD = 9 };
+#define FOLDER_BY_FD  "/proc/self/fd/8"
+#define SOCKETS_BY_FD "/proc/self/fd/9"
+
+/* How the account names the folders. */
+static const char *folder_of(const struct cluster *c)
+{
+    return c->folder_fd >= 0 ? FOLDER_BY_FD : c->folder;
+}
+
+static const char *sockets_of(const struct cluster *c)
+{
+    return c->sockets_fd >= 0 ? SOCKETS_BY_FD : c->sockets;
+}
+
+static void take_folders(const struct cluster *c)
+{
+    if (c->folder_fd >= 0)
+        dup2(c->folder_fd, FOLDER_FD);
+    if (c->sockets_fd >= 0)
+        dup2(c->sockets_fd, SOCKETS_FD);
+}
+
+static bool can_enter(const struct cluster *c)
 {
     pid_t child = fork();
     int status = 0;
 
     if (child == 0) {
+        take_folders(c);
         become(c);
-        _exit(access(path, R_OK | W_OK | X_OK) ? 1 : 0);
+        _exit(access(folder_of(c), R_OK | W_OK | X_OK) || access(sockets_of(c), R_OK | W_OK | X_OK));
     }
-    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
-        const struct passwd *account = getpwuid(c->uid);
-        return err_set(e, INVALID, "the account %s, under which PostgreSQL runs, cannot enter %s: choose another --data "
-                                   "or give it access (chmod a+x on the folders above)",
-                       account ? account->pw_name : "?", path);
-    }
-    return ERR_OK;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* A data folder below /root is out of reach for the account by name, but not through a descriptor that
+ * it inherits. */
+static enum err_code check_reach(struct cluster *c, struct err *e)
+{
+    if (can_enter(c))
+        return ERR_OK;
+    c->folder_fd = open(c->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    c->sockets_fd = open(c->sockets, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (c->folder_fd >= 0 && c->sockets_fd >= 0 && can_enter(c))
+        return ERR_OK;
+    const struct passwd *account = getpwuid(c->uid);
+    return err_set(e, INVALID,
+                   "the account %s, under which PostgreSQL runs, cannot enter %s: choose another --data "
+                   "or give it access (chmod a+x on the folders above)",
+                   account ? account->pw_name : "?", c->folder);
 }
 
 /* Runs to the end; its output goes to `log`. */
@@ -116,10 +151,11 @@ static enum err_code run_initdb(const struct cluster *c, const char *log, struct
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, 1);
         dup2(fd, 2);
+        take_folders(c);
         become(c);
         if (chdir("/"))
             _exit(125);
-        execl(program, program, "-D", c->folder, "-U", "switchyard", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+        execl(program, program, "-D", folder_of(c), "-U", "switchyard", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
               "--no-instructions", (char *)NULL);
         _exit(127);
     }
@@ -177,15 +213,16 @@ static void spawn(struct cluster *c)
     c->pid = fork();
     if (c->pid != 0)
         return;
-    become(c);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600), null = open("/dev/null", O_RDONLY);
     dup2(null, 0);
     dup2(fd, 1);
     dup2(fd, 2);
+    take_folders(c);
+    become(c);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execl(program, program, "-D", c->folder, "-k", c->sockets, "-c", "listen_addresses=", "-c", "max_connections=100",
+    execl(program, program, "-D", folder_of(c), "-k", sockets_of(c), "-c", "listen_addresses=", "-c", "max_connections=100",
           "-c", "wal_level=minimal", "-c", "max_wal_senders=0", "-c", "max_wal_size=2GB", "-c", "checkpoint_timeout=15min",
           "-c", "jit=off", "-c", "log_min_messages=warning", "-c", "restart_after_crash=on", (char *)NULL);
     _exit(127);
@@ -249,17 +286,18 @@ static const char *socket_folder(struct arena *a, const struct cluster *c, const
 
 enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out, struct err *e)
 {
-    struct cluster c = {.folder = arena_printf(a, "%s/pg", data), .binaries = find_binaries(a)};
+    struct cluster c = {
+        .folder = arena_printf(a, "%s/pg", data), .binaries = find_binaries(a), .folder_fd = -1, .sockets_fd = -1};
     enum err_code rc;
 
     if (!c.binaries)
         return err_set(e, INVALID, "PostgreSQL %d or newer is not installed: apt-get install postgresql, or use "
                                    "--database URI",
                        VERSION_MIN);
-    if ((rc = choose_account(&c, e)) || (rc = make_folder(&c, c.folder, e)) || (rc = check_reach(&c, c.folder, e)))
+    if ((rc = choose_account(&c, e)) || (rc = make_folder(&c, c.folder, e)))
         return rc;
     c.sockets = socket_folder(a, &c, data);
-    if ((rc = make_folder(&c, c.sockets, e)) || (rc = wait_gone(&c, e)))
+    if ((rc = make_folder(&c, c.sockets, e)) || (rc = check_reach(&c, e)) || (rc = wait_gone(&c, e)))
         return rc;
     if (access(arena_printf(a, "%s/PG_VERSION", c.folder), F_OK) &&
         (rc = run_initdb(&c, arena_printf(a, "%s/initdb.log", data), e)))

@@ -20,6 +20,7 @@ struct cluster {
     uid_t uid;
     gid_t gid;
     pid_t pid;
+    int folder_fd, sockets_fd; /* for an account that cannot get there by name, else -1 */
 };
 
 MUST_CHECK enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out, struct err *e);
