@@ -5,7 +5,12 @@
 
 #include "shared/json/write.h"
 
-enum { MESSAGE_MAX_CHARS = 100000, ID_TEXT_BYTES = 80, TIGHT_US = 300 * 1000000 };
+enum {
+    MESSAGE_MAX_CHARS = 100000,
+    MESSAGE_MAX_BYTES = 1600000,
+    ID_TEXT_BYTES = 80,
+    TIGHT_US = 300 * 1000000
+};
 
 const char *flow_run_event_name(struct arena *a, const struct flow_run_event *e)
 {
@@ -63,7 +68,7 @@ static void write_message(struct buf *b, const char *message)
     }
     const char *head_end = skip_chars(message, MESSAGE_MAX_CHARS / 2);
     const char *tail = skip_chars(head_end, chars - MESSAGE_MAX_CHARS);
-    struct buf text = {.max_bytes = 16 * MESSAGE_MAX_CHARS};
+    struct buf text = {.max_bytes = MESSAGE_MAX_BYTES};
     char between[64];
     int len = snprintf(between, sizeof(between), "...%zu additional characters...",
                        chars - MESSAGE_MAX_CHARS);

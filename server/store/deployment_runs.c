@@ -9,6 +9,8 @@
 #include "shared/json/schema.h"
 #include "shared/json/write.h"
 
+enum { HYDRATED_MAX_BYTES = 4 * PARAMETERS_MAX_BYTES }; /* variables may be large */
+
 static struct uuid read_uuid(const struct rows *r, int column)
 {
     struct uuid id = {0};
@@ -70,7 +72,7 @@ static struct val parse_buf(struct work *w, struct buf *b)
 /* The deployment's parameters, overlaid by the request's. */
 static struct val merge(struct work *w, struct val base, struct val over)
 {
-    struct buf b = {.max_bytes = 4 * PARAMETERS_MAX_BYTES};
+    struct buf b = {.max_bytes = HYDRATED_MAX_BYTES};
 
     if (val_type(val_get(over, "__prefect_kind")) != DOC_NONE)
         return over;
@@ -93,7 +95,7 @@ static struct val merge(struct work *w, struct val base, struct val over)
 static enum err_code hydrate_parameters(struct work *w, struct val parameters, struct val *out)
 {
     struct hydration h = {.arena = &w->arena};
-    struct buf b = {.max_bytes = 4 * PARAMETERS_MAX_BYTES};
+    struct buf b = {.max_bytes = HYDRATED_MAX_BYTES};
     enum err_code rc = variables_for_hydration(w, parameters, &h);
 
     if (rc)
