@@ -1,7 +1,8 @@
 /* The agent: one loop that takes runs from a pool, executes them and reports.
  *
- *   CATCHING_UP ──journal of earlier starts delivered──► WORKING ──TERM──► DRAINING ──TERM or
- * time──► STOPPING └──no run left──► DELIVERING ──► end
+ *   CATCHING_UP -- journal of earlier starts delivered --> WORKING -- TERM --> DRAINING
+ *   DRAINING -- no run left --> DELIVERING --> ENDING
+ *   DRAINING -- TERM again, or the time is over --> STOPPING -- no run left --> DELIVERING
  *
  * Exit status: 0 after a drain, 1 for a failure at start (one line says why), 3 when another
  * process works with the same data folder. */

@@ -85,14 +85,16 @@ static enum err_code answer(struct request *rq, const struct found *found)
     return reply_status(rq, 200);
 }
 
-static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t next_us, const struct found *found)
+static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t next_us,
+                                    const struct found *found)
 {
     const struct agent_call *in = rq->in;
     int64_t now_us = clock_monotonic_us();
     int64_t end_us = rq->started_us + (int64_t)(in->wait_s * 1e6);
     int64_t until_us = now_us + LOOK_AGAIN_US < end_us ? now_us + LOOK_AGAIN_US : end_us;
 
-    if (atomic_load(&rq->work.server->stopping)) /* an empty answer would be followed by the next call at once */
+    if (atomic_load(&rq->work.server->stopping)) /* an empty answer would be followed by the next
+                                                    call at once */
         return err_set(&rq->work.err, BUSY, "the server is stopping");
     if (now_us >= end_us)
         return answer(rq, found);
@@ -127,7 +129,8 @@ static bool has_id(const struct rows *rows, struct uuid id)
 {
     struct uuid other;
     for (int i = 0; i < rows->count; i++)
-        if (uuid_parse(rows_text(rows, i, 0), rows_len(rows, i, 0), &other) && memcmp(&id, &other, sizeof(id)) == 0)
+        if (uuid_parse(rows_text(rows, i, 0), rows_len(rows, i, 0), &other) &&
+            memcmp(&id, &other, sizeof(id)) == 0)
             return true;
     return false;
 }
@@ -142,7 +145,9 @@ enum err_code agents_ack(struct request *rq)
     enum err_code rc = db_begin(&rq->work);
     if (rc)
         return rc;
-    rc = finish(&rq->work, claims_ack(&rq->work, in->agent, in->epoch, in->claims, in->claims_count, &live), &none);
+    rc = finish(&rq->work,
+                claims_ack(&rq->work, in->agent, in->epoch, in->claims, in->claims_count, &live),
+                &none);
     if (rc)
         return rc;
     write_object(b);
@@ -186,7 +191,8 @@ enum err_code agents_heartbeat(struct request *rq)
 
 /* ---- journal ---- */
 
-static enum err_code deliver(struct work *w, const struct journal_call *in, struct journal_outcome *outcomes)
+static enum err_code deliver(struct work *w, const struct journal_call *in,
+                             struct journal_outcome *outcomes)
 {
     struct transition_list done = {0};
     bool room = false;
@@ -209,7 +215,8 @@ static enum err_code skip(struct work *w, struct uuid agent, int64_t seq)
 }
 
 /* A record that the database refuses is found by trying each alone, and passed over. */
-static enum err_code deliver_singly(struct work *w, const struct journal_call *in, struct journal_outcome *outcomes)
+static enum err_code deliver_singly(struct work *w, const struct journal_call *in,
+                                    struct journal_outcome *outcomes)
 {
     enum err_code rc = ERR_OK;
 
@@ -220,13 +227,15 @@ static enum err_code deliver_singly(struct work *w, const struct journal_call *i
         rc = deliver(w, &one, &outcomes[i]);
         if (!rc || err_infos[rc].retry)
             continue;
-        outcomes[i] = (struct journal_outcome){.refused = arena_printf(&w->arena, "%s", w->err.detail)};
+        outcomes[i] =
+            (struct journal_outcome){.refused = arena_printf(&w->arena, "%s", w->err.detail)};
         rc = skip(w, in->agent, in->records[i].seq);
     }
     return rc;
 }
 
-static void write_refused(struct buf *b, const struct journal_call *in, const struct journal_outcome *outcomes)
+static void write_refused(struct buf *b, const struct journal_call *in,
+                          const struct journal_outcome *outcomes)
 {
     for (size_t i = 0; i < in->records_count; i++) {
         if (!outcomes[i].refused)
@@ -242,7 +251,8 @@ static void write_refused(struct buf *b, const struct journal_call *in, const st
     }
 }
 
-static void write_verdicts(struct buf *b, const struct journal_call *in, const struct journal_outcome *outcomes)
+static void write_verdicts(struct buf *b, const struct journal_call *in,
+                           const struct journal_outcome *outcomes)
 {
     for (size_t i = 0; i < in->records_count; i++) {
         const struct transition *t = outcomes[i].transition;
@@ -267,7 +277,8 @@ enum err_code agents_journal(struct request *rq)
 {
     const struct journal_call *in = rq->in;
     struct buf *b = &rq->reply.body;
-    struct journal_outcome *outcomes = arena_array(&rq->work.arena, struct journal_outcome, in->records_count + 1);
+    struct journal_outcome *outcomes =
+        arena_array(&rq->work.arena, struct journal_outcome, in->records_count + 1);
 
     enum err_code rc = deliver(&rq->work, in, outcomes);
     if (rc && !err_infos[rc].retry)

@@ -17,17 +17,22 @@ static enum err_code check_hash(struct request *rq)
 
     if (strlen(hash) == 64 && strspn(hash, "0123456789abcdef") == 64)
         return ERR_OK;
-    return err_set(&rq->work.err, INVALID, "a file is named by its SHA-256, 64 lower-case hexadecimal digits, not `%.80s`", hash);
+    return err_set(&rq->work.err, INVALID,
+                   "a file is named by its SHA-256, 64 lower-case hexadecimal digits, not `%.80s`",
+                   hash);
 }
 
 static enum err_code check_name(struct request *rq, const char *name)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t len = strlen(name);
 
     if (len && len <= NAME_MAX_BYTES && strspn(name, allowed) == len)
         return ERR_OK;
-    return err_set(&rq->work.err, INVALID, "a file name has 1 to %d of A-Z a-z 0-9 . _ -, not `%.80s`", NAME_MAX_BYTES, name);
+    return err_set(&rq->work.err, INVALID,
+                   "a file name has 1 to %d of A-Z a-z 0-9 . _ -, not `%.80s`", NAME_MAX_BYTES,
+                   name);
 }
 
 enum err_code files_put(struct request *rq)
@@ -52,14 +57,18 @@ enum err_code files_put(struct request *rq)
     return reply_status(rq, created ? 201 : 200);
 }
 
-/* With `?name=report.html` a browser shows the content under that name, as a document without scripts and
- * without access to anything: it may come from anyone who may store files. */
+/* With `?name=report.html` a browser shows the content under that name, as a document without
+ * scripts and without access to anything: it may come from anyone who may store files. */
 static enum err_code show_as(struct request *rq, const char *name)
 {
     static const struct {
         const char *suffix, *mime;
-    } types[] = {{".html", "text/html; charset=utf-8"}, {".svg", "image/svg+xml"}, {".png", "image/png"},
-                 {".csv", "text/csv; charset=utf-8"},   {".json", "application/json"}, {".txt", "text/plain; charset=utf-8"}};
+    } types[] = {{".html", "text/html; charset=utf-8"},
+                 {".svg", "image/svg+xml"},
+                 {".png", "image/png"},
+                 {".csv", "text/csv; charset=utf-8"},
+                 {".json", "application/json"},
+                 {".txt", "text/plain; charset=utf-8"}};
     const char *suffix = strrchr(name, '.');
     enum err_code rc = check_name(rq, name);
 
@@ -68,8 +77,10 @@ static enum err_code show_as(struct request *rq, const char *name)
     for (size_t i = 0; i < COUNT(types); i++)
         if (suffix && strcmp(types[i].suffix, suffix) == 0)
             rq->reply.content_type = types[i].mime;
-    reply_header(rq, "Content-Disposition", arena_printf(&rq->work.arena, "inline; filename=\"%s\"", name));
-    reply_header(rq, "Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+    reply_header(rq, "Content-Disposition",
+                 arena_printf(&rq->work.arena, "inline; filename=\"%s\"", name));
+    reply_header(rq, "Content-Security-Policy",
+                 "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:");
     return ERR_OK;
 }
 

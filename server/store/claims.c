@@ -23,17 +23,22 @@ static struct uuid row_uuid(const struct rows *r, int row, int column)
 
 static enum err_code epoch_is_over(struct work *w, int64_t current, int64_t given)
 {
-    return err_set(&w->err, CONFLICT, "epoch %lld of this agent is over: epoch %lld has started with the same data folder",
-                   (long long)given, (long long)current);
+    return err_set(
+        &w->err, CONFLICT,
+        "epoch %lld of this agent is over: epoch %lld has started with the same data folder",
+        (long long)given, (long long)current);
 }
 
-enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_slots, struct transition_list *done)
+enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_slots,
+                         struct transition_list *done)
 {
     const char *agent = param_uuid(w, in->agent), *epoch = param_i64(w, in->epoch);
     struct rows rows;
 
-    enum err_code rc = db_query(w, Q_agent_seen,
-                                PARAMS(agent, in->name, in->pool, epoch, with_slots ? param_i64(w, in->slots) : NULL), &rows);
+    enum err_code rc = db_query(
+        w, Q_agent_seen,
+        PARAMS(agent, in->name, in->pool, epoch, with_slots ? param_i64(w, in->slots) : NULL),
+        &rows);
     if (rc)
         return rc;
     if (!rows.count)
@@ -47,7 +52,8 @@ enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_
 /* The columns of claim_look. */
 enum { L_EPOCH, L_FREE, L_CANCEL, L_PAUSED, L_NEXT };
 
-enum err_code claims_look(struct work *w, const struct agent_call *in, bool *out_something, int64_t *out_next_us)
+enum err_code claims_look(struct work *w, const struct agent_call *in, bool *out_something,
+                          int64_t *out_next_us)
 {
     struct rows rows;
 
@@ -181,7 +187,8 @@ static bool choose(struct room *room, const char *queue, const char *target, str
 
 static struct strings free_targets(struct work *w, const struct room *room)
 {
-    struct strings targets = {arena_array(&w->arena, const char *, (size_t)room->devices.count + 1), 0};
+    struct strings targets = {arena_array(&w->arena, const char *, (size_t)room->devices.count + 1),
+                              0};
 
     for (int i = 0; i < room->devices.count; i++)
         if (rows_text(&room->devices, i, 1))
@@ -189,16 +196,17 @@ static struct strings free_targets(struct work *w, const struct room *room)
     return targets;
 }
 
-static enum err_code choose_runs(struct work *w, const struct agent_call *in, struct room *room, struct choice **out,
-                                 size_t *out_count)
+static enum err_code choose_runs(struct work *w, const struct agent_call *in, struct room *room,
+                                 struct choice **out, size_t *out_count)
 {
     struct rows due;
     const char *queues = in->queues.count ? param_text_array(w, in->queues) : NULL;
     const char *limit = param_i64(w, room->slots + SPARE_CANDIDATES);
 
     *out_count = 0;
-    enum err_code rc = db_query(w, Q_claim_candidates,
-                                PARAMS(room->pool, queues, param_text_array(w, free_targets(w, room)), limit), &due);
+    enum err_code rc = db_query(
+        w, Q_claim_candidates,
+        PARAMS(room->pool, queues, param_text_array(w, free_targets(w, room)), limit), &due);
     if (rc)
         return rc;
     *out = arena_array(&w->arena, struct choice, (size_t)due.count + 1);
@@ -221,11 +229,12 @@ static enum err_code choose_runs(struct work *w, const struct agent_call *in, st
 static bool became_pending(const struct choice *c)
 {
     const struct verdict *v = &c->transition.verdict;
-    return c->transition.found && v->status == VERDICT_ACCEPT && v->writes && v->state.type == STATE_PENDING;
+    return c->transition.found && v->status == VERDICT_ACCEPT && v->writes &&
+           v->state.type == STATE_PENDING;
 }
 
-static enum err_code insert_claims(struct work *w, const struct agent_call *in, const struct choice *choices, size_t count,
-                                   struct rows *out)
+static enum err_code insert_claims(struct work *w, const struct agent_call *in,
+                                   const struct choice *choices, size_t count, struct rows *out)
 {
     struct array columns[3] = {0};
     struct uuids ids = {arena_array(&w->arena, struct uuid, count), 0};
@@ -255,7 +264,8 @@ static enum err_code insert_claims(struct work *w, const struct agent_call *in, 
     return rc;
 }
 
-enum err_code claims_take(struct work *w, const struct agent_call *in, struct rows *out, struct transition_list *done)
+enum err_code claims_take(struct work *w, const struct agent_call *in, struct rows *out,
+                          struct transition_list *done)
 {
     struct room room;
     struct choice *choices = NULL;
@@ -278,8 +288,8 @@ enum err_code claims_take(struct work *w, const struct agent_call *in, struct ro
 
 /* ---- keeping ---- */
 
-enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch, const struct claim_ref *claims, size_t count,
-                         struct rows *out)
+enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch,
+                         const struct claim_ref *claims, size_t count, struct rows *out)
 {
     struct array columns[2] = {0};
     const char *parameters[5];

@@ -1,13 +1,13 @@
 /* Claims of agents (docs/agent-protocol.md): who executes what.
  *
  *   claims_take -> OFFERED -ack-> LIVE -claims_end-> ENDED
- *                     |             |
- *                RETURNED (in CLAIM_OFFER_S)   LOST (CLAIM_TTL_S without a heartbeat, or a newer epoch)
+ *   OFFERED -> RETURNED, CLAIM_OFFER_S without an acknowledgement
+ *   LIVE -> LOST, CLAIM_TTL_S without a heartbeat, or a newer epoch
  *
- * The schema keeps a run and a device from being held twice.  Functions that take a `struct transition` list give back
- * what they did to runs; the caller passes it to transitions_announce() after its commit.
+ * The schema keeps a run and a device from being held twice.  Functions with a transition_list give
+ * back what they did to runs; the caller passes it to transitions_announce() after its commit.
  *
- * Order:  agent before claims before runs, so that transactions cannot wait for each other in a circle.
+ * Order:  agent before claims before runs, so that transactions cannot wait in a circle.
  * Thread: that of the work; all but claims_look() within db_begin() ... db_commit(). */
 #pragma once
 #include "server/model/agent.h"
@@ -23,13 +23,15 @@ struct transition_list {
 /* Rung when a run got due or is to be stopped, or when a slot or a device got free. */
 uint64_t claims_topic(void);
 
-/* The agent is there, with that epoch; with `slots`, how much it takes.  What earlier epochs held is dropped.
- * CONFLICT: its epoch is over.  NOT_FOUND: no such pool. */
+/* The agent is there, with that epoch; with `slots`, how much it takes.  What earlier epochs held
+ * is dropped. CONFLICT: its epoch is over.  NOT_FOUND: no such pool. */
 MUST_CHECK enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_slots,
                                     struct transition_list *done);
 
-/* Without a transaction, one query: is there anything for it?  *out_next_us: when something gets due, else TIME_NONE. */
-MUST_CHECK enum err_code claims_look(struct work *w, const struct agent_call *in, bool *out_something, int64_t *out_next_us);
+/* Without a transaction, one query: is there anything for it?  *out_next_us: when something gets
+ * due, else TIME_NONE. */
+MUST_CHECK enum err_code claims_look(struct work *w, const struct agent_call *in,
+                                     bool *out_something, int64_t *out_next_us);
 
 /* Takes what is due and fits.  One row with one column, a JSON object, per claim. */
 MUST_CHECK enum err_code claims_take(struct work *w, const struct agent_call *in, struct rows *out,
@@ -38,13 +40,14 @@ MUST_CHECK enum err_code claims_take(struct work *w, const struct agent_call *in
 MUST_CHECK enum err_code claims_cancels(struct work *w, struct uuid agent, struct rows *out);
 
 /* Claims that may be executed: one id per row. */
-MUST_CHECK enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch, const struct claim_ref *claims,
-                                    size_t count, struct rows *out);
+MUST_CHECK enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch,
+                                    const struct claim_ref *claims, size_t count, struct rows *out);
 
-/* Keeps the worker online and its claims alive.  out_gone: claims that are not its own any more; out_cancel: runs to be
- * stopped.  *out_news: its devices changed. */
-MUST_CHECK enum err_code agent_heartbeat(struct work *w, const struct agent_call *in, struct rows *out_gone,
-                                         struct rows *out_cancel, bool *out_news);
+/* Keeps the worker online and its claims alive.  out_gone: claims that are not its own any more;
+ * out_cancel: runs to be stopped.  *out_news: its devices changed. */
+MUST_CHECK enum err_code agent_heartbeat(struct work *w, const struct agent_call *in,
+                                         struct rows *out_gone, struct rows *out_cancel,
+                                         bool *out_news);
 
 /* Claims that are over with their agent's word: what becomes of their runs. */
 struct claim_end {
@@ -54,10 +57,12 @@ struct claim_end {
     bool lost;      /* a lost attempt */
     bool cancelled; /* stopped because it was told to */
 };
-MUST_CHECK enum err_code claims_end(struct work *w, const struct claim_end *ends, size_t count, struct transition_list *done);
+MUST_CHECK enum err_code claims_end(struct work *w, const struct claim_end *ends, size_t count,
+                                    struct transition_list *done);
 
 /* Drops what expired, a bounded number; *out_more: there may be more. */
-MUST_CHECK enum err_code claims_expire(struct work *w, struct transition_list *done, bool *out_more);
+MUST_CHECK enum err_code claims_expire(struct work *w, struct transition_list *done,
+                                       bool *out_more);
 /* After an absence of the server: all live claims get a full term. */
 MUST_CHECK enum err_code claims_spare(struct work *w);
 

@@ -13,11 +13,15 @@ static const struct state_details no_details = STATE_DETAILS_INIT;
 
 struct state claims_proposal(enum state_type type, const char *name, const char *message)
 {
-    return (struct state){.type = type, .name = name ? name : state_default_name(type), .message = message,
-                          .timestamp_us = TIME_NONE, .details = no_details};
+    return (struct state){.type = type,
+                          .name = name ? name : state_default_name(type),
+                          .message = message,
+                          .timestamp_us = TIME_NONE,
+                          .details = no_details};
 }
 
-void transition_list_add(struct work *w, struct transition_list *list, struct transition **items, size_t count)
+void transition_list_add(struct work *w, struct transition_list *list, struct transition **items,
+                         size_t count)
 {
     if (list->count + count > list->room) {
         size_t room = (list->count + count) * 2;
@@ -36,12 +40,12 @@ void transition_list_add(struct work *w, struct transition_list *list, struct tr
 enum why { WHY_RETURNED, WHY_LOST, WHY_DONE, WHY_CANCELLED, WHY_COUNT };
 
 enum action {
-    LEAVE,      /* it is over, or not ours */
-    QUEUE,      /* SCHEDULED again */
-    CRASH,      /* CRASHED for good */
+    LEAVE,       /* it is over, or not ours */
+    QUEUE,       /* SCHEDULED again */
+    CRASH,       /* CRASHED for good */
     CRASH_QUEUE, /* CRASHED, then SCHEDULED while the budget lasts */
-    CANCEL,     /* CANCELLED: it was asked for */
-    RELEASE,    /* it awaits a retry: any agent may take it */
+    CANCEL,      /* CANCELLED: it was asked for */
+    RELEASE,     /* it awaits a retry: any agent may take it */
 };
 
 /* clang-format off */
@@ -72,7 +76,8 @@ static int compare_left(const void *a, const void *b)
     return memcmp(&x->run_id, &y->run_id, sizeof(x->run_id));
 }
 
-static const struct left *find_left(const struct left *left, size_t count, const struct rows *runs, int row)
+static const struct left *find_left(const struct left *left, size_t count, const struct rows *runs,
+                                    int row)
 {
     struct left key;
     if (!uuid_parse(rows_text(runs, row, C_RUN), rows_len(runs, row, C_RUN), &key.run_id))
@@ -82,7 +87,8 @@ static const struct left *find_left(const struct left *left, size_t count, const
 
 static enum action action_for(const struct left *left, const struct rows *runs, int row)
 {
-    enum state_type type = state_type_parse(rows_text(runs, row, C_TYPE), rows_len(runs, row, C_TYPE));
+    enum state_type type =
+        state_type_parse(rows_text(runs, row, C_TYPE), rows_len(runs, row, C_TYPE));
 
     if (type == STATE_PAUSED && rows_bool(runs, row, C_SUSPENDED))
         return LEAVE; /* a suspended run has no process by design */
@@ -134,7 +140,8 @@ struct plan {
     struct uuids release;
 };
 
-static void plan_run(struct work *w, struct plan *plan, const struct left *left, const struct rows *runs, int row)
+static void plan_run(struct work *w, struct plan *plan, const struct left *left,
+                     const struct rows *runs, int row)
 {
     enum action action = action_for(left, runs, row);
 
@@ -143,14 +150,16 @@ static void plan_run(struct work *w, struct plan *plan, const struct left *left,
     else if (action == QUEUE)
         propose(w, &plan->first, left->run_id, queued(w, NULL));
     else if (action == CANCEL)
-        propose(w, &plan->first, left->run_id, claims_proposal(STATE_CANCELLED, NULL, left->message));
+        propose(w, &plan->first, left->run_id,
+                claims_proposal(STATE_CANCELLED, NULL, left->message));
     else if (action == CRASH || action == CRASH_QUEUE)
         propose(w, &plan->first, left->run_id, claims_proposal(STATE_CRASHED, NULL, left->message));
     if (action == CRASH_QUEUE && may_try_again(runs, row))
         propose(w, &plan->second, left->run_id, queued(w, "AwaitingRetry"));
 }
 
-static enum err_code settle(struct work *w, struct left *left, size_t count, struct transition_list *done)
+static enum err_code settle(struct work *w, struct left *left, size_t count,
+                            struct transition_list *done)
 {
     struct uuids ids = {arena_array(&w->arena, struct uuid, count + 1), count};
     struct rows runs, none;
@@ -181,7 +190,8 @@ static enum err_code settle(struct work *w, struct left *left, size_t count, str
     return rc;
 }
 
-enum err_code claims_settle_dropped(struct work *w, const struct rows *dropped, const char *message, struct transition_list *done)
+enum err_code claims_settle_dropped(struct work *w, const struct rows *dropped, const char *message,
+                                    struct transition_list *done)
 {
     struct left *left = arena_array(&w->arena, struct left, (size_t)dropped->count + 1);
     size_t count = 0;
@@ -194,7 +204,8 @@ enum err_code claims_settle_dropped(struct work *w, const struct rows *dropped, 
     return settle(w, left, count, done);
 }
 
-enum err_code claims_end(struct work *w, const struct claim_end *ends, size_t count, struct transition_list *done)
+enum err_code claims_end(struct work *w, const struct claim_end *ends, size_t count,
+                         struct transition_list *done)
 {
     struct left *left = arena_array(&w->arena, struct left, count + 1);
     struct array columns[2] = {0};
@@ -220,7 +231,8 @@ enum err_code claims_expire(struct work *w, struct transition_list *done, bool *
 {
     struct rows dropped;
 
-    enum err_code rc = db_query(w, Q_claim_drop_expired, PARAMS(param_i64(w, EXPIRE_BATCH)), &dropped);
+    enum err_code rc =
+        db_query(w, Q_claim_drop_expired, PARAMS(param_i64(w, EXPIRE_BATCH)), &dropped);
     if (rc)
         return rc;
     *out_more = dropped.count == EXPIRE_BATCH;

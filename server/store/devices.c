@@ -29,18 +29,20 @@ static enum err_code sync_devices(struct work *w, const struct agent_call *in, b
     return rc;
 }
 
-enum err_code agent_heartbeat(struct work *w, const struct agent_call *in, struct rows *out_gone, struct rows *out_cancel,
-                              bool *out_news)
+enum err_code agent_heartbeat(struct work *w, const struct agent_call *in, struct rows *out_gone,
+                              struct rows *out_cancel, bool *out_news)
 {
     const char *agent = param_uuid(w, in->agent), *epoch = param_i64(w, in->epoch);
     const char *claims = param_uuid_array(w, in->claims);
     struct rows none;
 
-    enum err_code rc = db_query(w, Q_agent_worker, PARAMS(in->name, in->pool, param_i64(w, HEARTBEAT_S)), &none);
+    enum err_code rc =
+        db_query(w, Q_agent_worker, PARAMS(in->name, in->pool, param_i64(w, HEARTBEAT_S)), &none);
     if (!rc)
         rc = sync_devices(w, in, out_news);
     if (!rc)
-        rc = db_query(w, Q_claim_extend, PARAMS(claims, agent, epoch, param_i64(w, CLAIM_TTL_S)), &none);
+        rc = db_query(w, Q_claim_extend, PARAMS(claims, agent, epoch, param_i64(w, CLAIM_TTL_S)),
+                      &none);
     if (!rc)
         rc = db_query(w, Q_claim_gone, PARAMS(claims, agent, epoch), out_gone);
     return rc ? rc : db_query(w, Q_claim_cancelling, PARAMS(agent), out_cancel);

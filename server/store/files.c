@@ -36,7 +36,8 @@ static enum err_code hash_file(struct work *w, int fd, char out_text[static SHA2
     int error = errno;
     sha256_text(hash, out_text);
     sha256_free(hash);
-    return n < 0 ? err_set(&w->err, INTERNAL, "the body cannot be read back: %s", strerror(error)) : ERR_OK;
+    return n < 0 ? err_set(&w->err, INTERNAL, "the body cannot be read back: %s", strerror(error))
+                 : ERR_OK;
 }
 
 static void sync_folder(const char *path)
@@ -48,7 +49,8 @@ static void sync_folder(const char *path)
     close(fd);
 }
 
-enum err_code file_put(struct work *w, int fd, const char *sha256, uint64_t bytes, bool *out_created)
+enum err_code file_put(struct work *w, int fd, const char *sha256, uint64_t bytes,
+                       bool *out_created)
 {
     char folder[PATH_BYTES], path[PATH_BYTES], self[64], actual[SHA256_TEXT_BYTES];
     struct stat st;

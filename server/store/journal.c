@@ -42,7 +42,8 @@ struct delivery {
 
 /* ---- fencing ---- */
 
-static enum err_code read_claims(struct delivery *d, const struct journal_body *bodies, const bool *wanted)
+static enum err_code read_claims(struct delivery *d, const struct journal_body *bodies,
+                                 const bool *wanted)
 {
     struct work *w = d->w;
     struct array tokens = {0};
@@ -54,7 +55,8 @@ static enum err_code read_claims(struct delivery *d, const struct journal_body *
             array_int(&tokens, bodies[i].token);
     enum err_code rc = arrays_finish(w, &tokens, 1, parameters);
     if (!rc)
-        rc = db_query(w, Q_journal_claims, PARAMS(parameters[0], param_uuid(w, d->in->agent)), &rows);
+        rc = db_query(w, Q_journal_claims, PARAMS(parameters[0], param_uuid(w, d->in->agent)),
+                      &rows);
     arrays_free(&tokens, 1);
     if (rc)
         return rc;
@@ -75,7 +77,8 @@ static struct claim *find_claim(const struct delivery *d, const struct journal_b
 {
     for (size_t i = 0; i < d->claim_count; i++) {
         struct claim *c = &d->claims[i];
-        if (c->token == body->token && memcmp(&c->flow_run_id, &body->flow_run_id, sizeof(c->flow_run_id)) == 0)
+        if (c->token == body->token &&
+            memcmp(&c->flow_run_id, &body->flow_run_id, sizeof(c->flow_run_id)) == 0)
             return c;
     }
     return NULL;
@@ -112,8 +115,8 @@ static enum err_code apply_late(struct delivery *d, int64_t at_us)
     return rc;
 }
 
-static enum err_code take_state(struct delivery *d, const struct journal_body *body, const struct claim *claim,
-                                struct journal_outcome *out)
+static enum err_code take_state(struct delivery *d, const struct journal_body *body,
+                                const struct claim *claim, struct journal_outcome *out)
 {
     struct transition *t = arena_new(&d->w->arena, struct transition);
     int64_t at_us = body->timestamp_us;
@@ -138,18 +141,19 @@ static enum err_code take_state(struct delivery *d, const struct journal_body *b
     return rc;
 }
 
-static enum err_code take_logs(struct delivery *d, const struct journal_body *body, const struct claim *claim,
-                               struct journal_outcome *out)
+static enum err_code take_logs(struct delivery *d, const struct journal_body *body,
+                               const struct claim *claim, struct journal_outcome *out)
 {
     (void)claim, (void)out;
     d->logs[d->log_count++] = (struct log_batch){body->logs, body->logs_count};
     return ERR_OK;
 }
 
-static enum err_code take_events(struct delivery *d, const struct journal_body *body, const struct claim *claim,
-                                 struct journal_outcome *out)
+static enum err_code take_events(struct delivery *d, const struct journal_body *body,
+                                 const struct claim *claim, struct journal_outcome *out)
 {
-    const struct event **grown = arena_array(&d->w->arena, const struct event *, d->event_count + body->events_count + 1);
+    const struct event **grown =
+        arena_array(&d->w->arena, const struct event *, d->event_count + body->events_count + 1);
     (void)claim;
 
     for (size_t i = 0; i < body->events_count; i++) {
@@ -168,8 +172,8 @@ static enum err_code take_events(struct delivery *d, const struct journal_body *
 }
 
 /* The artifact's own members, with the ids that the record is about. */
-static enum err_code take_artifact(struct delivery *d, const struct journal_body *body, const struct claim *claim,
-                                   struct journal_outcome *out)
+static enum err_code take_artifact(struct delivery *d, const struct journal_body *body,
+                                   const struct claim *claim, struct journal_outcome *out)
 {
     static const struct uuid nil;
     struct doc doc;
@@ -177,7 +181,8 @@ static enum err_code take_artifact(struct delivery *d, const struct journal_body
     struct buf *b = &d->artifacts;
     (void)claim;
 
-    if (!body->artifact.text || !doc_parse(&d->w->arena, body->artifact.text, body->artifact.len, &doc, &bad) ||
+    if (!body->artifact.text ||
+        !doc_parse(&d->w->arena, body->artifact.text, body->artifact.len, &doc, &bad) ||
         !val_storable(doc_root(&doc))) {
         out->refused = "artifact: must be an object without U+0000";
         return ERR_OK;
@@ -195,22 +200,23 @@ static enum err_code take_artifact(struct delivery *d, const struct journal_body
     return ERR_OK;
 }
 
-static enum err_code take_done(struct delivery *d, const struct journal_body *body, const struct claim *claim,
-                               struct journal_outcome *out)
+static enum err_code take_done(struct delivery *d, const struct journal_body *body,
+                               const struct claim *claim, struct journal_outcome *out)
 {
     (void)out;
-    d->ends[d->end_count++] = (struct claim_end){claim->token, claim->flow_run_id, body->message, body->lost,
-                                                body->cancelled};
+    d->ends[d->end_count++] = (struct claim_end){claim->token, claim->flow_run_id, body->message,
+                                                 body->lost, body->cancelled};
     find_claim(d, body)->live = false;
     return ERR_OK;
 }
 
 static const struct kind {
     const char *name;
-    enum err_code (*take)(struct delivery *d, const struct journal_body *body, const struct claim *claim,
-                          struct journal_outcome *out);
+    enum err_code (*take)(struct delivery *d, const struct journal_body *body,
+                          const struct claim *claim, struct journal_outcome *out);
 } kinds[] = {
-    {"state", take_state}, {"logs", take_logs}, {"events", take_events}, {"artifact", take_artifact}, {"done", take_done},
+    {"state", take_state},       {"logs", take_logs}, {"events", take_events},
+    {"artifact", take_artifact}, {"done", take_done},
 };
 
 static const struct kind *find_kind(const char *name)
@@ -221,8 +227,8 @@ static const struct kind *find_kind(const char *name)
     return NULL;
 }
 
-static enum err_code take_record(struct delivery *d, const struct journal_record *r, const struct journal_body *body,
-                                 struct journal_outcome *out)
+static enum err_code take_record(struct delivery *d, const struct journal_record *r,
+                                 const struct journal_body *body, struct journal_outcome *out)
 {
     const struct kind *kind = find_kind(r->kind);
     const struct claim *claim = find_claim(d, body);
@@ -267,7 +273,8 @@ static void decode(struct delivery *d, int64_t acked, struct journal_body *bodie
         struct err e = {0};
         if (r->seq <= acked)
             continue;
-        wanted[i] = json_decode_text(&d->w->arena, &journal_body_resource, r->body.text, r->body.len, &bodies[i], &e) == ERR_OK;
+        wanted[i] = json_decode_text(&d->w->arena, &journal_body_resource, r->body.text,
+                                     r->body.len, &bodies[i], &e) == ERR_OK;
         d->outcomes[i].flow_run_id = bodies[i].flow_run_id;
         if (!wanted[i])
             d->outcomes[i].refused = arena_printf(&d->w->arena, "%s", e.detail);
@@ -299,8 +306,9 @@ static enum err_code take_new(struct delivery *d, int64_t acked)
     return rc ? rc : store_gathered(d);
 }
 
-enum err_code journal_take(struct work *w, const struct journal_call *in, struct journal_outcome *outcomes,
-                           struct transition_list *done, bool *out_room)
+enum err_code journal_take(struct work *w, const struct journal_call *in,
+                           struct journal_outcome *outcomes, struct transition_list *done,
+                           bool *out_room)
 {
     struct delivery d = {.w = w, .in = in, .outcomes = outcomes, .done = done};
     struct rows rows;

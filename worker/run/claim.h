@@ -1,8 +1,9 @@
 /* The agent's side of claims: the long poll that brings them, the acknowledgement, the heartbeat
- * that keeps them. The protocol is in docs/agent-protocol.md.
+ * that keeps them.  The protocol is in docs/agent-protocol.md.
  *
- *   claims_start ──► pool made ──► POST claim (always one open) ──► `claimed` ──► POST claims/ack
- * ──► `acked` or `lost` └──► POST heartbeat every 10 s ──► `lost`, `cancel`
+ *   claims_start --> POST work_pools (made when missing), then side by side
+ *       POST claim, always one open: `claimed`, `cancel` --> POST claims/ack: `acked` or `lost`
+ *       POST heartbeat, every 10 s and when the devices change: `lost`, `cancel`
  *
  * Errors: a server that is away is waited for; only an epoch that is over is fatal.
  * Thread: the loop thread. */

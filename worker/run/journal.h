@@ -1,18 +1,17 @@
 /* The journal: every fact about a run is on this machine's disk before the server hears of it.
  *
- *   journal_add ──► pending ──► writer thread: one commit for all that gathered ──► `durable`
- *                                     │ oldest records
- *                                     ▼
- *                    POST /switchyard/journal, one at a time ──► acked: deleted with the next
- * commit
+ *   journal_add --> pending --> writer thread: one commit for all that gathered --> `durable`
+ *                                    | oldest records
+ *                                    v
+ *        POST /switchyard/journal, one at a time --> acked: deleted with the next commit
  *
  * The writer has a thread of its own because a disk may take its time and the loop reads meters.
  * While it is busy the next records gather; idle, it starts at once: group commit without a timer.
- * A disk that refuses is tried again each second; a server that does not answer is tried until it
- * does.
+ * A disk that refuses is tried again each second; a server that does not answer until it does.
  *
  * Bounded: beyond max_bytes on disk or 1 MB not yet written, `full` is reported and producers of
- * logs hold back. Thread: the loop thread. */
+ *          logs hold back.
+ * Thread:  the loop thread. */
 #pragma once
 #include <jansson.h>
 

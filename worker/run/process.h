@@ -1,8 +1,9 @@
 /* A flow run's own process: started in a session of its own, its output read line by line.
  *
- *   process_start ──► running ──exit of the leader──► rest of its group killed ──pipes at their
- * end──► `exited` │ process_stop: TERM to the group, KILL after the grace
+ *   process_start --> running -- its leader exits --> rest of the group killed --> `exited`
+ *   process_stop: TERM to the group, KILL after the grace
  *
+ * `exited` waits for the end of both pipes, 2 s at most.
  * Owns:   its handles; the struct is the caller's and must live until `exited`.
  * Thread: the loop thread. */
 #pragma once

@@ -1,14 +1,18 @@
 /* One run on this agent, from the claim to the last record.
  *
- *   OFFERED ──acked──► STARTING ──started──► RUNNING ──ended──► REPORTING ──written──► gone
- *      │                  │  └──failed────────────────────────────►│
- *     lost                ├──cancel──► STOPPING ──ended───────────►│
- *      ▼                  └──lost────► ABANDONING ──ended──► gone (no word to the server: the claim
- * is another's) gone
+ *   OFFERED --acked--> STARTING --started--> RUNNING --ended--> REPORTING --written--> gone
+ *      |                  |  `--failed-----------------------------^
+ *     lost                |--cancel--> STOPPING --ended------------^
+ *      v                  `--lost----> ABANDONING --ended--> gone
+ *     gone
+ *
+ * RUNNING is left by cancel and lost in the same way.  ABANDONING says no word to the server: the
+ * claim is another's.
  *
  * Owns:   the claim's JSON, its process or native flow, its work folder.
  * Order:  a record in the journal precedes whatever the server is told; `ended` comes when `done`
- * is on the disk. Thread: the loop thread. */
+ *         is on the disk.
+ * Thread: the loop thread. */
 #pragma once
 #include "shared/base/arena.h"
 #include "worker/run/process.h"
