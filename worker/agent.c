@@ -397,14 +397,18 @@ static int run_agent(struct agent *agent)
 {
     struct err err = {0};
 
+    agent->lock_fd = -1;
     uv_loop_init(&agent->loop);
     if (open_agent(agent, &err)) {
         fprintf(stderr, "switchyard-worker: %s\n", err.detail);
-        return err.code == ERR_CONFLICT ? EXIT_TAKEN : EXIT_START;
+        agent->exit_status = err.code == ERR_CONFLICT ? EXIT_TAKEN : EXIT_START;
+        journal_close(agent->journal);
+        http_free(agent->http);
     }
     uv_run(&agent->loop, UV_RUN_DEFAULT);
     uv_loop_close(&agent->loop);
-    close(agent->lock_fd);
+    if (agent->lock_fd >= 0)
+        close(agent->lock_fd);
     return agent->exit_status;
 }
 
