@@ -7,7 +7,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { DEFAULT_LIST = 20, MOST_LIST = 100000, LOG_PAGE = 200, FOLLOW_MS = 500, INTERRUPTED = 130 };
+enum {
+    DEFAULT_LIST = 20,
+    MOST_LIST = 100000,
+    LOG_PAGE = 200,
+    FOLLOW_MS = 500,
+    QUIET_POLLS = 5,
+    INTERRUPTED = 130
+};
 
 static void release_json(void *value)
 {
@@ -286,26 +293,30 @@ static enum err_code run_is_final(struct rest *rest, const char *id, bool *out)
     return code;
 }
 
+/* Lines may come after the final state: a process sends its last ones when it ends.  So the end is
+ * the final state and QUIET_POLLS without a new line. */
 static enum err_code follow_logs(struct cli *cli, const char *run_id, json_t *filter, bool follow)
 {
     json_t *seen = json_object();
-    bool final = !follow;
+    bool final = false;
     enum err_code code = ERR_OK;
 
     arena_defer(&cli->arena, release_json, seen);
-    for (bool last = false; !code && !last;) {
+    for (int quiet = 0; !code && quiet < QUIET_POLLS;) {
         struct arena a = {0};
         struct rest rest = cli->rest;
-        size_t count;
+        size_t count = 0;
         rest.arena = &a;
-        last = final;
         if (follow && !final)
             code = run_is_final(&rest, run_id, &final);
         if (!code)
             code = print_new_logs(cli, &rest, filter, seen, &count);
         narrow(filter, seen);
         arena_reset(&a);
-        if (!last && !code)
+        if (!follow)
+            break;
+        quiet = final && !count ? quiet + 1 : 0;
+        if (!code && quiet < QUIET_POLLS)
             nanosleep(&(struct timespec){0, FOLLOW_MS * 1000000L}, NULL);
     }
     return code;

@@ -15,7 +15,7 @@ suites='
     asan          short  900      unit asan
     cli           short  200      python3 tests/e2e/cli.py
     firmware      short  300      script tests/e2e/firmware.sh
-    compat        short  300      tests/compat/run.sh 3.9.1
+    compat        short  500      tests/compat/run.sh 3.9.1
     e2e           short  500      scripts tests/e2e/test_*
     browser       short  240      tests/browser/run.sh
     clang         all    900      make -j$cores CC=clang-14 B=build/clang all

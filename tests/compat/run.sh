@@ -8,4 +8,5 @@ if ! venv=$("$here/install_prefect.sh" "$1"); then
 fi
 "$venv/bin/python" "$here/test_sdk.py"
 "$venv/bin/python" "$here/test_runs.py"
-exec "$venv/bin/python" "$here/test_blocks.py"
+"$venv/bin/python" "$here/test_blocks.py"
+exec "$venv/bin/python" "$here/test_worker.py"
