@@ -15,6 +15,7 @@ for h in $headers; do
         { echo "lint: $h does not compile alone"; bad=1; }
 done
 make -s generated
-printf '%s\n' $files | xargs -P "$(nproc)" -n 8 "$tidy" --quiet --warnings-as-errors='*' 2>/dev/null -- \
-    -std=gnu17 -D_GNU_SOURCE -DFAULTS=1 -DVERSION='"lint"' -I. -Ibuild/debug/gen $(pkg-config --cflags cairo libpq libuv libmicrohttpd) || bad=1
+flags="-std=gnu17 -D_GNU_SOURCE -DFAULTS=1 -DVERSION=\"lint\" -I. -Ibuild/debug/gen $(pkg-config --cflags cairo libpq libuv libmicrohttpd)"
+printf '%s\n' $files | xargs -P "$(nproc)" -n 8 sh -c \
+    'tidy=$1 flags=$2; shift 2; exec "$tidy" --quiet --warnings-as-errors="*" "$@" -- $flags 2>/dev/null' - "$tidy" "$flags" || bad=1
 exit $bad

@@ -34,7 +34,7 @@ static enum err_code split(const char *url, struct arena *a, struct endpoint *ou
     size_t host_len = strcspn(host, "/");
     size_t path_len = strlen(host + host_len);
 
-    if (!host_len || strpbrk(host, "@?# \t\r\n"))
+    if (!scheme || !host_len || strpbrk(host, "@?# \t\r\n"))
         return err_set(e, INVALID,
                        "`endpoint` is not the address of an S3 server, expected "
                        "http(s)://host[:port] without user, query and fragment");

@@ -130,7 +130,7 @@ static void read_line(struct step_call *call)
         return;
     }
     step_log(call, LOG_INFO, "%s", at);
-    strcpy(f->banner, at);
+    memcpy(f->banner, at, strlen(at) + 1); /* both have LINE_BYTES */
     if (f->stage == BANNER)
         finish(call, ERR_OK);
 }
