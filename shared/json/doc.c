@@ -368,6 +368,8 @@ static bool document(struct parser *p)
 bool doc_parse(struct arena *a, const char *text, size_t len, struct doc *out_doc,
                struct doc_error *out_error)
 {
+    if (!len)
+        text = ""; /* an empty text may come without an address */
     struct parser p = {text, text, text + len, NULL, 0, 0, NO_NODE, 0, out_error};
 
     if (len > DOC_BYTES_MAX)
