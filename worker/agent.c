@@ -286,9 +286,7 @@ static enum err_code make_folders(const char *path, struct err *e)
 {
     char part[PATH_BYTES];
 
-    for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
-        if (slash == path)
-            continue;
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
         mkdir(part, 0755);
     }

@@ -26,13 +26,13 @@ void transition_list_add(struct work *w, struct transition_list *list, struct tr
     if (list->count + count > list->room) {
         size_t room = (list->count + count) * 2;
         struct transition **grown = arena_array(&w->arena, struct transition *, room);
-        if (list->count)
-            memcpy(grown, list->items, list->count * sizeof(*grown));
+        for (size_t i = 0; i < list->count; i++)
+            grown[i] = list->items[i];
         list->items = grown;
         list->room = room;
     }
-    memcpy(list->items + list->count, items, count * sizeof(*items));
-    list->count += count;
+    for (size_t i = 0; i < count; i++)
+        list->items[list->count++] = items[i];
 }
 
 /* ---- the decision: why the claim is over and what the run is doing ---- */

@@ -231,7 +231,7 @@ static void poll_again(struct claims *c)
     json_t *body = identify(c);
     json_object_set_new(body, "slots", json_integer(c->o.slots));
     json_object_set_new(body, "wait_s", json_integer(WAIT_S));
-    line_send(&c->poll, body, (WAIT_S + 10) * 1000, 0, REPLY_MAX_BYTES, on_polled);
+    line_send(&c->poll, body, (WAIT_S + 10) * INT64_C(1000), 0, REPLY_MAX_BYTES, on_polled);
     if (!c->poll.call)
         uv_timer_start(&c->pause, on_pause_over, PAUSE_MS, 0);
 }
@@ -383,9 +383,10 @@ void claims_stop(struct claims *c)
     line_close(&c->poll);
     line_close(&c->heartbeat);
     line_close(&c->pool);
-    while (c->acks) {
-        http_cancel(c->acks->call);
-        free_ack(c->acks);
+    for (struct ack *ack = c->acks, *next; ack; ack = next) {
+        next = ack->next;
+        http_cancel(ack->call);
+        free_ack(ack);
     }
     uv_close((uv_handle_t *)&c->pause, on_closed);
     uv_close((uv_handle_t *)&c->look, on_closed);

@@ -107,9 +107,8 @@ static void take_bytes(struct process *p, int i, const char *bytes, size_t len)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)handle, (void)suggested;
-    *out = uv_buf_init(malloc(CHUNK_BYTES), CHUNK_BYTES);
-    if (!out->base)
-        out->len = 0;
+    out->base = malloc(CHUNK_BYTES);
+    out->len = out->base ? CHUNK_BYTES : 0;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)

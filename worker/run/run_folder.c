@@ -56,7 +56,7 @@ void run_folder_remove_later(uv_loop_t *loop, const char *path)
     struct removal *r = malloc(sizeof(*r) + strlen(path) + 1);
     if (!r)
         return; /* the next start of the agent removes it */
-    strcpy(r->path, path);
+    memcpy(r->path, path, strlen(path) + 1);
     r->work.data = r;
     if (uv_queue_work(loop, &r->work, do_remove, on_removed))
         free(r);

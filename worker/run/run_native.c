@@ -138,7 +138,7 @@ static void on_lookup(void *ctx, struct native_lookup *lookup)
     if (!l)
         abort();
     *l = (struct run_lookup){.next = run->lookups, .run = run, .lookup = lookup};
-    strcpy(l->url, url);
+    memcpy(l->url, url, strlen(url) + 1);
     arena_reset(&scratch);
     run->lookups = l;
     l->call = http_send(run->host->http, &(struct http_request){
@@ -330,12 +330,12 @@ static void stop(struct run *run)
 
 static void release(struct run *run)
 {
-    while (run->lookups) {
-        struct run_lookup *l = run->lookups;
+    for (struct run_lookup *l = run->lookups, *next; l; l = next) {
+        next = l->next;
         http_cancel(l->call);
-        unlink_lookup(l);
         free(l);
     }
+    run->lookups = NULL;
 }
 
 const struct run_kind run_native_kind = {start, stop, NULL, release};
