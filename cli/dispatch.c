@@ -135,11 +135,12 @@ static enum err_code read_options(struct cli *cli, const struct getopt_rows *g, 
     int c;
 
     while ((c = getopt_long(argc, argv, g->letters, g->longs, NULL)) != -1) {
-        if (c == '?' || c == ':')
+        const struct option_row *row = row_of(g, c);
+        if (c == '?' || c == ':' || !row)
             return bad_option(cli, g, argv, c);
         if (cli->hit_count == MAX_HITS)
             return err_set(&cli->err, INVALID, "more than %d options", MAX_HITS);
-        cli->hits[cli->hit_count++] = (struct option_hit){row_of(g, c), optarg};
+        cli->hits[cli->hit_count++] = (struct option_hit){row, optarg};
     }
     return ERR_OK;
 }
