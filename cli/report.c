@@ -85,8 +85,8 @@ enum err_code report_make(struct cli *cli, const char *campaign, const char *fol
     const char *tag = arena_printf(&cli->arena, "campaign:%s", campaign);
     code = rest_post(&cli->rest, path,
                      json_pack("{s:{s:s},s:{s:s},s:[s],s:s,s:s}", "state", "type", "SCHEDULED",
-                               "parameters", "campaign", campaign, "tags", tag, "idempotency_key", key, "name",
-                               arena_printf(&cli->arena, "report-%s", campaign)),
+                               "parameters", "campaign", campaign, "tags", tag, "idempotency_key",
+                               key, "name", arena_printf(&cli->arena, "report-%s", campaign)),
                      &run);
     if (code)
         return code;
