@@ -47,7 +47,8 @@ static void *member(struct config *c, const struct setting *s)
     return (char *)c + s->offset;
 }
 
-static enum err_code set(struct config *c, const struct setting *s, const char *from, const char *text, struct err *e)
+static enum err_code set(struct config *c, const struct setting *s, const char *from,
+                         const char *text, struct err *e)
 {
     char *end;
 
@@ -61,8 +62,9 @@ static enum err_code set(struct config *c, const struct setting *s, const char *
     }
     int64_t n = strtoll(text, &end, 10);
     if (*end || end == text || n < s->min || n > s->max)
-        return err_set(e, INVALID, "%s: expected a number from %" PRId64 " to %" PRId64 ", got \"%s\"", from, s->min,
-                       s->max, text);
+        return err_set(e, INVALID,
+                       "%s: expected a number from %" PRId64 " to %" PRId64 ", got \"%s\"", from,
+                       s->min, s->max, text);
     *(int64_t *)member(c, s) = n;
     return ERR_OK;
 }
@@ -83,7 +85,8 @@ static enum err_code read_option(struct config *c, int argc, char **argv, int *a
     const struct setting *s = find_option(name, len);
 
     if (!s)
-        return err_set(e, INVALID, "unknown option --%.*s; see switchyard-server --help", (int)len, name);
+        return err_set(e, INVALID, "unknown option --%.*s; see switchyard-server --help", (int)len,
+                       name);
     if (s->kind == SETTING_FLAG)
         return set(c, s, argv[*at], "", e);
     if (equals)
@@ -158,7 +161,8 @@ enum err_code config_read(struct arena *a, int argc, char **argv, struct config 
         if (read_command(argv[i], &command))
             continue;
         if (strncmp(argv[i], "--", 2) != 0)
-            return err_set(e, INVALID, "unknown command \"%s\"; see switchyard-server --help", argv[i]);
+            return err_set(e, INVALID, "unknown command \"%s\"; see switchyard-server --help",
+                           argv[i]);
         rc = read_option(&c, argc, argv, &i, e);
     }
     if (!rc && command < COMMAND_OPENAPI)
@@ -184,8 +188,8 @@ void config_print_help(void)
         snprintf(left, sizeof(left), "--%s %s", s->option, s->metavar ? s->metavar : "");
         printf("  %-22s %s\n", left, s->doc);
         if (s->env || s->def)
-            printf("  %-22s %s%s%s%s%s\n", "", s->env ? "[" : "", s->env ? s->env : "", s->env ? "] " : "",
-                   s->def ? "default " : "", s->def ? s->def : "");
+            printf("  %-22s %s%s%s%s%s\n", "", s->env ? "[" : "", s->env ? s->env : "",
+                   s->env ? "] " : "", s->def ? "default " : "", s->def ? s->def : "");
     }
 }
 

@@ -4,11 +4,11 @@
 #include "shared/base/err.h"
 
 struct config {
-    bool dev;               /* own PostgreSQL below `data` */
-    const char *data;       /* folder for files, keys and the private cluster */
-    const char *database;   /* connection URI; NULL with --dev */
-    const char *listen;     /* HOST:PORT */
-    const char *auth_string; /* user:password, NULL: open */
+    bool dev;                  /* own PostgreSQL below `data` */
+    const char *data;          /* folder for files, keys and the private cluster */
+    const char *database;      /* connection URI; NULL with --dev */
+    const char *listen;        /* HOST:PORT */
+    const char *auth_string;   /* user:password, NULL: open */
     const char *authorization; /* the header that follows from it */
     int64_t executor_threads;
     int64_t queue_max;      /* requests that may wait for a thread */
@@ -17,7 +17,14 @@ struct config {
 };
 
 /* The server's commands. */
-enum server_command { COMMAND_SERVE, COMMAND_MIGRATE, COMMAND_CHECK_CONFIG, COMMAND_OPENAPI, COMMAND_HELP, COMMAND_VERSION };
+enum server_command {
+    COMMAND_SERVE,
+    COMMAND_MIGRATE,
+    COMMAND_CHECK_CONFIG,
+    COMMAND_OPENAPI,
+    COMMAND_HELP,
+    COMMAND_VERSION
+};
 
 /* Errors: INVALID names the option or variable and what was expected. */
 MUST_CHECK enum err_code config_read(struct arena *a, int argc, char **argv, struct config *out,

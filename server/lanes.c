@@ -11,13 +11,15 @@ void lanes_start(struct server *s)
     s->creations = lane_start(s, &creations_lane, 2);
     s->reads = lane_start(s, &reads_lane, 2);
     s->logs = lane_start(s, &logs_lane, 1);
-    s->events = lane_start(s, &events_lane, 1); /* one: task runs are upserted in the order of events */
+    s->events =
+        lane_start(s, &events_lane, 1); /* one: task runs are upserted in the order of events */
     s->transitions = lane_start(s, &transitions_lane, 2); /* two connections keep two cores busy */
 }
 
 void lanes_stop(struct server *s)
 {
-    struct lane **const lanes[] = {&s->transitions, &s->creations, &s->reads, &s->logs, &s->events, &s->journal};
+    struct lane **const lanes[] = {&s->transitions, &s->creations, &s->reads,
+                                   &s->logs,        &s->events,    &s->journal};
 
     for (size_t i = 0; i < COUNT(lanes); i++) {
         lane_stop(*lanes[i]);

@@ -1,12 +1,13 @@
-/* switchyard-server: reads its settings, starts what it is made of, runs the loop, stops in order. */
+/* switchyard-server: reads its settings, starts what it is made of, runs the loop, stops in order.
+ */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "server/db/cluster.h"
@@ -21,14 +22,20 @@
 #include "server/http/route.h"
 #include "server/http/websocket.h"
 #include "server/lanes.h"
-#include "server/services/liveness.h"
 #include "server/secrets.h"
 #include "server/server.h"
+#include "server/services/liveness.h"
 #include "server/store/block_types.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
-enum { EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, STOP_POLL_MS = 10, STOP_TIMEOUT_S = 10, MIGRATE_TRIES = 50 };
+enum {
+    EXIT_USAGE = 2,
+    EXIT_UNAVAILABLE = 69,
+    STOP_POLL_MS = 10,
+    STOP_TIMEOUT_S = 10,
+    MIGRATE_TRIES = 50
+};
 
 struct program {
     struct server server;
@@ -60,11 +67,14 @@ static enum err_code take_folder(struct program *p, struct err *e)
         return err_set(e, IO, "%s: %s", c->data, strerror(errno));
     c->data = arena_printf(&p->arena, "%s", resolved);
     c->spool = arena_printf(&p->arena, "%s/spool", c->data);
-    p->lock_fd = open(arena_printf(&p->arena, "%s/lock", c->data), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    p->lock_fd =
+        open(arena_printf(&p->arena, "%s/lock", c->data), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (p->lock_fd < 0)
         return err_set(e, IO, "%s/lock: %s", c->data, strerror(errno));
     if (flock(p->lock_fd, LOCK_EX | LOCK_NB))
-        return err_set(e, CONFLICT, "another switchyard-server uses %s: stop it or choose another --data", c->data);
+        return err_set(e, CONFLICT,
+                       "another switchyard-server uses %s: stop it or choose another --data",
+                       c->data);
     return ERR_OK;
 }
 
@@ -104,7 +114,8 @@ static enum err_code bring_up_to_date(struct server *s, struct err *e)
     return rc;
 }
 
-/* --- the loop ------------------------------------------------------------------------------------ */
+/* --- the loop ------------------------------------------------------------------------------------
+ */
 
 static void on_parking_time(uv_timer_t *timer)
 {
@@ -113,7 +124,8 @@ static void on_parking_time(uv_timer_t *timer)
     int64_t next_us = parking_expire(p->server.parking, now_us);
 
     if (next_us != INT64_MAX)
-        uv_timer_start(timer, on_parking_time, next_us > now_us ? (uint64_t)(next_us - now_us) / 1000 + 1 : 0, 0);
+        uv_timer_start(timer, on_parking_time,
+                       next_us > now_us ? (uint64_t)(next_us - now_us) / 1000 + 1 : 0, 0);
 }
 
 static void on_parking_wake(uv_async_t *async)
@@ -180,7 +192,8 @@ static void close_handle(uv_handle_t *handle, void *unused)
 static void say_ready(const struct program *p)
 {
     const char *listen = p->server.config.listen;
-    printf("ready http://%.*s:%u\n", (int)(strrchr(listen, ':') - listen), listen, listener_port(p->server.listener));
+    printf("ready http://%.*s:%u\n", (int)(strrchr(listen, ':') - listen), listen,
+           listener_port(p->server.listener));
     fflush(stdout);
 }
 
@@ -193,7 +206,8 @@ static int serve(struct program *p)
     watch_signals(p);
     s->parking = parking_start(s);
     s->loop_calls = loop_calls_start(s);
-    s->executor = executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
+    s->executor =
+        executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
     lanes_start(s);
     struct liveness *liveness = liveness_start(s);
     int status = EXIT_SUCCESS;

@@ -1,5 +1,6 @@
-/* What any piece of work on the server needs: a database connection, memory that ends with the work,
- * and a place for what went wrong.  A request embeds one; each service and lane batch has its own. */
+/* What any piece of work on the server needs: a database connection, memory that ends with the
+ * work, and a place for what went wrong.  A request embeds one; each service and lane batch has its
+ * own. */
 #pragma once
 #include "shared/base/arena.h"
 #include "shared/base/err.h"

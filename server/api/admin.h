@@ -1,5 +1,6 @@
 #pragma once
 #include "server/http/request.h"
 
-handler_fn admin_health, admin_hello, admin_ready, admin_api_version, admin_version, admin_csrf_token;
+handler_fn admin_health, admin_hello, admin_ready, admin_api_version, admin_version,
+    admin_csrf_token;
 handler_fn admin_ui_settings;

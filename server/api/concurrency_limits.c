@@ -27,7 +27,8 @@ enum err_code limits_get(struct request *rq)
 
 enum err_code limits_update(struct request *rq)
 {
-    enum err_code rc = limit_update(&rq->work, rq->params[0], request_in(rq, struct concurrency_limit));
+    enum err_code rc =
+        limit_update(&rq->work, rq->params[0], request_in(rq, struct concurrency_limit));
     return rc ? rc : reply_empty(rq, 204);
 }
 
@@ -40,8 +41,12 @@ enum err_code limits_delete(struct request *rq)
 /* No filters: the target is one that no body can name here. */
 static const struct sort by_name[] = {{"NAME_ASC", "cl.name COLLATE \"C\", cl.id"}};
 static const struct listing limits = {
-    .resource = &concurrency_limit_read_resource, .from = "concurrency_limit cl", .alias = "cl", .target = FILTER_TARGETS,
-    .sorts = by_name, .sort_count = 1,
+    .resource = &concurrency_limit_read_resource,
+    .from = "concurrency_limit cl",
+    .alias = "cl",
+    .target = FILTER_TARGETS,
+    .sorts = by_name,
+    .sort_count = 1,
 };
 
 enum err_code limits_filter(struct request *rq)
@@ -121,6 +126,7 @@ enum err_code limits_decrement_with_lease(struct request *rq)
 
 enum err_code limits_renew(struct request *rq)
 {
-    enum err_code rc = lease_renew(&rq->work, rq->ids[0], request_in(rq, struct lease_named)->lease_duration);
+    enum err_code rc =
+        lease_renew(&rq->work, rq->ids[0], request_in(rq, struct lease_named)->lease_duration);
     return rc ? rc : reply_empty(rq, 204);
 }

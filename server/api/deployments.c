@@ -9,7 +9,8 @@ enum err_code deployments_create(struct request *rq)
     struct rows rows;
     struct uuid id;
     bool created = false;
-    enum err_code rc = deployment_upsert(&rq->work, request_in(rq, struct deployment_write), &id, &created);
+    enum err_code rc =
+        deployment_upsert(&rq->work, request_in(rq, struct deployment_write), &id, &created);
 
     if (!rc)
         rc = deployment_get(&rq->work, id, &rows);
@@ -37,7 +38,8 @@ static enum err_code done(struct request *rq, enum err_code rc, int status)
 
 enum err_code deployments_update(struct request *rq)
 {
-    return done(rq, deployment_update(&rq->work, rq->ids[0], request_in(rq, struct deployment_write)), 204);
+    return done(
+        rq, deployment_update(&rq->work, rq->ids[0], request_in(rq, struct deployment_write)), 204);
 }
 
 enum err_code deployments_delete(struct request *rq)
@@ -68,8 +70,13 @@ static const struct sort sorts[] = {
     {"NAME_DESC", "d.name COLLATE \"C\" DESC, d.id"},
 };
 static const struct listing deployments = {
-    .resource = &deployment_resource, .from = DEPLOYMENT_TABLES, .alias = "d", .target = FILTER_DEPLOYMENTS,
-    .sorts = sorts, .sort_count = COUNT(sorts), .default_sort = 2,
+    .resource = &deployment_resource,
+    .from = DEPLOYMENT_TABLES,
+    .alias = "d",
+    .target = FILTER_DEPLOYMENTS,
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+    .default_sort = 2,
 };
 
 enum err_code deployments_filter(struct request *rq)
@@ -87,7 +94,8 @@ enum err_code deployments_paginate(struct request *rq)
     return listing_paginate(rq, &deployments);
 }
 
-/* --- schedules ----------------------------------------------------------------------------------- */
+/* --- schedules -----------------------------------------------------------------------------------
+ */
 
 static enum err_code reply_schedules(struct request *rq, int status)
 {
@@ -112,7 +120,10 @@ enum err_code schedules_create(struct request *rq)
 
 enum err_code schedules_update(struct request *rq)
 {
-    return done(rq, schedule_update(&rq->work, rq->ids[0], rq->ids[1], request_in(rq, struct deployment_schedule)), 204);
+    return done(rq,
+                schedule_update(&rq->work, rq->ids[0], rq->ids[1],
+                                request_in(rq, struct deployment_schedule)),
+                204);
 }
 
 enum err_code schedules_delete(struct request *rq)

@@ -30,7 +30,8 @@ struct pending {
     enum err_code rc;
 };
 
-/* --- POST /events -------------------------------------------------------------------------------- */
+/* --- POST /events --------------------------------------------------------------------------------
+ */
 
 static void answer(struct request *rq, const struct err *failed)
 {
@@ -69,7 +70,8 @@ void events_create(struct request *rq)
     request_finish(rq);
 }
 
-/* --- the socket ---------------------------------------------------------------------------------- */
+/* --- the socket ----------------------------------------------------------------------------------
+ */
 
 static void *on_open(struct websocket *ws)
 {
@@ -92,7 +94,8 @@ static void pending_free(struct pending *p)
     free(p);
 }
 
-/* On the loop again: the event is durable, or the connection must end so that the client sends it again. */
+/* On the loop again: the event is durable, or the connection must end so that the client sends it
+ * again. */
 static void on_stored(struct loop_call *call)
 {
     struct pending *p = (struct pending *)((char *)call - offsetof(struct pending, call));
@@ -117,7 +120,8 @@ static struct pending *read_event(const char *text, size_t len, struct err *e)
     struct event *event = arena_new(&p->arena, struct event);
     const char *why = NULL;
 
-    if (json_decode_text(&p->arena, &event_resource, copy, len, event, e) == ERR_OK && !(why = event_check(&p->arena, event))) {
+    if (json_decode_text(&p->arena, &event_resource, copy, len, event, e) == ERR_OK &&
+        !(why = event_check(&p->arena, event))) {
         p->events = event;
         p->count = 1;
         return p;
@@ -159,7 +163,8 @@ static void on_gone(struct websocket *ws)
 
 const struct websocket_kind events_in_socket = {on_open, on_text, on_gone};
 
-/* --- the lane ------------------------------------------------------------------------------------ */
+/* --- the lane ------------------------------------------------------------------------------------
+ */
 
 static enum err_code store(struct work *w, struct pending **batch, size_t count)
 {
@@ -200,7 +205,8 @@ static size_t cut(struct pending **batch, size_t count)
 
     for (; i < count; i++) {
         for (size_t k = 0; k < batch[i]->count; k++)
-            bytes += batch[i]->events[k].resource.len + batch[i]->events[k].related.len + batch[i]->events[k].payload.len;
+            bytes += batch[i]->events[k].resource.len + batch[i]->events[k].related.len +
+                     batch[i]->events[k].payload.len;
         if (bytes > BATCH_MAX_BYTES && i)
             break;
     }

@@ -1,4 +1,5 @@
-/* Events come in by POST /events and by the WebSocket /events/in; both go through the lane of events. */
+/* Events come in by POST /events and by the WebSocket /events/in; both go through the lane of
+ * events. */
 #pragma once
 #include "server/db/lane.h"
 #include "server/http/websocket.h"

@@ -55,7 +55,8 @@ static int find_row(const struct rows *rows, struct uuid id)
     return -1;
 }
 
-/* --- reads --------------------------------------------------------------------------------------- */
+/* --- reads ---------------------------------------------------------------------------------------
+ */
 
 static void answer_read(struct pending *p, const struct rows *rows)
 {
@@ -88,7 +89,8 @@ static void run_reads(struct work *w, struct lane_item **items, size_t count)
 
 const struct lane_kind reads_lane = {"reads", 64, 8192, run_reads};
 
-/* --- creations ----------------------------------------------------------------------------------- */
+/* --- creations -----------------------------------------------------------------------------------
+ */
 
 static enum err_code insert(struct work *w, struct flow_run_new **runs, size_t count)
 {
@@ -105,7 +107,8 @@ static enum err_code insert(struct work *w, struct flow_run_new **runs, size_t c
     return rc;
 }
 
-static enum err_code read_back(struct work *w, struct flow_run_new **runs, size_t count, struct rows *out)
+static enum err_code read_back(struct work *w, struct flow_run_new **runs, size_t count,
+                               struct rows *out)
 {
     struct uuids ids = {arena_array(&w->arena, struct uuid, count), count};
 
@@ -121,7 +124,8 @@ static void answer_creation(struct pending *p, const struct rows *rows)
 
     if (at < 0)
         (void)err_set(&rq->work.err, CONFLICT,
-                      "Data integrity conflict. This usually means a unique or foreign key constraint was violated. See server "
+                      "Data integrity conflict. This usually means a unique or foreign key "
+                      "constraint was violated. See server "
                       "logs for details.");
     if (at < 0 || reply_row(rq, p->run.created ? 201 : 200, &flow_run_resource, rows, at) != ERR_OK)
         reply_error(rq);

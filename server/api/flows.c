@@ -45,8 +45,13 @@ static const struct sort sorts[] = {
     {"NAME_DESC", "f.name COLLATE \"C\" DESC, f.id"},
 };
 static const struct listing flows = {
-    .resource = &flow_resource, .from = "flow f", .alias = "f", .target = FILTER_FLOWS,
-    .sorts = sorts, .sort_count = COUNT(sorts), .default_sort = 2,
+    .resource = &flow_resource,
+    .from = "flow f",
+    .alias = "f",
+    .target = FILTER_FLOWS,
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
+    .default_sort = 2,
 };
 
 enum err_code flows_filter(struct request *rq)

@@ -31,21 +31,31 @@ static bool is_related(enum filter_target from, enum filter_target target);
 
 static struct field filter_row(const char *key, enum filter_target t, size_t offset)
 {
-    return (struct field){.name = key, .kind = FIELD_OBJECT, .nullable = true, .of = &filter_resources[t], .offset = offset};
+    return (struct field){.name = key,
+                          .kind = FIELD_OBJECT,
+                          .nullable = true,
+                          .of = &filter_resources[t],
+                          .offset = offset};
 }
 
 /* The resource of this listing's body. */
-static size_t make_rows(const struct listing *l, struct field *rows, const struct enum_name *sorts, const char *default_sort)
+static size_t make_rows(const struct listing *l, struct field *rows, const struct enum_name *sorts,
+                        const char *default_sort)
 {
     size_t n = 0;
 
     for (enum filter_target t = 0; t < FILTER_TARGETS; t++)
         if (t == l->target || is_related(l->target, t))
-            rows[n++] = filter_row(t == l->target && l->key ? l->key : keys[t], t,
-                                   offsetof(struct listing_in, filters) + t * sizeof(struct filter_node *));
-    rows[n++] = filter_row("work_pool_queues", FILTER_WORK_QUEUES, offsetof(struct listing_in, work_pool_queues));
+            rows[n++] =
+                filter_row(t == l->target && l->key ? l->key : keys[t], t,
+                           offsetof(struct listing_in, filters) + t * sizeof(struct filter_node *));
+    rows[n++] = filter_row("work_pool_queues", FILTER_WORK_QUEUES,
+                           offsetof(struct listing_in, work_pool_queues));
     if (l->sort_count > 1)
-        rows[n++] = (struct field){.name = "sort", .kind = FIELD_ENUM, .names = sorts, .def = default_sort,
+        rows[n++] = (struct field){.name = "sort",
+                                   .kind = FIELD_ENUM,
+                                   .names = sorts,
+                                   .def = default_sort,
                                    .offset = offsetof(struct listing_in, sort)};
     rows[n++] = (struct field)F_INT(struct listing_in, limit, F_NULLABLE);
     rows[n++] = (struct field)F_INT(struct listing_in, offset, F_GE(0), .def = "0");
@@ -61,16 +71,22 @@ enum err_code listing_decode(struct request *rq, const struct listing *l, struct
 
     for (size_t i = 0; i < l->sort_count && i < SORTS_MAX; i++)
         sorts[i] = (struct enum_name){l->sorts[i].name, (int)i};
-    const char *def = l->sort_count ? arena_printf(&w->arena, "\"%s\"", l->sorts[l->default_sort].name) : NULL;
-    const struct resource body = {.name = "Body", .size = sizeof(*out), .given_offset = offsetof(struct listing_in, given),
-                                  .fields = rows, .count = make_rows(l, rows, sorts, def), .extra = true};
+    const char *def =
+        l->sort_count ? arena_printf(&w->arena, "\"%s\"", l->sorts[l->default_sort].name) : NULL;
+    const struct resource body = {.name = "Body",
+                                  .size = sizeof(*out),
+                                  .given_offset = offsetof(struct listing_in, given),
+                                  .fields = rows,
+                                  .count = make_rows(l, rows, sorts, def),
+                                  .extra = true};
     struct val root = rq->doc.count ? doc_root(&rq->doc) : (struct val){0};
     if (json_decode(&body, root, &loc_body, out, &rq->invalid))
         return err_set(&w->err, INVALID, "%s", rq->invalid.first);
     if (out->limit == INT_NONE || !given(out, limit))
         out->limit = LIST_LIMIT_MAX;
     if (out->limit > LIST_LIMIT_MAX)
-        return err_set(&w->err, INVALID, "Invalid limit: must be less than or equal to %d.", LIST_LIMIT_MAX);
+        return err_set(&w->err, INVALID, "Invalid limit: must be less than or equal to %d.",
+                       LIST_LIMIT_MAX);
     if (out->limit < 0)
         return err_set(&w->err, INVALID, "Invalid limit: must be greater than or equal to 0.");
     return ERR_OK;
@@ -78,18 +94,24 @@ enum err_code listing_decode(struct request *rq, const struct listing *l, struct
 
 static bool is_related(enum filter_target from, enum filter_target target)
 {
-    static const unsigned runs = 1u << FILTER_FLOWS | 1u << FILTER_FLOW_RUNS | 1u << FILTER_TASK_RUNS | 1u << FILTER_DEPLOYMENTS |
+    static const unsigned runs = 1u << FILTER_FLOWS | 1u << FILTER_FLOW_RUNS |
+                                 1u << FILTER_TASK_RUNS | 1u << FILTER_DEPLOYMENTS |
                                  1u << FILTER_WORK_POOLS | 1u << FILTER_WORK_QUEUES;
     static const unsigned related[FILTER_TARGETS] = {
-        [FILTER_FLOWS] = runs, [FILTER_FLOW_RUNS] = runs, [FILTER_TASK_RUNS] = runs, [FILTER_DEPLOYMENTS] = runs,
-        [FILTER_ARTIFACTS] = runs, [FILTER_ARTIFACT_COLLECTIONS] = runs,
+        [FILTER_FLOWS] = runs,
+        [FILTER_FLOW_RUNS] = runs,
+        [FILTER_TASK_RUNS] = runs,
+        [FILTER_DEPLOYMENTS] = runs,
+        [FILTER_ARTIFACTS] = runs,
+        [FILTER_ARTIFACT_COLLECTIONS] = runs,
         [FILTER_BLOCK_TYPES] = 1u << FILTER_BLOCK_SCHEMAS,
         [FILTER_BLOCK_DOCUMENTS] = 1u << FILTER_BLOCK_TYPES | 1u << FILTER_BLOCK_SCHEMAS,
     };
     return from < FILTER_TARGETS && related[from] >> target & 1u;
 }
 
-void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in, const char *what)
+void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in,
+                    const char *what)
 {
     sql_add(s, "SELECT ");
     if (what)
@@ -105,8 +127,8 @@ void listing_select(struct sql *s, const struct listing *l, const struct listing
     filter_compile(s, l->target, FILTER_WORK_QUEUES, in->work_pool_queues);
 }
 
-static enum err_code select_page(struct request *rq, const struct listing *l, const struct listing_in *in, int64_t offset,
-                                 struct rows *out)
+static enum err_code select_page(struct request *rq, const struct listing *l,
+                                 const struct listing_in *in, int64_t offset, struct rows *out)
 {
     struct sql s;
 
@@ -123,7 +145,8 @@ static enum err_code select_page(struct request *rq, const struct listing *l, co
     return sql_run(&s, out);
 }
 
-static enum err_code count_all(struct request *rq, const struct listing *l, const struct listing_in *in, int64_t *out)
+static enum err_code count_all(struct request *rq, const struct listing *l,
+                               const struct listing_in *in, int64_t *out)
 {
     struct sql s;
     struct rows rows;

@@ -1,5 +1,5 @@
-/* POST /X/filter, /X/count and /X/paginate, the same for all resources: a row says where the rows come
- * from, which filters a body may carry and how it may be sorted. */
+/* POST /X/filter, /X/count and /X/paginate, the same for all resources: a row says where the rows
+ * come from, which filters a body may carry and how it may be sorted. */
 #pragma once
 #include "server/db/filter.h"
 #include "server/http/request.h"
@@ -35,6 +35,8 @@ struct listing_in {
     int sort;
     int64_t limit, offset, page;
 };
-MUST_CHECK enum err_code listing_decode(struct request *rq, const struct listing *l, struct listing_in *out);
+MUST_CHECK enum err_code listing_decode(struct request *rq, const struct listing *l,
+                                        struct listing_in *out);
 /* Appends "SELECT ... FROM ... WHERE true AND ...", then it is up to the caller. */
-void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in, const char *what);
+void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in,
+                    const char *what);

@@ -53,7 +53,12 @@ static const struct sort sorts[] = {
     {"TIMESTAMP_DESC", "l.\"timestamp\" DESC, l.id DESC"},
 };
 static const struct listing logs = {
-    .resource = &log_resource, .from = "log l", .alias = "l", .target = FILTER_LOGS, .sorts = sorts, .sort_count = COUNT(sorts),
+    .resource = &log_resource,
+    .from = "log l",
+    .alias = "l",
+    .target = FILTER_LOGS,
+    .sorts = sorts,
+    .sort_count = COUNT(sorts),
 };
 
 enum err_code logs_filter(struct request *rq)

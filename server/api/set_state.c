@@ -7,10 +7,12 @@
 #include "shared/json/write.h"
 
 static const struct field set_state_fields[] = {
-    F_OBJECT(struct set_state, state, state_create, F_REQUIRED, .doc = "The state that is proposed."),
+    F_OBJECT(struct set_state, state, state_create, F_REQUIRED,
+             .doc = "The state that is proposed."),
     F_BOOL(struct set_state, force, .def = "false", .doc = "Skip the rules that could refuse it."),
 };
-const struct resource set_state_resource = RESOURCE_NAMED("Body_set_flow_run_state", set_state, set_state_fields, .extra = true);
+const struct resource set_state_resource =
+    RESOURCE_NAMED("Body_set_flow_run_state", set_state, set_state_fields, .extra = true);
 
 /* A request in the lane; lives in the request's arena. */
 struct pending {
@@ -45,8 +47,10 @@ void flow_runs_set_state(struct request *rq)
 /* {"type": "reject_details", ...}, as the status wants it. */
 static void write_details(struct buf *b, const struct verdict *v)
 {
-    static const char *const types[] = {[VERDICT_ACCEPT] = "accept_details", [VERDICT_REJECT] = "reject_details",
-                                        [VERDICT_ABORT] = "abort_details", [VERDICT_WAIT] = "wait_details"};
+    static const char *const types[] = {[VERDICT_ACCEPT] = "accept_details",
+                                        [VERDICT_REJECT] = "reject_details",
+                                        [VERDICT_ABORT] = "abort_details",
+                                        [VERDICT_WAIT] = "wait_details"};
 
     write_object(b);
     write_key(b, "type");

@@ -32,7 +32,8 @@ enum err_code work_pools_get(struct request *rq)
 
 enum err_code work_pools_update(struct request *rq)
 {
-    enum err_code rc = work_pool_update(&rq->work, rq->params[0], request_in(rq, struct work_pool_update));
+    enum err_code rc =
+        work_pool_update(&rq->work, rq->params[0], request_in(rq, struct work_pool_update));
     return rc ? rc : reply_empty(rq, 204);
 }
 
@@ -44,7 +45,12 @@ enum err_code work_pools_delete(struct request *rq)
 
 static const struct sort by_name[] = {{"NAME_ASC", "wp.name COLLATE \"C\", wp.id"}};
 static const struct listing pools = {
-    .resource = &work_pool_resource, .from = "work_pool wp", .alias = "wp", .target = FILTER_WORK_POOLS, .sorts = by_name, .sort_count = 1,
+    .resource = &work_pool_resource,
+    .from = "work_pool wp",
+    .alias = "wp",
+    .target = FILTER_WORK_POOLS,
+    .sorts = by_name,
+    .sort_count = 1,
 };
 
 enum err_code work_pools_filter(struct request *rq)
@@ -57,7 +63,8 @@ enum err_code work_pools_count(struct request *rq)
     return listing_count(rq, &pools);
 }
 
-/* --- queues -------------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------------
+ */
 
 static enum err_code reply_queue(struct request *rq, int status, const char *pool, const char *name)
 {
@@ -87,7 +94,8 @@ enum err_code work_queues_get_by_id(struct request *rq)
 
 enum err_code work_queues_update(struct request *rq)
 {
-    enum err_code rc = work_queue_update(&rq->work, rq->params[0], rq->params[1], request_in(rq, struct work_queue_write));
+    enum err_code rc = work_queue_update(&rq->work, rq->params[0], rq->params[1],
+                                         request_in(rq, struct work_queue_write));
     return rc ? rc : reply_empty(rq, 204);
 }
 
@@ -98,7 +106,8 @@ enum err_code work_queues_delete(struct request *rq)
 }
 
 /* Listings within one pool: its id goes into the fixed condition. */
-static enum err_code list_in_pool(struct request *rq, const struct listing *l, const char *condition)
+static enum err_code list_in_pool(struct request *rq, const struct listing *l,
+                                  const char *condition)
 {
     const char *pool;
     enum err_code rc = work_pool_find(&rq->work, rq->params[0], &pool);
@@ -110,8 +119,12 @@ static enum err_code list_in_pool(struct request *rq, const struct listing *l, c
 
 static const struct sort by_priority[] = {{"PRIORITY_ASC", "wq.priority, wq.name"}};
 static const struct listing queues = {
-    .resource = &work_queue_resource, .from = "work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id", .alias = "wq",
-    .target = FILTER_WORK_QUEUES, .sorts = by_priority, .sort_count = 1,
+    .resource = &work_queue_resource,
+    .from = "work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id",
+    .alias = "wq",
+    .target = FILTER_WORK_QUEUES,
+    .sorts = by_priority,
+    .sort_count = 1,
 };
 
 enum err_code work_queues_filter(struct request *rq)
@@ -119,17 +132,24 @@ enum err_code work_queues_filter(struct request *rq)
     return list_in_pool(rq, &queues, "wq.work_pool_id");
 }
 
-/* --- workers ------------------------------------------------------------------------------------- */
+/* --- workers -------------------------------------------------------------------------------------
+ */
 
 enum err_code workers_heartbeat(struct request *rq)
 {
-    enum err_code rc = worker_heartbeat(&rq->work, rq->params[0], request_in(rq, struct worker_heartbeat));
+    enum err_code rc =
+        worker_heartbeat(&rq->work, rq->params[0], request_in(rq, struct worker_heartbeat));
     return rc ? rc : reply_empty(rq, 204);
 }
 
 static const struct sort by_heartbeat[] = {{"HEARTBEAT_DESC", "w.last_heartbeat_time DESC, w.id"}};
 static const struct listing workers = {
-    .resource = &worker_resource, .from = "worker w", .alias = "w", .target = FILTER_WORKERS, .sorts = by_heartbeat, .sort_count = 1,
+    .resource = &worker_resource,
+    .from = "worker w",
+    .alias = "w",
+    .target = FILTER_WORKERS,
+    .sorts = by_heartbeat,
+    .sort_count = 1,
 };
 
 enum err_code workers_filter(struct request *rq)
@@ -143,7 +163,8 @@ enum err_code workers_delete(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- due runs ------------------------------------------------------------------------------------ */
+/* --- due runs ------------------------------------------------------------------------------------
+ */
 
 struct scheduled_body {
     struct given given;
@@ -153,11 +174,14 @@ struct scheduled_body {
 
 static const struct field scheduled_fields[] = {
     F_STRS(struct scheduled_body, work_queue_names, F_NULLABLE, .doc = "All queues by default."),
-    F_TIME(struct scheduled_body, scheduled_before, F_NULLABLE, .doc = "Due at this time or before."),
+    F_TIME(struct scheduled_body, scheduled_before, F_NULLABLE,
+           .doc = "Due at this time or before."),
     F_TIME(struct scheduled_body, scheduled_after, F_NULLABLE, .doc = "Due at this time or after."),
-    F_INT(struct scheduled_body, limit, F_NULLABLE, F_GE(0), .doc = "At most so many, 200 by default."),
+    F_INT(struct scheduled_body, limit, F_NULLABLE, F_GE(0),
+          .doc = "At most so many, 200 by default."),
 };
-const struct resource scheduled_body_resource = RESOURCE_NAMED("GetScheduledFlowRuns", scheduled_body, scheduled_fields, .extra = true);
+const struct resource scheduled_body_resource =
+    RESOURCE_NAMED("GetScheduledFlowRuns", scheduled_body, scheduled_fields, .extra = true);
 
 static int find_run(const struct rows *runs, const char *id)
 {
@@ -168,7 +192,8 @@ static int find_run(const struct rows *runs, const char *id)
 }
 
 /* [{work_pool_id, work_queue_id, flow_run}], in starting order. */
-static enum err_code reply_due(struct request *rq, const char *pool, const struct rows *due, const struct rows *runs)
+static enum err_code reply_due(struct request *rq, const char *pool, const struct rows *due,
+                               const struct rows *runs)
 {
     struct buf *b = &rq->reply.body;
     enum err_code rc = ERR_OK;
@@ -195,7 +220,8 @@ enum err_code work_pools_scheduled(struct request *rq)
 {
     const struct scheduled_body *in = request_in(rq, struct scheduled_body);
     struct work *w = &rq->work;
-    struct work_wanted wanted = {in->work_queue_names, in->scheduled_before_us, in->scheduled_after_us,
+    struct work_wanted wanted = {in->work_queue_names, in->scheduled_before_us,
+                                 in->scheduled_after_us,
                                  in->limit == INT_NONE ? LIST_LIMIT_MAX : in->limit};
     struct rows due, runs;
     const char *pool;

@@ -38,7 +38,8 @@ static const char *find_binaries(struct arena *a)
         int version = (int)strtol(found.gl_pathv[i] + strlen("/usr/lib/postgresql/"), NULL, 10);
         if (version > best_version) {
             best_version = version;
-            best = arena_strndup(a, found.gl_pathv[i], strlen(found.gl_pathv[i]) - strlen("/initdb"));
+            best =
+                arena_strndup(a, found.gl_pathv[i], strlen(found.gl_pathv[i]) - strlen("/initdb"));
         }
     }
     globfree(&found);
@@ -59,8 +60,10 @@ static enum err_code choose_account(struct cluster *c, struct err *e)
     if (!account)
         account = getpwnam("nobody");
     if (!account)
-        return err_set(e, INVALID, "PostgreSQL does not run as root and there is no account postgres or nobody: "
-                                   "start the server as another user");
+        return err_set(
+            e, INVALID,
+            "PostgreSQL does not run as root and there is no account postgres or nobody: "
+            "start the server as another user");
     c->uid = account->pw_uid;
     c->gid = account->pw_gid;
     return ERR_OK;
@@ -116,13 +119,14 @@ static bool can_enter(const struct cluster *c)
     if (child == 0) {
         take_folders(c);
         become(c);
-        _exit(access(folder_of(c), R_OK | W_OK | X_OK) || access(sockets_of(c), R_OK | W_OK | X_OK));
+        _exit(access(folder_of(c), R_OK | W_OK | X_OK) ||
+              access(sockets_of(c), R_OK | W_OK | X_OK));
     }
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* A data folder below /root is out of reach for the account by name, but not through a descriptor that
- * it inherits. */
+/* A data folder below /root is out of reach for the account by name, but not through a descriptor
+ * that it inherits. */
 static enum err_code check_reach(struct cluster *c, struct err *e)
 {
     if (can_enter(c))
@@ -132,10 +136,11 @@ static enum err_code check_reach(struct cluster *c, struct err *e)
     if (c->folder_fd >= 0 && c->sockets_fd >= 0 && can_enter(c))
         return ERR_OK;
     const struct passwd *account = getpwuid(c->uid);
-    return err_set(e, INVALID,
-                   "the account %s, under which PostgreSQL runs, cannot enter %s: choose another --data "
-                   "or give it access (chmod a+x on the folders above)",
-                   account ? account->pw_name : "?", c->folder);
+    return err_set(
+        e, INVALID,
+        "the account %s, under which PostgreSQL runs, cannot enter %s: choose another --data "
+        "or give it access (chmod a+x on the folders above)",
+        account ? account->pw_name : "?", c->folder);
 }
 
 /* Runs to the end; its output goes to `log`. */
@@ -155,12 +160,13 @@ static enum err_code run_initdb(const struct cluster *c, const char *log, struct
         become(c);
         if (chdir("/"))
             _exit(125);
-        execl(program, program, "-D", folder_of(c), "-U", "switchyard", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-              "--no-instructions", (char *)NULL);
+        execl(program, program, "-D", folder_of(c), "-U", "switchyard", "-A", "trust", "-E", "UTF8",
+              "--locale=C.UTF-8", "--no-instructions", (char *)NULL);
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
-        return err_set(e, IO, "initdb could not make a database in %s: see %s (a full disk?)", c->folder, log);
+        return err_set(e, IO, "initdb could not make a database in %s: see %s (a full disk?)",
+                       c->folder, log);
     return ERR_OK;
 }
 
@@ -199,9 +205,11 @@ static enum err_code wait_gone(const struct cluster *c, struct err *e)
     while (is_postmaster(c, pid) && clock_monotonic_us() < deadline)
         nap_ms(10);
     if (is_postmaster(c, pid))
-        return err_set(e, CONFLICT, "PostgreSQL (process %d) still runs in %s: is another switchyard-server using this "
-                                    "--data?",
-                       (int)pid, c->folder);
+        return err_set(
+            e, CONFLICT,
+            "PostgreSQL (process %d) still runs in %s: is another switchyard-server using this "
+            "--data?",
+            (int)pid, c->folder);
     return ERR_OK;
 }
 
@@ -222,16 +230,19 @@ static void spawn(struct cluster *c)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execl(program, program, "-D", folder_of(c), "-k", sockets_of(c), "-c", "listen_addresses=", "-c", "max_connections=100",
-          "-c", "wal_level=minimal", "-c", "max_wal_senders=0", "-c", "max_wal_size=2GB", "-c", "checkpoint_timeout=15min",
-          "-c", "jit=off", "-c", "log_min_messages=warning", "-c", "restart_after_crash=on", (char *)NULL);
+    execl(program, program, "-D", folder_of(c), "-k", sockets_of(c), "-c",
+          "listen_addresses=", "-c", "max_connections=100", "-c", "wal_level=minimal", "-c",
+          "max_wal_senders=0", "-c", "max_wal_size=2GB", "-c", "checkpoint_timeout=15min", "-c",
+          "jit=off", "-c", "log_min_messages=warning", "-c", "restart_after_crash=on",
+          (char *)NULL);
     _exit(127);
 }
 
 static bool answers(const struct cluster *c, const char *database)
 {
     char conninfo[600];
-    snprintf(conninfo, sizeof(conninfo), "host=%s user=switchyard dbname=%s connect_timeout=5", c->sockets, database);
+    snprintf(conninfo, sizeof(conninfo), "host=%s user=switchyard dbname=%s connect_timeout=5",
+             c->sockets, database);
     return PQping(conninfo) == PQPING_OK;
 }
 
@@ -276,28 +287,35 @@ static enum err_code make_database(const struct cluster *c, struct err *e)
 /* Unix socket names have at most 107 bytes, so a deep data folder needs its sockets elsewhere. */
 static const char *socket_folder(struct arena *a, const struct cluster *c, const char *data)
 {
-    if (strlen(data) + strlen("/run/.s.PGSQL.5432.lock") < sizeof(((struct sockaddr_un *)NULL)->sun_path))
+    if (strlen(data) + strlen("/run/.s.PGSQL.5432.lock") <
+        sizeof(((struct sockaddr_un *)NULL)->sun_path))
         return arena_printf(a, "%s/run", data);
     struct stat st;
     if (stat(c->folder, &st))
         return "/tmp";
-    return arena_printf(a, "/tmp/switchyard-%llx-%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    return arena_printf(a, "/tmp/switchyard-%llx-%llx", (unsigned long long)st.st_dev,
+                        (unsigned long long)st.st_ino);
 }
 
 enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out, struct err *e)
 {
-    struct cluster c = {
-        .folder = arena_printf(a, "%s/pg", data), .binaries = find_binaries(a), .folder_fd = -1, .sockets_fd = -1};
+    struct cluster c = {.folder = arena_printf(a, "%s/pg", data),
+                        .binaries = find_binaries(a),
+                        .folder_fd = -1,
+                        .sockets_fd = -1};
     enum err_code rc;
 
     if (!c.binaries)
-        return err_set(e, INVALID, "PostgreSQL %d or newer is not installed: apt-get install postgresql, or use "
-                                   "--database URI",
-                       VERSION_MIN);
+        return err_set(
+            e, INVALID,
+            "PostgreSQL %d or newer is not installed: apt-get install postgresql, or use "
+            "--database URI",
+            VERSION_MIN);
     if ((rc = choose_account(&c, e)) || (rc = make_folder(&c, c.folder, e)))
         return rc;
     c.sockets = socket_folder(a, &c, data);
-    if ((rc = make_folder(&c, c.sockets, e)) || (rc = check_reach(&c, e)) || (rc = wait_gone(&c, e)))
+    if ((rc = make_folder(&c, c.sockets, e)) || (rc = check_reach(&c, e)) ||
+        (rc = wait_gone(&c, e)))
         return rc;
     if (access(arena_printf(a, "%s/PG_VERSION", c.folder), F_OK) &&
         (rc = run_initdb(&c, arena_printf(a, "%s/initdb.log", data), e)))

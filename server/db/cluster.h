@@ -3,8 +3,8 @@
  *
  *   no folder -> initdb -> start -> accepts -> (dies: started again) -> fast stop
  *
- * As root the cluster runs under the account postgres (or nobody), because PostgreSQL refuses root.  A
- * postmaster left over by a killed server is told to stop first; its death signal does the same.
+ * As root the cluster runs under the account postgres (or nobody), because PostgreSQL refuses root.
+ * A postmaster left over by a killed server is told to stop first; its death signal does the same.
  *
  * Errors: one sentence that says what is wrong and what to do.
  * Thread: the one that runs the loop. */
@@ -23,7 +23,8 @@ struct cluster {
     int folder_fd, sockets_fd; /* for an account that cannot get there by name, else -1 */
 };
 
-MUST_CHECK enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out, struct err *e);
+MUST_CHECK enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out,
+                                       struct err *e);
 /* After SIGCHLD: starts PostgreSQL again when it has gone.  Returns true if it had. */
 bool cluster_revive(struct cluster *c);
 void cluster_stop(struct cluster *c);

@@ -89,7 +89,8 @@ void array_bool(struct array *a, bool value)
     plain(a, value ? "t" : "f", 1);
 }
 
-enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count, const char **out_parameters)
+enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count,
+                            const char **out_parameters)
 {
     for (size_t i = 0; i < count; i++) {
         if (!arrays[i].text.max_bytes)
@@ -98,7 +99,8 @@ enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count, 
             buf_lit(&arrays[i].text, "{");
         buf_add(&arrays[i].text, "}", 2);
         if (arrays[i].text.full)
-            return err_set(&w->err, INTERNAL, "a batch has more than %d bytes in a column", COLUMN_MAX_BYTES);
+            return err_set(&w->err, INTERNAL, "a batch has more than %d bytes in a column",
+                           COLUMN_MAX_BYTES);
         out_parameters[i] = arrays[i].text.bytes;
     }
     return ERR_OK;

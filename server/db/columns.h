@@ -17,12 +17,13 @@ struct array {
 void array_text(struct array *a, const char *value, size_t len); /* NULL value is SQL NULL */
 void array_string(struct array *a, const char *value);
 void array_raw(struct array *a, struct raw value);
-void array_uuid(struct array *a, struct uuid id); /* nil is NULL */
+void array_uuid(struct array *a, struct uuid id);  /* nil is NULL */
 void array_time(struct array *a, int64_t time_us); /* TIME_NONE is NULL */
 void array_int(struct array *a, int64_t value);
 void array_seconds(struct array *a, int64_t duration_us);
 void array_bool(struct array *a, bool value);
 
 /* Ends the literals and lists them as parameters.  Errors: INTERNAL when one is too long. */
-MUST_CHECK enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count, const char **out_parameters);
+MUST_CHECK enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count,
+                                       const char **out_parameters);
 void arrays_free(struct array *arrays, size_t count);

@@ -27,9 +27,11 @@ void connection_drop(struct db *db)
 static enum err_code connect_now(struct work *w)
 {
     struct db *db = w->db;
-    const char *keys[] = {"dbname", "options", "application_name", "connect_timeout",
-                          "client_encoding", "tcp_user_timeout", NULL};
-    const char *values[] = {db->conninfo, session_options, "switchyard-server", "10", "UTF8", "40000", NULL};
+    const char *keys[] = {
+        "dbname",           "options", "application_name", "connect_timeout", "client_encoding",
+        "tcp_user_timeout", NULL};
+    const char *values[] = {
+        db->conninfo, session_options, "switchyard-server", "10", "UTF8", "40000", NULL};
 
     if (FAULT("db.connect"))
         return err_set(&w->err, DB, "fault injected");

@@ -24,8 +24,8 @@ struct db {
 };
 
 void connection_drop(struct db *db);
-/* Connects if there is no live connection.  A connection lost within a transaction is an error: what
- * was done in it is gone. */
+/* Connects if there is no live connection.  A connection lost within a transaction is an error:
+ * what was done in it is gone. */
 MUST_CHECK enum err_code connection_ready(struct work *w);
 MUST_CHECK enum err_code connection_prepare(struct work *w, enum query q);
 const char *connection_query_name(enum query q, int *out_parameters);

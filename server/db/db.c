@@ -51,9 +51,10 @@ static enum err_code translate(struct work *w, const PGresult *res)
 
     snprintf(w->db->constraint, sizeof(w->db->constraint), "%s", constraint ? constraint : "");
     if (state && strncmp(state, "23", 2) == 0)
-        return err_set(&w->err, CONFLICT,
-                       "Data integrity conflict. This usually means a unique or foreign key constraint "
-                       "was violated. See server logs for details.");
+        return err_set(
+            &w->err, CONFLICT,
+            "Data integrity conflict. This usually means a unique or foreign key constraint "
+            "was violated. See server logs for details.");
     if (state && (strncmp(state, "22", 2) == 0))
         return err_set(&w->err, INVALID, "%.300s", text ? text : "the database refuses a value");
     return err_set(&w->err, DB, "%.300s", text ? text : PQerrorMessage(w->db->conn));
@@ -105,7 +106,8 @@ const char *connection_query_name(enum query q, int *out_parameters)
     return queries[q].name;
 }
 
-enum err_code db_query(struct work *w, enum query q, const char *const *parameters, struct rows *out)
+enum err_code db_query(struct work *w, enum query q, const char *const *parameters,
+                       struct rows *out)
 {
     enum err_code rc = connection_prepare(w, q);
     if (rc)
@@ -132,7 +134,8 @@ static struct adhoc *adhoc_slot(struct db *db, const char *sql)
     return oldest;
 }
 
-static enum err_code adhoc_prepare(struct work *w, const char *sql, size_t count, const char **out_name)
+static enum err_code adhoc_prepare(struct work *w, const char *sql, size_t count,
+                                   const char **out_name)
 {
     struct db *db = w->db;
     struct adhoc *a = adhoc_slot(db, sql);
@@ -155,8 +158,8 @@ static enum err_code adhoc_prepare(struct work *w, const char *sql, size_t count
     return rc;
 }
 
-enum err_code db_query_text(struct work *w, const char *sql, size_t count, const char *const *parameters,
-                            struct rows *out)
+enum err_code db_query_text(struct work *w, const char *sql, size_t count,
+                            const char *const *parameters, struct rows *out)
 {
     const char *name;
     enum err_code rc = connection_ready(w);
@@ -167,7 +170,8 @@ enum err_code db_query_text(struct work *w, const char *sql, size_t count, const
         return rc;
     if (FAULT("db.query"))
         return err_set(&w->err, DB, "fault injected");
-    return connection_take(w, PQexecPrepared(w->db->conn, name, (int)count, parameters, NULL, NULL, 0), out);
+    return connection_take(
+        w, PQexecPrepared(w->db->conn, name, (int)count, parameters, NULL, NULL, 0), out);
 }
 
 enum err_code db_script(struct work *w, const char *sql)
@@ -186,7 +190,8 @@ enum err_code db_begin(struct work *w)
 
 enum err_code db_commit(struct work *w)
 {
-    enum err_code rc = FAULT("db.commit") ? err_set(&w->err, DB, "fault injected") : db_script(w, "COMMIT");
+    enum err_code rc =
+        FAULT("db.commit") ? err_set(&w->err, DB, "fault injected") : db_script(w, "COMMIT");
     if (!rc)
         w->db->in_transaction = false;
     return rc;

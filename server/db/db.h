@@ -30,11 +30,13 @@ struct db *db_open(const char *conninfo);
 void db_close(struct db *db);
 
 /* One prepared statement.  `parameters` are texts or NULL, as many as the statement has. */
-MUST_CHECK enum err_code db_query(struct work *w, enum query q, const char *const *parameters, struct rows *out);
+MUST_CHECK enum err_code db_query(struct work *w, enum query q, const char *const *parameters,
+                                  struct rows *out);
 
 /* The same for a statement made at run time (filters).  Prepared once per text, the least recently
  * used are forgotten. */
-MUST_CHECK enum err_code db_query_text(struct work *w, const char *sql, size_t count, const char *const *parameters, struct rows *out);
+MUST_CHECK enum err_code db_query_text(struct work *w, const char *sql, size_t count,
+                                       const char *const *parameters, struct rows *out);
 
 /* A transaction; db_rollback() after any error, it keeps w->err. */
 MUST_CHECK enum err_code db_begin(struct work *w);

@@ -6,12 +6,13 @@
 #include "server/db/filter_rows.h"
 #include "server/db/params.h"
 
-/* --- rows -> resources --------------------------------------------------------------------------- */
+/* --- rows -> resources ---------------------------------------------------------------------------
+ */
 
 static const struct enum_name operators[] = {{"and_", 0}, {"or_", 1}, {NULL, 0}};
-static const struct enum_name state_types[] = {{"SCHEDULED", 0}, {"PENDING", 0}, {"RUNNING", 0},   {"COMPLETED", 0},
-                                               {"FAILED", 0},    {"CANCELLED", 0}, {"CRASHED", 0}, {"PAUSED", 0},
-                                               {"CANCELLING", 0}, {NULL, 0}};
+static const struct enum_name state_types[] = {
+    {"SCHEDULED", 0}, {"PENDING", 0}, {"RUNNING", 0}, {"COMPLETED", 0},  {"FAILED", 0},
+    {"CANCELLED", 0}, {"CRASHED", 0}, {"PAUSED", 0},  {"CANCELLING", 0}, {NULL, 0}};
 
 struct resource filter_resources[FILTER_TARGETS];
 
@@ -68,7 +69,9 @@ static struct field leaf_field(const struct filter_leaf *leaf, const char *name,
         [LEAF_LE] = {FIELD_INT, offsetof(struct filter_slot, number)},
         [LEAF_IGNORED] = {FIELD_JSON, offsetof(struct filter_slot, strings)},
     };
-    struct field f = {.name = name, .kind = storage[leaf->kind].kind, .nullable = true,
+    struct field f = {.name = name,
+                      .kind = storage[leaf->kind].kind,
+                      .nullable = true,
                       .offset = slot_offset(slot, storage[leaf->kind].member)};
     if (leaf->kind == LEAF_TYPES || leaf->kind == LEAF_NOT_TYPES)
         f.check = check_state_types;
@@ -96,10 +99,16 @@ static struct resource *child(struct resource *r, const char *name, size_t len)
     char *copy = strndup(name, len);
     if (!inner || !copy || d->count == FILTER_SLOTS_MAX)
         abort();
-    *of = (struct resource){.name = copy, .size = sizeof(struct filter_node), .given_offset = offsetof(struct filter_node, given),
+    *of = (struct resource){.name = copy,
+                            .size = sizeof(struct filter_node),
+                            .given_offset = offsetof(struct filter_node, given),
                             .fields = inner->fields};
-    d->fields[d->count] = (struct field){.name = copy, .kind = FIELD_OBJECT, .nullable = true, .of = of,
-                                         .offset = slot_offset(d->count, offsetof(struct filter_slot, node))};
+    d->fields[d->count] =
+        (struct field){.name = copy,
+                       .kind = FIELD_OBJECT,
+                       .nullable = true,
+                       .of = of,
+                       .offset = slot_offset(d->count, offsetof(struct filter_slot, node))};
     r->count = ++d->count;
     return of;
 }
@@ -114,7 +123,10 @@ static void add_leaf(struct resource *r, const struct filter_leaf *leaf)
     if (d->count == FILTER_SLOTS_MAX)
         abort();
     if (strcmp(at, "operator") == 0) {
-        d->fields[d->count] = (struct field){.name = "operator", .kind = FIELD_ENUM, .names = operators, .def = "\"and_\"",
+        d->fields[d->count] = (struct field){.name = "operator",
+                                             .kind = FIELD_ENUM,
+                                             .names = operators,
+                                             .def = "\"and_\"",
                                              .offset = offsetof(struct filter_node, operator)};
     } else {
         d->fields[d->count] = leaf_field(leaf, at, d->count);
@@ -129,14 +141,17 @@ void filters_build(void)
         struct draft *d = calloc(1, sizeof(*d));
         if (!d)
             abort();
-        filter_resources[t] = (struct resource){.name = filter_sets[t].name, .size = sizeof(struct filter_node),
-                                                .given_offset = offsetof(struct filter_node, given), .fields = d->fields};
+        filter_resources[t] = (struct resource){.name = filter_sets[t].name,
+                                                .size = sizeof(struct filter_node),
+                                                .given_offset = offsetof(struct filter_node, given),
+                                                .fields = d->fields};
         for (size_t i = 0; i < filter_sets[t].count; i++)
             add_leaf(&filter_resources[t], &filter_sets[t].leaves[i]);
     }
 }
 
-/* --- values -> SQL ------------------------------------------------------------------------------- */
+/* --- values -> SQL -------------------------------------------------------------------------------
+ */
 
 void sql_begin(struct sql *s, struct work *w)
 {
@@ -166,14 +181,23 @@ enum err_code sql_run(struct sql *s, struct rows *out)
 
     buf_add(&s->text, "", 1);
     if (s->text.full)
-        rc = err_set(&s->work->err, INVALID, "the filter is too long: at most %d parameters", DB_PARAMETERS_MAX);
+        rc = err_set(&s->work->err, INVALID, "the filter is too long: at most %d parameters",
+                     DB_PARAMETERS_MAX);
     else
         rc = db_query_text(s->work, s->text.bytes, s->count, s->parameters, out);
     buf_free(&s->text);
     return rc;
 }
 
-enum value_kind { VALUE_UUIDS, VALUE_TEXTS, VALUE_TAGS, VALUE_TEXT, VALUE_FLAG, VALUE_TIME, VALUE_NUMBER };
+enum value_kind {
+    VALUE_UUIDS,
+    VALUE_TEXTS,
+    VALUE_TAGS,
+    VALUE_TEXT,
+    VALUE_FLAG,
+    VALUE_TIME,
+    VALUE_NUMBER
+};
 
 /* How a leaf looks in SQL: before, column, between, parameter, after. */
 static const struct leaf_form {
@@ -202,16 +226,24 @@ static const struct leaf_form {
     [LEAF_LE] = {"", " <= ", "::bigint", VALUE_NUMBER},
 };
 
-static const char *value_of(struct work *w, enum value_kind kind, const struct filter_slot *v, bool one)
+static const char *value_of(struct work *w, enum value_kind kind, const struct filter_slot *v,
+                            bool one)
 {
     switch (kind) {
-    case VALUE_UUIDS: return one ? param_uuid(w, v->uuids.items[0]) : param_uuid_array(w, v->uuids);
-    case VALUE_TEXTS: return one ? v->strings.items[0] : param_text_array(w, v->strings);
-    case VALUE_TAGS: return param_strings(w, v->strings);
-    case VALUE_TEXT: return v->text;
-    case VALUE_FLAG: return v->flag == TRI_NONE ? NULL : param_bool(v->flag == TRI_TRUE);
-    case VALUE_TIME: return param_time(w, v->time_us);
-    case VALUE_NUMBER: return param_i64(w, v->number);
+    case VALUE_UUIDS:
+        return one ? param_uuid(w, v->uuids.items[0]) : param_uuid_array(w, v->uuids);
+    case VALUE_TEXTS:
+        return one ? v->strings.items[0] : param_text_array(w, v->strings);
+    case VALUE_TAGS:
+        return param_strings(w, v->strings);
+    case VALUE_TEXT:
+        return v->text;
+    case VALUE_FLAG:
+        return v->flag == TRI_NONE ? NULL : param_bool(v->flag == TRI_TRUE);
+    case VALUE_TIME:
+        return param_time(w, v->time_us);
+    case VALUE_NUMBER:
+        return param_i64(w, v->number);
     }
     return NULL;
 }
@@ -220,16 +252,21 @@ static const char *value_of(struct work *w, enum value_kind kind, const struct f
 static bool restricts(const struct filter_leaf *leaf, const struct filter_slot *v)
 {
     switch (leaf->kind) {
-    case LEAF_NOT_UUIDS: return v->uuids.count > 0;
+    case LEAF_NOT_UUIDS:
+        return v->uuids.count > 0;
     case LEAF_NOT_TEXTS:
-    case LEAF_NOT_TYPES: return v->strings.count > 0;
-    case LEAF_IGNORED: return false;
-    default: return true;
+    case LEAF_NOT_TYPES:
+        return v->strings.count > 0;
+    case LEAF_IGNORED:
+        return false;
+    default:
+        return true;
     }
 }
 
 /* One leaf with its value.  Returns false for a leaf that does not restrict anything. */
-static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct filter_slot *v, const char *joint)
+static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct filter_slot *v,
+                     const char *joint)
 {
     if (!restricts(leaf, v))
         return false;
@@ -265,16 +302,19 @@ static void put_node(struct sql *s, const struct resource *r, const struct filte
         }
         any_given = true;
         if (added)
-            joint = n->operator ? " OR " : " AND ";
+            joint = n->operator? " OR " : " AND ";
     }
-    if (!any_given && r->count && d->leaves[r->count - 1] && d->leaves[r->count - 1]->kind == LEAF_NULL_UNLESS_ANY)
-        sql_add(s, arena_printf(&s->work->arena, "%s IS NOT NULL", d->leaves[r->count - 1]->column));
+    if (!any_given && r->count && d->leaves[r->count - 1] &&
+        d->leaves[r->count - 1]->kind == LEAF_NULL_UNLESS_ANY)
+        sql_add(s,
+                arena_printf(&s->work->arena, "%s IS NOT NULL", d->leaves[r->count - 1]->column));
     else if (!*joint)
         sql_add(s, "true");
     sql_add(s, ")");
 }
 
-void filter_compile(struct sql *s, enum filter_target from, enum filter_target target, const struct filter_node *filter)
+void filter_compile(struct sql *s, enum filter_target from, enum filter_target target,
+                    const struct filter_node *filter)
 {
     if (!filter)
         return;

@@ -1,9 +1,10 @@
 /* Prefect's filters: rows that decode a filter object and compile it to SQL.
  *
- *   {"state": {"type": {"any_": ["FAILED"]}}, "operator": "or_"}   ->   (fr.state_type = ANY($1::text[]))
+ *   {"state": {"type": {"any_": ["FAILED"]}}, "operator": "or_"}   ->   (fr.state_type =
+ * ANY($1::text[]))
  *
- * A row of filter.c is one leaf operator.  From the rows come the resources that decode filters (with
- * pydantic's errors) and the SQL; a filter of another resource becomes an EXISTS.
+ * A row of filter.c is one leaf operator.  From the rows come the resources that decode filters
+ * (with pydantic's errors) and the SQL; a filter of another resource becomes an EXISTS.
  *
  * Source: the filter grammar of Prefect 3.9. */
 #pragma once
@@ -67,5 +68,7 @@ void sql_param(struct sql *s, const char *value);
 MUST_CHECK enum err_code sql_run(struct sql *s, struct rows *out);
 
 /* Appends " AND (...)" for a filter of `target` as seen from a query over `from`; nothing for NULL.
- * The query names its table by the target's alias: f, fr, tr, d, wp, wq, w, l, bt, bs, bd, a, ac, v, am. */
-void filter_compile(struct sql *s, enum filter_target from, enum filter_target target, const struct filter_node *filter);
+ * The query names its table by the target's alias: f, fr, tr, d, wp, wq, w, l, bt, bs, bd, a, ac,
+ * v, am. */
+void filter_compile(struct sql *s, enum filter_target from, enum filter_target target,
+                    const struct filter_node *filter);

@@ -104,7 +104,8 @@ enum err_code lane_submit(struct lane *lane, struct lane_item *item, struct err 
     }
     pthread_mutex_unlock(&lane->lock);
     if (full)
-        return err_set(e, BUSY, "%zu items wait in the lane %s", lane->kind->queue_max, lane->kind->name);
+        return err_set(e, BUSY, "%zu items wait in the lane %s", lane->kind->queue_max,
+                       lane->kind->name);
     return ERR_OK;
 }
 

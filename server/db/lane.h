@@ -1,10 +1,11 @@
 /* A lane: many small writes, few commits.
  *
- *   submit -> [ queue ] -> a batch of all that waits -> run() -> one commit -> each caller its verdict
+ *   submit -> [ queue ] -> a batch of all that waits -> run() -> one commit -> each caller its
+ * verdict
  *
- * While a lane's connection is busy with one batch the next one gathers; an idle lane sends at once,
- * so there is no timer and no added latency.  Each thread of a lane has its own connection; batches
- * that run side by side must lock their rows in the order of their ids.
+ * While a lane's connection is busy with one batch the next one gathers; an idle lane sends at
+ * once, so there is no timer and no added latency.  Each thread of a lane has its own connection;
+ * batches that run side by side must lock their rows in the order of their ids.
  *
  * Owns:   nothing but its threads; items belong to the caller until run() has finished them.
  * Thread: lane_submit() from any. */

@@ -22,15 +22,18 @@ static enum err_code check_applied(struct work *w, const struct rows *applied, s
     for (int i = 0; i < applied->count; i++) {
         int number = (int)rows_i64(applied, i, 0);
         if ((size_t)i >= COUNT(migrations))
-            return err_set(&w->err, CONFLICT,
-                           "the database has migration %d, which this program does not know: use a newer "
-                           "switchyard-server",
-                           number);
-        if (number != migrations[i].number || strcmp(rows_text(applied, i, 1), migrations[i].sha256) != 0)
-            return err_set(&w->err, CONFLICT,
-                           "migration %s was changed after it was applied: use the program that made "
-                           "this database",
-                           migrations[i].name);
+            return err_set(
+                &w->err, CONFLICT,
+                "the database has migration %d, which this program does not know: use a newer "
+                "switchyard-server",
+                number);
+        if (number != migrations[i].number ||
+            strcmp(rows_text(applied, i, 1), migrations[i].sha256) != 0)
+            return err_set(
+                &w->err, CONFLICT,
+                "migration %s was changed after it was applied: use the program that made "
+                "this database",
+                migrations[i].name);
     }
     *out_next = (size_t)applied->count;
     return ERR_OK;
@@ -44,8 +47,9 @@ static enum err_code apply(struct work *w, const struct migration *m)
     if (!rc)
         rc = db_script(w, m->sql);
     if (!rc)
-        rc = db_query_text(w, "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)", 3,
-                           PARAMS(param_i64(w, m->number), m->name, m->sha256), &none);
+        rc = db_query_text(
+            w, "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)", 3,
+            PARAMS(param_i64(w, m->number), m->name, m->sha256), &none);
     if (!rc)
         rc = db_commit(w);
     if (rc)
@@ -57,11 +61,13 @@ static enum err_code apply_missing(struct work *w, int *out_applied)
 {
     struct rows applied;
     size_t next = 0;
-    enum err_code rc = db_script(w, "CREATE TABLE IF NOT EXISTS schema_migration (number integer PRIMARY KEY, "
-                                    "name text NOT NULL, sha256 text NOT NULL, "
-                                    "applied timestamptz NOT NULL DEFAULT now())");
+    enum err_code rc =
+        db_script(w, "CREATE TABLE IF NOT EXISTS schema_migration (number integer PRIMARY KEY, "
+                     "name text NOT NULL, sha256 text NOT NULL, "
+                     "applied timestamptz NOT NULL DEFAULT now())");
     if (!rc)
-        rc = db_query_text(w, "SELECT number, sha256 FROM schema_migration ORDER BY number", 0, NULL, &applied);
+        rc = db_query_text(w, "SELECT number, sha256 FROM schema_migration ORDER BY number", 0,
+                           NULL, &applied);
     if (!rc)
         rc = check_applied(w, &applied, &next);
     for (size_t i = next; i < COUNT(migrations) && !rc; i++) {

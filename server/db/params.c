@@ -33,7 +33,7 @@ const char *param_strings(struct work *w, struct strings list)
 
 const char *param_uuid_array(struct work *w, struct uuids list)
 {
-    char *text = arena_array(&w->arena, char, list.count * UUID_TEXT_BYTES + 3), *p = text;
+    char *text = arena_array(&w->arena, char, list.count *UUID_TEXT_BYTES + 3), *p = text;
 
     *p++ = '{';
     for (size_t i = 0; i < list.count; i++) {

@@ -28,19 +28,36 @@ const char *field_param(struct work *w, const struct field *f, const void *objec
     const void *at = (const char *)object + f->offset;
 
     switch (f->kind) {
-    case FIELD_STR: return *(const char *const *)at;
-    case FIELD_INT: return param_int(w, *(const int64_t *)at);
-    case FIELD_NUM: return isnan(*(const double *)at) ? NULL : param_f64(w, *(const double *)at);
-    case FIELD_BOOL: return param_bool(*(const bool *)at);
-    case FIELD_TRI: return *(const enum tri *)at == TRI_NONE ? NULL : param_bool(*(const enum tri *)at == TRI_TRUE);
-    case FIELD_ENUM: return enum_text(f, *(const int *)at);
-    case FIELD_UUID: return param_uuid(w, *(const struct uuid *)at);
-    case FIELD_TIME: return param_time(w, *(const int64_t *)at);
-    case FIELD_DURATION: return *(const int64_t *)at == TIME_NONE ? NULL : param_f64(w, (double)*(const int64_t *)at / 1e6);
-    case FIELD_STRS: return param_strings(w, *(const struct strings *)at);
-    case FIELD_JSON: case FIELD_DICT: case FIELD_LABELS: return ((const struct raw *)at)->text;
-    case FIELD_OBJECT: return *(void *const *)at ? encoded(w, f, *(void *const *)at) : NULL;
-    default: return NULL; /* lists of objects have tables of their own */
+    case FIELD_STR:
+        return *(const char *const *)at;
+    case FIELD_INT:
+        return param_int(w, *(const int64_t *)at);
+    case FIELD_NUM:
+        return isnan(*(const double *)at) ? NULL : param_f64(w, *(const double *)at);
+    case FIELD_BOOL:
+        return param_bool(*(const bool *)at);
+    case FIELD_TRI:
+        return *(const enum tri *)at == TRI_NONE ? NULL
+                                                 : param_bool(*(const enum tri *)at == TRI_TRUE);
+    case FIELD_ENUM:
+        return enum_text(f, *(const int *)at);
+    case FIELD_UUID:
+        return param_uuid(w, *(const struct uuid *)at);
+    case FIELD_TIME:
+        return param_time(w, *(const int64_t *)at);
+    case FIELD_DURATION:
+        return *(const int64_t *)at == TIME_NONE ? NULL
+                                                 : param_f64(w, (double)*(const int64_t *)at / 1e6);
+    case FIELD_STRS:
+        return param_strings(w, *(const struct strings *)at);
+    case FIELD_JSON:
+    case FIELD_DICT:
+    case FIELD_LABELS:
+        return ((const struct raw *)at)->text;
+    case FIELD_OBJECT:
+        return *(void *const *)at ? encoded(w, f, *(void *const *)at) : NULL;
+    default:
+        return NULL; /* lists of objects have tables of their own */
     }
 }
 
@@ -68,8 +85,8 @@ static bool has_column(const struct field *f)
     return !f->column || *f->column;
 }
 
-void sql_insert(struct sql *s, const char *table, const struct resource *r, const void *in, const struct extra_column *extra,
-                size_t extra_count)
+void sql_insert(struct sql *s, const char *table, const struct resource *r, const void *in,
+                const struct extra_column *extra, size_t extra_count)
 {
     const char *comma = "";
 

@@ -18,14 +18,18 @@ static const struct asset *find(const char *path)
     return NULL;
 }
 
-/* The few clients that do not take gzip get it unpacked; the last four bytes say how large it is. */
+/* The few clients that do not take gzip get it unpacked; the last four bytes say how large it is.
+ */
 static bool unpack(struct buf *b, const struct asset *a)
 {
     const unsigned char *end = a->gz_end;
-    size_t len = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+    size_t len =
+        (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
     char *plain = len <= PLAIN_MAX_BYTES ? malloc(len + 1) : NULL;
-    bool ok = d && plain && libdeflate_gzip_decompress(d, a->gz, (size_t)(end - a->gz), plain, len, NULL) == LIBDEFLATE_SUCCESS;
+    bool ok = d && plain &&
+              libdeflate_gzip_decompress(d, a->gz, (size_t)(end - a->gz), plain, len, NULL) ==
+                  LIBDEFLATE_SUCCESS;
 
     if (ok)
         buf_add(b, plain, len);
@@ -43,7 +47,9 @@ bool assets_reply(struct request *rq)
         return false;
     reply_header(rq, "ETag", a->etag);
     reply_header(rq, "Cache-Control", "no-cache");
-    reply_header(rq, "Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-src 'self' blob:");
+    reply_header(rq, "Content-Security-Policy",
+                 "default-src 'self'; img-src 'self' data: blob:; style-src 'self' "
+                 "'unsafe-inline'; frame-src 'self' blob:");
     reply_header(rq, "X-Content-Type-Options", "nosniff");
     rq->reply.content_type = a->mime;
     if (known && strcmp(known, a->etag) == 0) {

@@ -21,7 +21,8 @@ char *checks_authorization(const char *auth_string)
     if (!value)
         abort();
     memcpy(value, scheme, sizeof(scheme));
-    EVP_EncodeBlock((unsigned char *)value + sizeof(scheme) - 1, (const unsigned char *)auth_string, (int)len);
+    EVP_EncodeBlock((unsigned char *)value + sizeof(scheme) - 1, (const unsigned char *)auth_string,
+                    (int)len);
     return value;
 }
 
@@ -31,9 +32,11 @@ static bool answer_preflight(struct request *rq)
     const char *origin = request_header(rq, "Origin");
     const char *headers = request_header(rq, "Access-Control-Request-Headers");
 
-    if (rq->method != METHOD_COUNT || !origin || !request_header(rq, "Access-Control-Request-Method"))
+    if (rq->method != METHOD_COUNT || !origin ||
+        !request_header(rq, "Access-Control-Request-Method"))
         return false;
-    reply_header(rq, "Access-Control-Allow-Methods", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+    reply_header(rq, "Access-Control-Allow-Methods",
+                 "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     reply_header(rq, "Access-Control-Max-Age", "600");
     if (headers)
         reply_header(rq, "Access-Control-Allow-Headers", headers);
@@ -47,7 +50,8 @@ struct header_census {
     int lengths, encodings, hosts;
 };
 
-static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
 {
     struct header_census *census = cls;
     (void)kind, (void)value;
@@ -58,14 +62,15 @@ static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const ch
     return MHD_YES;
 }
 
-/* libmicrohttpd lets these through; a proxy in front could be made to disagree about where a request
- * ends. */
+/* libmicrohttpd lets these through; a proxy in front could be made to disagree about where a
+ * request ends. */
 static enum err_code check_framing(struct request *rq)
 {
     struct header_census census = {0};
 
     MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, count_header, &census);
-    if (census.lengths <= 1 && census.encodings <= 1 && !(census.lengths && census.encodings) && census.hosts <= 1)
+    if (census.lengths <= 1 && census.encodings <= 1 && !(census.lengths && census.encodings) &&
+        census.hosts <= 1)
         return ERR_OK;
     rq->body.full = true; /* close afterwards: what follows cannot be trusted */
     return err_set(&rq->work.err, BAD_REQUEST, "Invalid HTTP request received.");
@@ -78,12 +83,14 @@ static bool is_authorized(struct request *rq)
 
     if (!expected)
         return true;
-    return given && strlen(given) == strlen(expected) && CRYPTO_memcmp(given, expected, strlen(expected)) == 0;
+    return given && strlen(given) == strlen(expected) &&
+           CRYPTO_memcmp(given, expected, strlen(expected)) == 0;
 }
 
 static bool is_open(const struct request *rq)
 {
-    return rq->method == GET && (strcmp(rq->path, "/api/health") == 0 || strcmp(rq->path, "/api/ready") == 0);
+    return rq->method == GET &&
+           (strcmp(rq->path, "/api/health") == 0 || strcmp(rq->path, "/api/ready") == 0);
 }
 
 static enum err_code check_route(struct request *rq)

@@ -27,7 +27,8 @@ void compress_reply(struct request *rq)
         return;
     size_t room = libdeflate_gzip_compress_bound(compressor, body->len);
     char *packed = malloc(room);
-    size_t len = packed ? libdeflate_gzip_compress(compressor, body->bytes, body->len, packed, room) : 0;
+    size_t len =
+        packed ? libdeflate_gzip_compress(compressor, body->bytes, body->len, packed, room) : 0;
     if (!len) {
         free(packed);
         return;

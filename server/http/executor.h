@@ -1,5 +1,5 @@
-/* Threads that may block.  Each has its own database connection and runs one handler at a time, start
- * to end. */
+/* Threads that may block.  Each has its own database connection and runs one handler at a time,
+ * start to end. */
 #pragma once
 #include "server/http/request.h"
 

@@ -32,7 +32,8 @@ struct listener {
 
 static void run_daemon(struct listener *l);
 
-static struct request *request_new(struct listener *l, struct MHD_Connection *c, const char *method, const char *url)
+static struct request *request_new(struct listener *l, struct MHD_Connection *c, const char *method,
+                                   const char *url)
 {
     struct request *rq = calloc(1, sizeof(*rq));
     if (!rq)
@@ -94,7 +95,8 @@ static enum MHD_Result send_reply(struct request *rq)
     checks_finish(rq);
     struct MHD_Response *m = make_response(rq);
     if (typed)
-        MHD_add_response_header(m, "Content-Type", r->content_type ? r->content_type : "application/json");
+        MHD_add_response_header(m, "Content-Type",
+                                r->content_type ? r->content_type : "application/json");
     for (size_t i = 0; i < r->header_count; i++)
         MHD_add_response_header(m, r->headers[i].name, r->headers[i].value);
     if (close_after)
@@ -113,7 +115,8 @@ static void refuse(struct request *rq)
 static void hand_over(struct listener *l, struct request *rq)
 {
     rq->phase = REQUEST_WORKING;
-    MHD_suspend_connection(rq->connection); /* before submit: the answer may be faster than we are */
+    MHD_suspend_connection(
+        rq->connection); /* before submit: the answer may be faster than we are */
     if (rq->route->submit) {
         rq->work.now_us = clock_now_us();
         if (request_decode(rq) != ERR_OK) {
@@ -171,8 +174,9 @@ static enum MHD_Result begin(struct request *rq)
 /* Called when headers are in, for each piece of the body, at the end of the body, and once more
  * after request_finish(). */
 /* NOLINTNEXTLINE(readability-function-size): the library gives it eight parameters */
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **state)
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state)
 {
     struct listener *l = cls;
     struct request *rq = *state;
@@ -200,7 +204,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
     return MHD_YES;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
+static void on_completed(void *cls, struct MHD_Connection *c, void **state,
+                         enum MHD_RequestTerminationCode why)
 {
     (void)cls, (void)c, (void)why;
     if (*state)
@@ -217,7 +222,8 @@ void request_finish(struct request *rq)
     uv_async_send(&l->resumed);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------ */
+/* --- the loop ------------------------------------------------------------------------------------
+ */
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -261,7 +267,8 @@ static enum err_code open_socket(const char *address, struct err *e, int *out_fd
     if (!colon || (size_t)(colon - address) >= sizeof(host))
         return err_set(e, INVALID, "--listen %s: expected HOST:PORT", address);
     bool bracketed = address[0] == '[' && colon[-1] == ']';
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - 2 * bracketed, address + bracketed);
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - 2 * bracketed,
+             address + bracketed);
     int rc = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &found);
     if (rc)
         return err_set(e, INVALID, "--listen %s: %s", address, gai_strerror(rc));
@@ -269,7 +276,8 @@ static enum err_code open_socket(const char *address, struct err *e, int *out_fd
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, 1024)) {
         (void)err_set(e, CONFLICT, "--listen %s: %s%s", address, strerror(errno),
-                      errno == EADDRINUSE ? "; stop what listens there or choose another port" : "");
+                      errno == EADDRINUSE ? "; stop what listens there or choose another port"
+                                          : "");
         freeaddrinfo(found);
         if (fd >= 0)
             close(fd);
@@ -287,7 +295,8 @@ static uint16_t port_of(int fd)
 
     if (getsockname(fd, (struct sockaddr *)&at, &len))
         return 0;
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port);
+    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                          : ((struct sockaddr_in *)&at)->sin_port);
 }
 
 static void attach(struct listener *l, uv_loop_t *loop)
@@ -317,14 +326,13 @@ enum err_code listener_start(struct server *server, struct err *e, struct listen
     l->server = server;
     l->port = port_of(fd);
     l->quiesced_fd = -1;
-    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
-                                 0, NULL, NULL, on_request, l,
-                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                                 MHD_OPTION_LISTEN_SOCKET, fd,
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+                                     MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
+                                 0, NULL, NULL, on_request, l, MHD_OPTION_NOTIFY_COMPLETED,
+                                 on_completed, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                                  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-                                 MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-                                 MHD_OPTION_END);
+                                 MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
     if (!l->daemon) {
         close(fd);
         free(l);

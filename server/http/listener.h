@@ -1,6 +1,7 @@
 /* The only user of libmicrohttpd: a daemon with an external epoll inside the libuv loop.
  *
- *   on_request: headers -> checks (method, path, auth) -> body -> hand over (suspend) -> ... -> reply
+ *   on_request: headers -> checks (method, path, auth) -> body -> hand over (suspend) -> ... ->
+ * reply
  *
  * libmicrohttpd's own threads stall at 128 ready connections and its time-outs forget resumed
  * connections; hence MHD_run() from the loop, after an uv_async that follows each resume. */
@@ -9,7 +10,8 @@
 
 struct listener;
 /* Owns the daemon.  Errors: says in *e why the address cannot be used. */
-MUST_CHECK enum err_code listener_start(struct server *server, struct err *e, struct listener **out);
+MUST_CHECK enum err_code listener_start(struct server *server, struct err *e,
+                                        struct listener **out);
 /* Lets libmicrohttpd look around: needed after an upgraded connection was given back. */
 void listener_poke(struct listener *l);
 /* No new connections from now on. */

@@ -12,5 +12,6 @@ struct loop_calls;
 struct loop_calls *loop_calls_start(struct server *server);
 /* Thread: any. */
 void loop_call(struct loop_calls *calls, struct loop_call *call);
-/* Runs what is left and frees; the loop must not run any more.  Its handle is closed by the caller's walk. */
+/* Runs what is left and frees; the loop must not run any more.  Its handle is closed by the
+ * caller's walk. */
 void loop_calls_stop(struct loop_calls *calls);

@@ -61,18 +61,25 @@ static void put_route(struct request *rq, const struct route *r)
         uint64_t count = atomic_load(&n->by_class[c]);
         total += count;
         if (count)
-            put(rq, "switchyard_http_requests_total{method=\"%s\",path=\"%s\",status=\"%dxx\"} %" PRIu64 "\n",
+            put(rq,
+                "switchyard_http_requests_total{method=\"%s\",path=\"%s\",status=\"%dxx\"} %" PRIu64
+                "\n",
                 method_names[r->method], r->path, c, count);
     }
     if (!total)
         return;
     for (size_t i = 0; i < COUNT(bounds_us); i++)
-        put(rq, "switchyard_http_request_seconds_bucket{method=\"%s\",path=\"%s\",le=\"%g\"} %" PRIu64 "\n",
-            method_names[r->method], r->path, (double)bounds_us[i] / 1e6, atomic_load(&n->below[i]));
-    put(rq, "switchyard_http_request_seconds_bucket{method=\"%s\",path=\"%s\",le=\"+Inf\"} %" PRIu64 "\n",
+        put(rq,
+            "switchyard_http_request_seconds_bucket{method=\"%s\",path=\"%s\",le=\"%g\"} %" PRIu64
+            "\n",
+            method_names[r->method], r->path, (double)bounds_us[i] / 1e6,
+            atomic_load(&n->below[i]));
+    put(rq,
+        "switchyard_http_request_seconds_bucket{method=\"%s\",path=\"%s\",le=\"+Inf\"} %" PRIu64
+        "\n",
         method_names[r->method], r->path, total);
-    put(rq, "switchyard_http_request_seconds_sum{method=\"%s\",path=\"%s\"} %.6f\n", method_names[r->method],
-        r->path, (double)atomic_load(&n->sum_us) / 1e6);
+    put(rq, "switchyard_http_request_seconds_sum{method=\"%s\",path=\"%s\"} %.6f\n",
+        method_names[r->method], r->path, (double)atomic_load(&n->sum_us) / 1e6);
     put(rq, "switchyard_http_request_seconds_count{method=\"%s\",path=\"%s\"} %" PRIu64 "\n",
         method_names[r->method], r->path, total);
 }
@@ -80,10 +87,12 @@ static void put_route(struct request *rq, const struct route *r)
 static void put_lanes(struct request *rq)
 {
     struct server *s = rq->work.server;
-    struct lane *const lanes[] = {s->transitions, s->creations, s->reads, s->logs, s->events, s->journal};
+    struct lane *const lanes[] = {s->transitions, s->creations, s->reads,
+                                  s->logs,        s->events,    s->journal};
 
-    put(rq, "# TYPE switchyard_lane_items_total counter\n# TYPE switchyard_lane_batches_total counter\n"
-            "# TYPE switchyard_lane_waiting gauge\n");
+    put(rq,
+        "# TYPE switchyard_lane_items_total counter\n# TYPE switchyard_lane_batches_total counter\n"
+        "# TYPE switchyard_lane_waiting gauge\n");
     for (size_t i = 0; i < COUNT(lanes); i++) {
         if (!lanes[i])
             continue;
@@ -117,10 +126,15 @@ enum err_code metrics_get(struct request *rq)
     for (size_t i = 0; i < route_count; i++)
         put_route(rq, &routes[i]);
     put_lanes(rq);
-    put(rq, "# TYPE switchyard_executor_waiting gauge\nswitchyard_executor_waiting %zu\n", executor_waiting(s->executor));
-    put(rq, "# TYPE switchyard_long_polls gauge\nswitchyard_long_polls %zu\n", parking_count(s->parking));
-    put(rq, "# TYPE switchyard_requests_in_flight gauge\nswitchyard_requests_in_flight %zu\n", listener_in_flight(s->listener));
-    put(rq, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %" PRId64 "\n", resident_bytes());
+    put(rq, "# TYPE switchyard_executor_waiting gauge\nswitchyard_executor_waiting %zu\n",
+        executor_waiting(s->executor));
+    put(rq, "# TYPE switchyard_long_polls gauge\nswitchyard_long_polls %zu\n",
+        parking_count(s->parking));
+    put(rq, "# TYPE switchyard_requests_in_flight gauge\nswitchyard_requests_in_flight %zu\n",
+        listener_in_flight(s->listener));
+    put(rq,
+        "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %" PRId64 "\n",
+        resident_bytes());
     put(rq, "# TYPE process_uptime_seconds gauge\nprocess_uptime_seconds %.3f\n",
         (double)(clock_monotonic_us() - s->started_us) / 1e6);
     rq->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";

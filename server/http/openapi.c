@@ -75,7 +75,8 @@ static void put_parameters(struct buf *b, const char *path)
         write_key(b, "required");
         write_bool(b, true);
         write_key(b, "schema");
-        write_raw(b, colon ? RAW("{\"type\":\"string\",\"format\":\"uuid\"}") : RAW("{\"type\":\"string\"}"));
+        write_raw(b, colon ? RAW("{\"type\":\"string\",\"format\":\"uuid\"}")
+                           : RAW("{\"type\":\"string\"}"));
         write_end_object(b);
     }
     write_end_array(b);
@@ -197,17 +198,27 @@ enum err_code openapi_get(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- the page for people ------------------------------------------------------------------------- */
+/* --- the page for people -------------------------------------------------------------------------
+ */
 
 static void put_text(struct buf *b, const char *text)
 {
     for (; *text; text++) {
         switch (*text) {
-        case '<': buf_lit(b, "&lt;"); break;
-        case '>': buf_lit(b, "&gt;"); break;
-        case '&': buf_lit(b, "&amp;"); break;
-        case '"': buf_lit(b, "&quot;"); break;
-        default: buf_add(b, text, 1);
+        case '<':
+            buf_lit(b, "&lt;");
+            break;
+        case '>':
+            buf_lit(b, "&gt;");
+            break;
+        case '&':
+            buf_lit(b, "&amp;");
+            break;
+        case '"':
+            buf_lit(b, "&quot;");
+            break;
+        default:
+            buf_add(b, text, 1);
         }
     }
 }
@@ -236,15 +247,21 @@ enum err_code openapi_docs(struct request *rq)
 {
     struct buf *b = &rq->reply.body;
 
-    buf_lit(b, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">"
-               "<title>Switchyard API</title><style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-               "color-scheme:light dark}section{border-top:1px solid #8884;padding:.6rem 0}code{font-weight:600}"
-               "b{display:inline-block;min-width:4.5rem}dl{margin:.3rem 0 0 1rem}dd{margin:0 0 .3rem 1rem;opacity:.8}</style>"
-               "<h1>Switchyard API</h1><p>Machine-readable: <a href=\"openapi.json\">openapi.json</a>. A star marks what must be sent.");
+    buf_lit(b, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+               "content=\"width=device-width\">"
+               "<title>Switchyard API</title><style>body{font:15px/1.5 "
+               "system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+               "color-scheme:light dark}section{border-top:1px solid #8884;padding:.6rem "
+               "0}code{font-weight:600}"
+               "b{display:inline-block;min-width:4.5rem}dl{margin:.3rem 0 0 1rem}dd{margin:0 0 "
+               ".3rem 1rem;opacity:.8}</style>"
+               "<h1>Switchyard API</h1><p>Machine-readable: <a "
+               "href=\"openapi.json\">openapi.json</a>. A star marks what must be sent.");
     for (const struct route *r = routes; r < routes + route_count; r++) {
         if (r->flags & NOT_IN_OPENAPI)
             continue;
-        put_cell(b, "<section><b>", r->flags & UPGRADE ? "SOCKET" : method_names[r->method], "</b><code>");
+        put_cell(b, "<section><b>", r->flags & UPGRADE ? "SOCKET" : method_names[r->method],
+                 "</b><code>");
         put_cell(b, r->path[1] == '/' ? "" : "/api", r->path + (r->path[1] == '/'), "</code><br>");
         put_text(b, r->doc ? r->doc : "");
         put_members(b, r->body, "takes");

@@ -8,14 +8,16 @@
 #include "server/server.h"
 #include "shared/base/clock.h"
 
-/* Topics share counters by hash: a ring may wake a stranger, who looks, finds nothing and parks again. */
+/* Topics share counters by hash: a ring may wake a stranger, who looks, finds nothing and parks
+ * again. */
 enum { TOPICS = 1024 };
 
 struct parking {
     pthread_mutex_t lock;
     struct server *server;
     uint64_t rung[TOPICS];
-    struct request *parked; /* a plain list: rings are rarer than requests, agents are at most thousands */
+    struct request
+        *parked; /* a plain list: rings are rarer than requests, agents are at most thousands */
     size_t count;
 };
 

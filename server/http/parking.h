@@ -1,12 +1,14 @@
 /* Long polls that wait without a thread.
  *
- * A handler that finds nothing says park() and returns ERR_OK; it runs again from its start when its
- * topic is rung, when the time is over or when the server stops.  No ring is lost: a handler reads
- * parking_seen() before it looks for work; if the topic was rung since then, it runs again at once.
+ * A handler that finds nothing says park() and returns ERR_OK; it runs again from its start when
+ * its topic is rung, when the time is over or when the server stops.  No ring is lost: a handler
+ * reads parking_seen() before it looks for work; if the topic was rung since then, it runs again at
+ * once.
  *
  *   uint64_t seen = parking_seen(rq, topic);
  *   ... nothing found ...
- *   if (clock_monotonic_us() < deadline && !rq->work.server->stopping) return park(rq, topic, seen, deadline);
+ *   if (clock_monotonic_us() < deadline && !rq->work.server->stopping) return park(rq, topic, seen,
+ * deadline);
  *   ... answer with nothing ...
  *
  * Thread: any. */

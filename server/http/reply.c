@@ -8,7 +8,8 @@
 enum err_code reply_status(struct request *rq, int status)
 {
     if (rq->reply.body.full)
-        return err_set(&rq->work.err, INTERNAL, "the reply is larger than %d bytes", REPLY_MAX_BYTES);
+        return err_set(&rq->work.err, INTERNAL, "the reply is larger than %d bytes",
+                       REPLY_MAX_BYTES);
     rq->reply.status = status;
     return ERR_OK;
 }
@@ -34,7 +35,8 @@ static void put_row(struct request *rq, const struct resource *r, const struct r
     json_encode_columns(&rq->reply.body, r, columns);
 }
 
-enum err_code reply_row(struct request *rq, int status, const struct resource *r, const struct rows *rows, int row)
+enum err_code reply_row(struct request *rq, int status, const struct resource *r,
+                        const struct rows *rows, int row)
 {
     put_row(rq, r, rows, row);
     return reply_status(rq, status);
@@ -80,7 +82,8 @@ void reply_error(struct request *rq)
     rq->reply.content_type = NULL;
     rq->reply.status = status;
     if (rq->invalid.list) {
-        invalid_write(b, &rq->invalid, rq->doc.count ? (struct raw){rq->body.bytes, rq->body.len} : (struct raw){0});
+        invalid_write(b, &rq->invalid,
+                      rq->doc.count ? (struct raw){rq->body.bytes, rq->body.len} : (struct raw){0});
         return;
     }
     if (status >= 500)

@@ -8,7 +8,8 @@ enum err_code reply_empty(struct request *rq, int status);
 /* A JSON text that is ready. */
 enum err_code reply_text(struct request *rq, int status, const char *json);
 /* One object: row `row` of rows whose columns are those of the resource, in its order. */
-enum err_code reply_row(struct request *rq, int status, const struct resource *r, const struct rows *rows, int row);
+enum err_code reply_row(struct request *rq, int status, const struct resource *r,
+                        const struct rows *rows, int row);
 /* An array of all rows. */
 enum err_code reply_rows(struct request *rq, const struct resource *r, const struct rows *rows);
 /* For bodies written by the caller into rq->reply.body. */

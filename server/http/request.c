@@ -42,13 +42,15 @@ static enum err_code check_version(struct request *rq)
     if (!version || !*version || (rq->route->flags & NO_VERSION_CHECK))
         return ERR_OK;
     if (sscanf(version, "%u.%u.%u%c", &major, &minor, &patch, &rest) != 3)
-        return err_set(&rq->work.err, BAD_REQUEST,
-                       "Invalid X-PREFECT-API-VERSION header format.Expected header in format 'x.y.z' but "
-                       "received %.60s",
-                       version);
+        return err_set(
+            &rq->work.err, BAD_REQUEST,
+            "Invalid X-PREFECT-API-VERSION header format.Expected header in format 'x.y.z' but "
+            "received %.60s",
+            version);
     if (major == 0 && minor < 8)
         return err_set(&rq->work.err, BAD_REQUEST,
-                       "The request specified API version %.60s but this server requires version 0.8.0 or higher.",
+                       "The request specified API version %.60s but this server requires version "
+                       "0.8.0 or higher.",
                        version);
     return ERR_OK;
 }

@@ -1,7 +1,7 @@
 /* One HTTP request, from headers to last byte sent.
  *
- * Owned by the listener.  Between hand-over and request_finish() one executor thread or one lane has
- * it alone; nobody else looks at it then.
+ * Owned by the listener.  Between hand-over and request_finish() one executor thread or one lane
+ * has it alone; nobody else looks at it then.
  *
  *   READING -> WORKING -> READY        WORKING <-> PARKED (long poll) */
 #pragma once
@@ -45,15 +45,15 @@ struct request {
     struct buf body;
     int body_fd; /* route->body_to_file: the body as an unlinked file, -1 otherwise */
     uint64_t body_bytes;
-    struct doc doc;         /* the parsed body */
-    void *in;               /* decoded body: the struct of route->body, or an array of them (BODY_LIST) */
-    size_t in_count;        /* items of the array */
+    struct doc doc;  /* the parsed body */
+    void *in;        /* decoded body: the struct of route->body, or an array of them (BODY_LIST) */
+    size_t in_count; /* items of the array */
     struct invalid invalid; /* what decoding refused */
     struct reply reply;
     int64_t started_us;
-    struct request *next;  /* executor queue or parking list */
-    void *connection;      /* the listener's business */
-    uint64_t parked_on;    /* see parking.h */
+    struct request *next; /* executor queue or parking list */
+    void *connection;     /* the listener's business */
+    uint64_t parked_on;   /* see parking.h */
     uint64_t parked_seen;
     int64_t parked_until_us;
     bool parks;

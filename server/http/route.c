@@ -7,8 +7,8 @@
 #include "server/http/metrics.h"
 #include "server/http/unescape.h"
 
-/* Rows whose first segment below /api has the same hash are tried one after the other; dynamic first
- * segments do not occur. */
+/* Rows whose first segment below /api has the same hash are tried one after the other; dynamic
+ * first segments do not occur. */
 enum { BUCKETS = 256 };
 static const struct route **buckets[BUCKETS];
 static size_t bucket_sizes[BUCKETS];
@@ -35,7 +35,8 @@ void routes_index(void)
 {
     for (size_t i = 0; i < route_count; i++) {
         unsigned b = first_segment(routes[i].path + is_root(&routes[i]));
-        const struct route **grown = realloc(buckets[b], (bucket_sizes[b] + 1) * sizeof(struct route *));
+        const struct route **grown =
+            realloc(buckets[b], (bucket_sizes[b] + 1) * sizeof(struct route *));
         if (!grown)
             abort();
         buckets[b] = grown;
@@ -43,7 +44,8 @@ void routes_index(void)
     }
 }
 
-static bool take_param(struct request *rq, const char *pattern, size_t n, const char *text, size_t len)
+static bool take_param(struct request *rq, const char *pattern, size_t n, const char *text,
+                       size_t len)
 {
     const char *end = strchr(pattern, '}');
 
@@ -77,7 +79,8 @@ static bool match(struct request *rq, const char *pattern, const char *path)
 
 static void append_method(struct request *rq, const char **allow, enum method m)
 {
-    *allow = *allow ? arena_printf(&rq->work.arena, "%s, %s", *allow, method_names[m]) : method_names[m];
+    *allow =
+        *allow ? arena_printf(&rq->work.arena, "%s, %s", *allow, method_names[m]) : method_names[m];
 }
 
 enum err_code route_find(struct request *rq, const char **out_allow)

@@ -19,8 +19,8 @@ struct route {
     /* Instead of handle: runs on the loop, must not block, must lead to request_finish(). */
     void (*submit)(struct request *rq);
     const struct websocket_kind *socket; /* instead of both: UPGRADE */
-    const struct resource *body;  /* decoded before the handler runs; NULL: none or raw */
-    const struct resource *reply; /* for OpenAPI and the strict check in tests */
+    const struct resource *body;         /* decoded before the handler runs; NULL: none or raw */
+    const struct resource *reply;        /* for OpenAPI and the strict check in tests */
     const char *doc;
     unsigned flags; /* enum route_flag */
     enum scope scope;

@@ -45,9 +45,11 @@ struct websocket {
 
 static void pump(struct websocket *ws);
 
-/* --- bytes <-> wslay ----------------------------------------------------------------------------- */
+/* --- bytes <-> wslay -----------------------------------------------------------------------------
+ */
 
-static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, int flags, void *user)
+static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, int flags,
+                       void *user)
 {
     struct websocket *ws = user;
     size_t early = ws->early.len - ws->early_used;
@@ -70,7 +72,8 @@ static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, 
 }
 
 /* wslay gives header and payload in separate calls; they leave together in flush(). */
-static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags, void *user)
+static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags,
+                       void *user)
 {
     struct websocket *ws = user;
     (void)flags;
@@ -86,7 +89,8 @@ static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t
 static void flush(struct websocket *ws)
 {
     while (ws->out_used < ws->out.len) {
-        ssize_t n = send(ws->fd, ws->out.bytes + ws->out_used, ws->out.len - ws->out_used, MSG_NOSIGNAL);
+        ssize_t n =
+            send(ws->fd, ws->out.bytes + ws->out_used, ws->out.len - ws->out_used, MSG_NOSIGNAL);
         if (n < 0) {
             ws->broken = ws->broken || (errno != EAGAIN && errno != EINTR);
             return;
@@ -96,7 +100,8 @@ static void flush(struct websocket *ws)
     ws->out.len = ws->out_used = 0;
 }
 
-/* --- the conversation ---------------------------------------------------------------------------- */
+/* --- the conversation ----------------------------------------------------------------------------
+ */
 
 static bool token_is_right(struct websocket *ws, struct val message, const char **out_why)
 {
@@ -133,7 +138,8 @@ static void on_first_frame(struct websocket *ws, const char *text, size_t len)
     }
 }
 
-static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m, void *user)
+static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m,
+                       void *user)
 {
     struct websocket *ws = user;
     (void)ctx;
@@ -155,7 +161,8 @@ void websocket_send(struct websocket *ws, const char *text, size_t len)
 
     if (ws->broken || ws->phase == WS_CLOSING)
         return;
-    if (wslay_event_get_queued_msg_length(ws->frames) + ws->out.len > WS_UNSENT_MAX_BYTES || wslay_event_queue_msg(ws->frames, &m))
+    if (wslay_event_get_queued_msg_length(ws->frames) + ws->out.len > WS_UNSENT_MAX_BYTES ||
+        wslay_event_queue_msg(ws->frames, &m))
         ws->broken = true;
     if (!ws->busy)
         pump(ws);
@@ -171,7 +178,8 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
         pump(ws);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------ */
+/* --- the loop ------------------------------------------------------------------------------------
+ */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -219,9 +227,11 @@ static void pump(struct websocket *ws)
     if (uv_is_closing((uv_handle_t *)&ws->poll))
         return;
     ws->busy = true;
-    if (!ws->broken && !ws->holds && wslay_event_want_read(ws->frames) && wslay_event_recv(ws->frames))
+    if (!ws->broken && !ws->holds && wslay_event_want_read(ws->frames) &&
+        wslay_event_recv(ws->frames))
         ws->broken = true;
-    if (!ws->broken && !ws->holds && wslay_event_want_write(ws->frames) && wslay_event_send(ws->frames))
+    if (!ws->broken && !ws->holds && wslay_event_want_write(ws->frames) &&
+        wslay_event_send(ws->frames))
         ws->broken = true;
     flush(ws);
     ws->busy = false;
@@ -259,7 +269,8 @@ void websocket_release(struct websocket *ws)
         pump(ws);
 }
 
-/* --- the upgrade --------------------------------------------------------------------------------- */
+/* --- the upgrade ---------------------------------------------------------------------------------
+ */
 
 static void start(struct websocket *ws)
 {
@@ -293,8 +304,8 @@ static void adopt(struct websocket *ws, int fd)
 }
 
 /* NOLINTNEXTLINE(readability-function-size): the library gives it seven parameters */
-static void on_upgraded(void *cls, struct MHD_Connection *c, void *state, const char *extra, size_t extra_len,
-                        MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+static void on_upgraded(void *cls, struct MHD_Connection *c, void *state, const char *extra,
+                        size_t extra_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
 {
     struct websocket *ws = cls;
     (void)c, (void)state;

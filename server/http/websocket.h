@@ -1,8 +1,10 @@
 /* WebSockets on the loop: libmicrohttpd's upgrade, wslay's framing.
  *
- *   upgrade -> (subprotocol prefect: first frame must be auth) -> open -> text frames -> closing -> gone
+ *   upgrade -> (subprotocol prefect: first frame must be auth) -> open -> text frames -> closing ->
+ * gone
  *
- * Handshake as Prefect's: with the subprotocol the client sends {"type":"auth","token":...} and gets
+ * Handshake as Prefect's: with the subprotocol the client sends {"type":"auth","token":...} and
+ * gets
  * {"type":"auth_success"}; without it the upgrade is refused with 403 when there is an auth string.
  *
  * Bounded: a message of more than MESSAGE_MAX_BYTES closes 1009; unsent replies of more than

@@ -24,10 +24,13 @@ static void where_named(struct sql *s, const char *id_or_name)
 
 static enum err_code found(struct work *w, enum err_code rc, const struct rows *rows)
 {
-    return rc ? rc : rows->count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Concurrency Limit not found");
+    return rc            ? rc
+           : rows->count ? ERR_OK
+                         : err_set(&w->err, NOT_FOUND, "Concurrency Limit not found");
 }
 
-enum err_code limit_get(struct work *w, const char *id_or_name, const struct resource *r, struct rows *out)
+enum err_code limit_get(struct work *w, const char *id_or_name, const struct resource *r,
+                        struct rows *out)
 {
     struct sql s;
 
@@ -46,11 +49,13 @@ enum err_code limit_create(struct work *w, const struct concurrency_limit *in)
     struct sql s;
 
     sql_begin(&s, w);
-    sql_insert(&s, "concurrency_limit", &concurrency_limit_create_resource, in, extra, COUNT(extra));
+    sql_insert(&s, "concurrency_limit", &concurrency_limit_create_resource, in, extra,
+               COUNT(extra));
     return sql_run(&s, &none);
 }
 
-enum err_code limit_update(struct work *w, const char *id_or_name, const struct concurrency_limit *in)
+enum err_code limit_update(struct work *w, const char *id_or_name,
+                           const struct concurrency_limit *in)
 {
     struct rows rows;
     struct sql s;
@@ -74,9 +79,11 @@ enum err_code limit_delete(struct work *w, const char *id_or_name)
     return found(w, sql_run(&s, &rows), &rows);
 }
 
-/* --- slots --------------------------------------------------------------------------------------- */
+/* --- slots ---------------------------------------------------------------------------------------
+ */
 
-static enum err_code check_possible(struct work *w, const struct slots_wanted *in, const struct rows *limits)
+static enum err_code check_possible(struct work *w, const struct slots_wanted *in,
+                                    const struct rows *limits)
 {
     const char *without = NULL;
 
@@ -86,11 +93,13 @@ static enum err_code check_possible(struct work *w, const struct slots_wanted *i
         if (in->slots > rows_i64(limits, i, C_LIMIT))
             return err_set(&w->err, INVALID, "Slots requested is greater than the limit");
         if (in->mode == SLOTS_RATE_LIMIT && rows_f64(limits, i, C_DECAY) <= 0)
-            without = arena_printf(&w->arena, "%s%s'%s'", without ? without : "", without ? ", " : "", rows_text(limits, i, C_NAME));
+            without = arena_printf(&w->arena, "%s%s'%s'", without ? without : "",
+                                   without ? ", " : "", rows_text(limits, i, C_NAME));
     }
     if (without)
         return err_set(&w->err, INVALID,
-                       "Only concurrency limits with slot decay can be used for rate limiting. The following limits do not have a "
+                       "Only concurrency limits with slot decay can be used for rate limiting. The "
+                       "following limits do not have a "
                        "decay configured: %s",
                        without);
     return ERR_OK;
@@ -100,19 +109,24 @@ static enum err_code check_possible(struct work *w, const struct slots_wanted *i
 static int blocking(const struct slots_wanted *in, const struct rows *limits)
 {
     for (int i = 0; i < limits->count; i++)
-        if (rows_bool(limits, i, C_ACTIVE) && rows_i64(limits, i, C_IN_USE) + in->slots > rows_i64(limits, i, C_LIMIT))
+        if (rows_bool(limits, i, C_ACTIVE) &&
+            rows_i64(limits, i, C_IN_USE) + in->slots > rows_i64(limits, i, C_LIMIT))
             return i;
     return -1;
 }
 
-/* Around the time in which the slots asked for so far become free, spread so that waiters do not come all at once. */
+/* Around the time in which the slots asked for so far become free, spread so that waiters do not
+ * come all at once. */
 static double retry_after(const struct slots_wanted *in, const struct rows *limits, int i)
 {
     uint32_t random = 0;
-    double limit = fmax(1, (double)rows_i64(limits, i, C_LIMIT)), decay = rows_f64(limits, i, C_DECAY);
+    double limit = fmax(1, (double)rows_i64(limits, i, C_LIMIT)),
+           decay = rows_f64(limits, i, C_DECAY);
     double occupancy = decay > 0 ? 1 / decay : rows_f64(limits, i, C_OCCUPANCY);
-    double expected = occupancy * ((double)rows_i64(limits, i, C_DENIED) + (double)in->slots) / limit;
-    double most = strncmp(rows_text(limits, i, C_NAME), "tag:", 4) == 0 ? TAG_WAIT_MAX_S : WAIT_MAX_S;
+    double expected =
+        occupancy * ((double)rows_i64(limits, i, C_DENIED) + (double)in->slots) / limit;
+    double most =
+        strncmp(rows_text(limits, i, C_NAME), "tag:", 4) == 0 ? TAG_WAIT_MAX_S : WAIT_MAX_S;
 
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = 0;
@@ -124,28 +138,37 @@ static struct uuids ids_of(struct work *w, const struct rows *limits)
     struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)limits->count + 1), 0};
 
     for (int i = 0; i < limits->count; i++)
-        if (rows_bool(limits, i, C_ACTIVE) && uuid_parse(rows_text(limits, i, C_ID), rows_len(limits, i, C_ID), &ids.items[ids.count]))
+        if (rows_bool(limits, i, C_ACTIVE) &&
+            uuid_parse(rows_text(limits, i, C_ID), rows_len(limits, i, C_ID),
+                       &ids.items[ids.count]))
             ids.count++;
     return ids;
 }
 
-static enum err_code take(struct work *w, const struct slots_wanted *in, bool with_lease, struct slots_taken *out)
+static enum err_code take(struct work *w, const struct slots_wanted *in, bool with_lease,
+                          struct slots_taken *out)
 {
     struct rows none;
-    const char *ids = param_uuid_array(w, ids_of(w, &out->limits)), *slots = param_i64(w, in->slots);
+    const char *ids = param_uuid_array(w, ids_of(w, &out->limits)),
+               *slots = param_i64(w, in->slots);
 
     if (!with_lease)
         return db_query(w, Q_limits_take, PARAMS(ids, slots), &none);
     out->lease = uuid_v4();
     const char *type = in->holder ? lease_holder_types[in->holder->type].name : NULL;
     const char *holder = in->holder ? param_uuid(w, in->holder->id) : NULL;
-    return db_query(w, Q_limits_lease, PARAMS(param_uuid(w, out->lease), ids, slots, param_f64(w, in->lease_duration), type, holder), &none);
+    return db_query(w, Q_limits_lease,
+                    PARAMS(param_uuid(w, out->lease), ids, slots, param_f64(w, in->lease_duration),
+                           type, holder),
+                    &none);
 }
 
-static enum err_code take_or_deny(struct work *w, const struct slots_wanted *in, bool with_lease, struct slots_taken *out)
+static enum err_code take_or_deny(struct work *w, const struct slots_wanted *in, bool with_lease,
+                                  struct slots_taken *out)
 {
     struct rows none;
-    enum err_code rc = db_query(w, Q_limits_lock, PARAMS(param_text_array(w, in->names)), &out->limits);
+    enum err_code rc =
+        db_query(w, Q_limits_lock, PARAMS(param_text_array(w, in->names)), &out->limits);
 
     if (!rc)
         rc = check_possible(w, in, &out->limits);
@@ -155,12 +178,15 @@ static enum err_code take_or_deny(struct work *w, const struct slots_wanted *in,
     if (at < 0)
         return take(w, in, with_lease, out);
     out->retry_after_s = retry_after(in, &out->limits, at);
-    rc = db_query(w, Q_limits_deny, PARAMS(param_uuid_array(w, ids_of(w, &out->limits)), param_i64(w, in->slots)), &none);
+    rc = db_query(w, Q_limits_deny,
+                  PARAMS(param_uuid_array(w, ids_of(w, &out->limits)), param_i64(w, in->slots)),
+                  &none);
     return rc ? rc : err_set(&w->err, LOCKED, "Locked");
 }
 
 /* Somebody who was turned away is counted, so a denial is committed as well. */
-enum err_code slots_take(struct work *w, const struct slots_wanted *in, bool with_lease, struct slots_taken *out)
+enum err_code slots_take(struct work *w, const struct slots_wanted *in, bool with_lease,
+                         struct slots_taken *out)
 {
     *out = (struct slots_taken){.retry_after_s = 0};
     enum err_code rc = db_begin(w);
@@ -182,8 +208,11 @@ enum err_code slots_take(struct work *w, const struct slots_wanted *in, bool wit
 
 enum err_code slots_give_back(struct work *w, const struct slots_wanted *in, struct rows *out)
 {
-    const char *held = given(in, occupancy_seconds) && !isnan(in->occupancy_seconds) ? param_f64(w, in->occupancy_seconds) : NULL;
-    return db_query(w, Q_limits_give_back, PARAMS(param_text_array(w, in->names), param_i64(w, in->slots), held), out);
+    const char *held = given(in, occupancy_seconds) && !isnan(in->occupancy_seconds)
+                           ? param_f64(w, in->occupancy_seconds)
+                           : NULL;
+    return db_query(w, Q_limits_give_back,
+                    PARAMS(param_text_array(w, in->names), param_i64(w, in->slots), held), out);
 }
 
 enum err_code lease_end(struct work *w, struct uuid lease)
@@ -195,6 +224,10 @@ enum err_code lease_end(struct work *w, struct uuid lease)
 enum err_code lease_renew(struct work *w, struct uuid lease, double seconds)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_lease_renew, PARAMS(param_uuid(w, lease), param_f64(w, seconds)), &rows);
-    return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, GONE, "Lease not found - it may have expired or been revoked");
+    enum err_code rc =
+        db_query(w, Q_lease_renew, PARAMS(param_uuid(w, lease), param_f64(w, seconds)), &rows);
+    return rc ? rc
+           : rows.count
+               ? ERR_OK
+               : err_set(&w->err, GONE, "Lease not found - it may have expired or been revoked");
 }

@@ -24,9 +24,11 @@ static enum err_code end(struct work *w, enum err_code rc)
     return rc;
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------
+ */
 
-static enum err_code select_one(struct work *w, const char *where, const char *const *values, size_t count, struct rows *out)
+static enum err_code select_one(struct work *w, const char *where, const char *const *values,
+                                size_t count, struct rows *out)
 {
     struct sql s;
 
@@ -46,33 +48,39 @@ enum err_code deployment_get(struct work *w, struct uuid id, struct rows *out)
     return select_one(w, " WHERE d.id = $1", PARAMS(param_uuid(w, id)), 1, out);
 }
 
-enum err_code deployment_get_by_name(struct work *w, const char *flow, const char *name, struct rows *out)
+enum err_code deployment_get_by_name(struct work *w, const char *flow, const char *name,
+                                     struct rows *out)
 {
-    return select_one(w, " JOIN flow f ON f.id = d.flow_id WHERE f.name = $1 AND d.name = $2", PARAMS(flow, name), 2, out);
+    return select_one(w, " JOIN flow f ON f.id = d.flow_id WHERE f.name = $1 AND d.name = $2",
+                      PARAMS(flow, name), 2, out);
 }
 
-/* --- where it runs ------------------------------------------------------------------------------- */
+/* --- where it runs -------------------------------------------------------------------------------
+ */
 
 static enum err_code ensure_default_pool(struct work *w)
 {
     struct rows none;
-    return db_query_text(w,
-                         "WITH p AS (INSERT INTO work_pool (id, name, type, default_queue_id) VALUES ($1, '" DEFAULT_POOL
-                         "', 'prefect-agent', $2) ON CONFLICT (name) DO NOTHING RETURNING id) "
-                         "INSERT INTO work_queue (id, name, work_pool_id) SELECT $2::uuid, 'default', id FROM p",
-                         2, PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, uuid_v4())), &none);
+    return db_query_text(
+        w,
+        "WITH p AS (INSERT INTO work_pool (id, name, type, default_queue_id) VALUES ($1, "
+        "'" DEFAULT_POOL "', 'prefect-agent', $2) ON CONFLICT (name) DO NOTHING RETURNING id) "
+        "INSERT INTO work_queue (id, name, work_pool_id) SELECT $2::uuid, 'default', id FROM p",
+        2, PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, uuid_v4())), &none);
 }
 
 static enum err_code read_template(struct work *w, const char *pool, struct placement *out)
 {
     struct rows rows;
-    enum err_code rc = db_query_text(w, "SELECT base_job_template FROM work_pool WHERE name = $1", 1, PARAMS(pool), &rows);
+    enum err_code rc = db_query_text(w, "SELECT base_job_template FROM work_pool WHERE name = $1",
+                                     1, PARAMS(pool), &rows);
     if (!rc && rows.count)
         out->template = (struct raw){rows_text(&rows, 0, 0), rows_len(&rows, 0, 0)};
     return rc;
 }
 
-static enum err_code place(struct work *w, const char *pool, const char *queue, struct placement *out)
+static enum err_code place(struct work *w, const char *pool, const char *queue,
+                           struct placement *out)
 {
     enum err_code rc = ERR_OK;
 
@@ -92,77 +100,98 @@ static enum err_code place(struct work *w, const char *pool, const char *queue, 
     return rc;
 }
 
-static enum err_code check_job_variables(struct work *w, const struct placement *where, struct raw variables)
+static enum err_code check_job_variables(struct work *w, const struct placement *where,
+                                         struct raw variables)
 {
     struct doc template, layer;
     struct doc_error bad;
 
-    if (!where->template.text || !variables.text || !doc_parse(&w->arena, where->template.text, where->template.len, &template, &bad) ||
+    if (!where->template.text || !variables.text ||
+        !doc_parse(&w->arena, where->template.text, where->template.len, &template, &bad) ||
         !doc_parse(&w->arena, variables.text, variables.len, &layer, &bad))
         return ERR_OK;
     struct val layers[] = {doc_root(&layer)};
-    const char *why = job_variables_check(&w->arena, doc_root(&template), JOB_DEPLOYMENT, layers, 1);
+    const char *why =
+        job_variables_check(&w->arena, doc_root(&template), JOB_DEPLOYMENT, layers, 1);
     return why ? err_set(&w->err, INVALID, "%s", why) : ERR_OK;
 }
 
-/* --- what hangs on it ---------------------------------------------------------------------------- */
+/* --- what hangs on it ----------------------------------------------------------------------------
+ */
 
 static enum err_code set_limit(struct work *w, const char *id, const struct deployment_write *in)
 {
     struct rows rows;
 
-    if (given(in, concurrency_limit) && in->concurrency_limit != INT_NONE && given(in, global_concurrency_limit_id) &&
-        param_uuid(w, in->global_concurrency_limit_id))
-        return err_set(&w->err, INVALID, "A deployment cannot have both a concurrency limit and a global concurrency limit.");
+    if (given(in, concurrency_limit) && in->concurrency_limit != INT_NONE &&
+        given(in, global_concurrency_limit_id) && param_uuid(w, in->global_concurrency_limit_id))
+        return err_set(
+            &w->err, INVALID,
+            "A deployment cannot have both a concurrency limit and a global concurrency limit.");
     if (given(in, global_concurrency_limit_id)) {
         const char *limit = param_uuid(w, in->global_concurrency_limit_id);
-        enum err_code rc = db_query_text(w,
-                                         "UPDATE deployment SET concurrency_limit_id = $2 WHERE id = $1 "
-                                         "AND ($2::uuid IS NULL OR EXISTS (SELECT 1 FROM concurrency_limit WHERE id = $2)) RETURNING id",
-                                         2, PARAMS(id, limit), &rows);
-        return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Concurrency limit not found");
+        enum err_code rc =
+            db_query_text(w,
+                          "UPDATE deployment SET concurrency_limit_id = $2 WHERE id = $1 "
+                          "AND ($2::uuid IS NULL OR EXISTS (SELECT 1 FROM concurrency_limit WHERE "
+                          "id = $2)) RETURNING id",
+                          2, PARAMS(id, limit), &rows);
+        return rc           ? rc
+               : rows.count ? ERR_OK
+                            : err_set(&w->err, NOT_FOUND, "Concurrency limit not found");
     }
     if (!given(in, concurrency_limit))
         return ERR_OK;
     if (in->concurrency_limit == INT_NONE)
         return db_query(w, Q_deployment_drop_limit, PARAMS(id), &rows);
-    return db_query(w, Q_deployment_set_limit, PARAMS(id, param_uuid(w, uuid_v4()), param_i64(w, in->concurrency_limit)), &rows);
+    return db_query(w, Q_deployment_set_limit,
+                    PARAMS(id, param_uuid(w, uuid_v4()), param_i64(w, in->concurrency_limit)),
+                    &rows);
 }
 
-static enum err_code insert_schedules(struct work *w, const char *id, const struct deployment_schedule *items, size_t count)
+static enum err_code insert_schedules(struct work *w, const char *id,
+                                      const struct deployment_schedule *items, size_t count)
 {
     enum err_code rc = ERR_OK;
 
     for (size_t i = 0; i < count && !rc; i++) {
-        const struct extra_column extra[] = {{"id", param_uuid(w, uuid_v4())}, {"deployment_id", id}};
+        const struct extra_column extra[] = {{"id", param_uuid(w, uuid_v4())},
+                                             {"deployment_id", id}};
         struct rows none;
         struct sql s;
         sql_begin(&s, w);
-        sql_insert(&s, "deployment_schedule", &deployment_schedule_create_resource, &items[i], extra, COUNT(extra));
+        sql_insert(&s, "deployment_schedule", &deployment_schedule_create_resource, &items[i],
+                   extra, COUNT(extra));
         rc = sql_run(&s, &none);
     }
     return rc;
 }
 
-static enum err_code replace_schedules(struct work *w, const char *id, const struct deployment_write *in)
+static enum err_code replace_schedules(struct work *w, const char *id,
+                                       const struct deployment_write *in)
 {
     struct rows none;
     enum err_code rc = db_query(w, Q_schedules_delete, PARAMS(id), &none);
     return rc ? rc : insert_schedules(w, id, in->schedules, in->schedules_count);
 }
 
-/* --- making and changing ------------------------------------------------------------------------- */
+/* --- making and changing -------------------------------------------------------------------------
+ */
 
 static const char *labels_with_flow(struct work *w, const struct deployment_write *in)
 {
     const char *own = in->labels.text ? in->labels.text : "{}";
     const char *rest = own + 1 + strspn(own + 1, " \t\r\n");
-    return arena_printf(&w->arena, "{\"prefect.flow.id\": \"%s\"%s%s", param_uuid(w, in->flow_id), *rest == '}' ? "" : ", ", rest);
+    return arena_printf(&w->arena, "{\"prefect.flow.id\": \"%s\"%s%s", param_uuid(w, in->flow_id),
+                        *rest == '}' ? "" : ", ", rest);
 }
 
-static enum err_code insert(struct work *w, const struct deployment_write *in, const struct placement *where, const char *id)
+static enum err_code insert(struct work *w, const struct deployment_write *in,
+                            const struct placement *where, const char *id)
 {
-    const struct extra_column extra[] = {{"id", id}, {"work_queue_id", where->queue_id}, {"work_queue_name", where->queue_name},
+    const struct extra_column extra[] = {{"id", id},
+                                         {"work_queue_id", where->queue_id},
+                                         {"work_queue_name", where->queue_name},
                                          {"labels", labels_with_flow(w, in)}};
     struct rows none;
     struct sql s;
@@ -172,8 +201,9 @@ static enum err_code insert(struct work *w, const struct deployment_write *in, c
     return sql_run(&s, &none);
 }
 
-static enum err_code change(struct work *w, const char *id, const struct resource *r, const struct deployment_write *in,
-                            const struct placement *where, bool moved)
+static enum err_code change(struct work *w, const char *id, const struct resource *r,
+                            const struct deployment_write *in, const struct placement *where,
+                            bool moved)
 {
     struct rows none;
     struct sql s;
@@ -194,7 +224,8 @@ static enum err_code change(struct work *w, const char *id, const struct resourc
     return rc ? rc : db_query(w, Q_deployment_drop_future_runs, PARAMS(id), &none);
 }
 
-static enum err_code upsert(struct work *w, const struct deployment_write *in, struct uuid *id, bool *created)
+static enum err_code upsert(struct work *w, const struct deployment_write *in, struct uuid *id,
+                            bool *created)
 {
     struct placement where;
     struct rows found;
@@ -212,13 +243,15 @@ static enum err_code upsert(struct work *w, const struct deployment_write *in, s
         return err_set(&w->err, INTERNAL, "a deployment has no id");
     const char *text = param_uuid(w, *id);
     rc = *created ? insert(w, in, &where, text)
-                  : change(w, text, &deployment_create_resource, in, &where, in->work_pool_name || in->work_queue_name);
+                  : change(w, text, &deployment_create_resource, in, &where,
+                           in->work_pool_name || in->work_queue_name);
     if (!rc && *created)
         rc = set_limit(w, text, in);
     return rc ? rc : replace_schedules(w, text, in);
 }
 
-enum err_code deployment_upsert(struct work *w, const struct deployment_write *in, struct uuid *out_id, bool *out_created)
+enum err_code deployment_upsert(struct work *w, const struct deployment_write *in,
+                                struct uuid *out_id, bool *out_created)
 {
     enum err_code rc = db_begin(w);
     if (!rc)
@@ -227,7 +260,8 @@ enum err_code deployment_upsert(struct work *w, const struct deployment_write *i
 }
 
 /* Replaced as a whole; by slug when every one has a slug. */
-static enum err_code change_schedules(struct work *w, const char *id, const struct deployment_write *in)
+static enum err_code change_schedules(struct work *w, const char *id,
+                                      const struct deployment_write *in)
 {
     struct rows rows;
     bool all_slugs = true;
@@ -242,11 +276,15 @@ static enum err_code change_schedules(struct work *w, const char *id, const stru
         return replace_schedules(w, id, in);
     if (!all_slugs)
         return err_set(&w->err, INVALID,
-                       "Please provide a slug for each schedule in your request to ensure schedules are updated correctly.");
+                       "Please provide a slug for each schedule in your request to ensure "
+                       "schedules are updated correctly.");
     for (size_t i = 0; i < in->schedules_count && !rc; i++) {
         const struct deployment_schedule *s = &in->schedules[i];
-        rc = db_query_text(w, "DELETE FROM deployment_schedule WHERE deployment_id = $1 AND slug = ANY($2::text[])", 2,
-                           PARAMS(id, param_array(w, PARAMS(s->slug, s->replaces), s->replaces ? 2 : 1)), &rows);
+        rc = db_query_text(
+            w,
+            "DELETE FROM deployment_schedule WHERE deployment_id = $1 AND slug = ANY($2::text[])",
+            2, PARAMS(id, param_array(w, PARAMS(s->slug, s->replaces), s->replaces ? 2 : 1)),
+            &rows);
         if (!rc)
             rc = insert_schedules(w, id, s, 1);
     }
@@ -262,7 +300,9 @@ static enum err_code update(struct work *w, const char *id, const struct deploym
     if (!rc && !found.count)
         return err_set(&w->err, NOT_FOUND, "Deployment not found.");
     bool moved = given(in, work_pool_name) || given(in, work_queue_name);
-    const char *pool = given(in, work_pool_name) ? in->work_pool_name : rc ? NULL : rows_text(&found, 0, 2);
+    const char *pool = given(in, work_pool_name) ? in->work_pool_name
+                       : rc                      ? NULL
+                                                 : rows_text(&found, 0, 2);
     if (!rc && moved)
         rc = place(w, pool, in->work_queue_name, &where);
     else if (!rc && rows_text(&found, 0, 3))
@@ -295,19 +335,22 @@ enum err_code deployment_pause(struct work *w, struct uuid id, bool paused)
 {
     struct rows rows;
     const char *text = param_uuid(w, id);
-    enum err_code rc = db_query(w, Q_deployment_set_paused, PARAMS(text, param_bool(paused)), &rows);
+    enum err_code rc =
+        db_query(w, Q_deployment_set_paused, PARAMS(text, param_bool(paused)), &rows);
 
     if (!rc && !rows.count)
         return err_set(&w->err, NOT_FOUND, "Deployment not found");
     return rc || !paused ? rc : db_query(w, Q_deployment_drop_future_runs, PARAMS(text), &rows);
 }
 
-/* --- schedules ----------------------------------------------------------------------------------- */
+/* --- schedules -----------------------------------------------------------------------------------
+ */
 
 static enum err_code check_exists(struct work *w, struct uuid deployment)
 {
     struct rows rows;
-    enum err_code rc = db_query_text(w, "SELECT 1 FROM deployment WHERE id = $1", 1, PARAMS(param_uuid(w, deployment)), &rows);
+    enum err_code rc = db_query_text(w, "SELECT 1 FROM deployment WHERE id = $1", 1,
+                                     PARAMS(param_uuid(w, deployment)), &rows);
     return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Deployment not found");
 }
 
@@ -327,7 +370,8 @@ enum err_code schedules_of(struct work *w, struct uuid deployment, struct rows *
     return sql_run(&s, out);
 }
 
-enum err_code schedules_add(struct work *w, struct uuid deployment, const struct deployment_schedule *items, size_t count)
+enum err_code schedules_add(struct work *w, struct uuid deployment,
+                            const struct deployment_schedule *items, size_t count)
 {
     enum err_code rc = check_exists(w, deployment);
 
@@ -340,7 +384,8 @@ enum err_code schedules_add(struct work *w, struct uuid deployment, const struct
     return end(w, rc);
 }
 
-enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id, const struct deployment_schedule *in)
+enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id,
+                              const struct deployment_schedule *in)
 {
     struct rows rows;
     struct sql s;
@@ -355,15 +400,20 @@ enum err_code schedule_update(struct work *w, struct uuid deployment, struct uui
     enum err_code rc = sql_run(&s, &rows);
     if (!rc && !rows.count)
         return err_set(&w->err, NOT_FOUND, "Schedule not found.");
-    return rc ? rc : db_query(w, Q_deployment_drop_future_runs, PARAMS(param_uuid(w, deployment)), &rows);
+    return rc ? rc
+              : db_query(w, Q_deployment_drop_future_runs, PARAMS(param_uuid(w, deployment)),
+                         &rows);
 }
 
 enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uuid id)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_schedule_delete, PARAMS(param_uuid(w, deployment), param_uuid(w, id)), &rows);
+    enum err_code rc =
+        db_query(w, Q_schedule_delete, PARAMS(param_uuid(w, deployment), param_uuid(w, id)), &rows);
 
     if (!rc && !rows.count)
         return err_set(&w->err, NOT_FOUND, "Schedule not found.");
-    return rc ? rc : db_query(w, Q_deployment_drop_future_runs, PARAMS(param_uuid(w, deployment)), &rows);
+    return rc ? rc
+              : db_query(w, Q_deployment_drop_future_runs, PARAMS(param_uuid(w, deployment)),
+                         &rows);
 }

@@ -3,17 +3,23 @@
 #include "server/db/filter.h"
 #include "server/model/deployment.h"
 
-/* Makes it, or changes the one of that name in that flow: what is given overwrites, schedules are replaced. */
-MUST_CHECK enum err_code deployment_upsert(struct work *w, const struct deployment_write *in, struct uuid *out_id, bool *out_created);
+/* Makes it, or changes the one of that name in that flow: what is given overwrites, schedules are
+ * replaced. */
+MUST_CHECK enum err_code deployment_upsert(struct work *w, const struct deployment_write *in,
+                                           struct uuid *out_id, bool *out_created);
 /* Rows of deployment_resource.  NOT_FOUND. */
 MUST_CHECK enum err_code deployment_get(struct work *w, struct uuid id, struct rows *out);
-MUST_CHECK enum err_code deployment_get_by_name(struct work *w, const char *flow, const char *name, struct rows *out);
-MUST_CHECK enum err_code deployment_update(struct work *w, struct uuid id, const struct deployment_write *in);
+MUST_CHECK enum err_code deployment_get_by_name(struct work *w, const char *flow, const char *name,
+                                                struct rows *out);
+MUST_CHECK enum err_code deployment_update(struct work *w, struct uuid id,
+                                           const struct deployment_write *in);
 MUST_CHECK enum err_code deployment_delete(struct work *w, struct uuid id);
 MUST_CHECK enum err_code deployment_pause(struct work *w, struct uuid id, bool paused);
 
 /* Rows of deployment_schedule_resource. */
 MUST_CHECK enum err_code schedules_of(struct work *w, struct uuid deployment, struct rows *out);
-MUST_CHECK enum err_code schedules_add(struct work *w, struct uuid deployment, const struct deployment_schedule *items, size_t count);
-MUST_CHECK enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id, const struct deployment_schedule *in);
+MUST_CHECK enum err_code schedules_add(struct work *w, struct uuid deployment,
+                                       const struct deployment_schedule *items, size_t count);
+MUST_CHECK enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id,
+                                         const struct deployment_schedule *in);
 MUST_CHECK enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uuid id);

@@ -5,7 +5,17 @@
 #include "server/db/columns.h"
 #include "server/store/task_run_recorder.h"
 
-enum { A_ID, A_OCCURRED, A_EVENT, A_RESOURCE_ID, A_RESOURCE, A_RELATED, A_PAYLOAD, A_FOLLOWS, EVENT_COLUMNS };
+enum {
+    A_ID,
+    A_OCCURRED,
+    A_EVENT,
+    A_RESOURCE_ID,
+    A_RESOURCE,
+    A_RELATED,
+    A_PAYLOAD,
+    A_FOLLOWS,
+    EVENT_COLUMNS
+};
 
 static const char *resource_id(struct work *w, const struct event *e)
 {

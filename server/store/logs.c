@@ -70,7 +70,10 @@ enum err_code logs_store(struct work *w, const struct log_batch *batches, size_t
     if (text.full)
         rc = err_set(&w->err, TOO_LARGE, "a batch of logs has more than %d bytes", COPY_MAX_BYTES);
     else if (text.len)
-        rc = db_copy_in(w, "COPY log (id, name, level, flow_run_id, task_run_id, message, \"timestamp\") FROM STDIN", text.bytes, text.len);
+        rc = db_copy_in(w,
+                        "COPY log (id, name, level, flow_run_id, task_run_id, message, "
+                        "\"timestamp\") FROM STDIN",
+                        text.bytes, text.len);
     buf_free(&text);
     return rc;
 }

@@ -41,7 +41,8 @@ static struct uuid flow_run_of(struct work *w, struct val related)
 
     for (struct val_iter it = val_each(related); val_next(&it);) {
         const char *role = string_of(w, it.value, "prefect.resource.role");
-        if (role && strcmp(role, "flow-run") == 0 && id_after(string_of(w, it.value, "prefect.resource.id"), "prefect.flow-run.", &id))
+        if (role && strcmp(role, "flow-run") == 0 &&
+            id_after(string_of(w, it.value, "prefect.resource.id"), "prefect.flow-run.", &id))
             return id;
     }
     return id;
@@ -54,15 +55,21 @@ static bool read_record(struct work *w, const struct event *e, struct record *ou
     struct val resource = parse(w, e->resource), payload = parse(w, e->payload);
     const char *by = string_of(w, resource, "prefect.orchestration");
     const char *at = string_of(w, resource, "prefect.state-timestamp");
-    struct record r = {.state_id = e->id, .timestamp_us = e->occurred_us, .flow_run_id = flow_run_of(w, parse(w, e->related)),
-                       .state = val_get(payload, "validated_state"), .run = val_get(payload, "task_run")};
-    if (!by || strcmp(by, "client") != 0 || !id_after(string_of(w, resource, "prefect.resource.id"), "prefect.task-run.", &r.task_run_id))
+    struct record r = {.state_id = e->id,
+                       .timestamp_us = e->occurred_us,
+                       .flow_run_id = flow_run_of(w, parse(w, e->related)),
+                       .state = val_get(payload, "validated_state"),
+                       .run = val_get(payload, "task_run")};
+    if (!by || strcmp(by, "client") != 0 ||
+        !id_after(string_of(w, resource, "prefect.resource.id"), "prefect.task-run.",
+                  &r.task_run_id))
         return false;
     if (at && !time_parse(at, strlen(at), &r.timestamp_us))
         r.timestamp_us = e->occurred_us;
     r.type = string_of(w, r.state, "type");
     *out = r;
-    return r.type && val_type(r.run) == DOC_OBJECT && string_of(w, r.run, "task_key") && string_of(w, r.run, "dynamic_key");
+    return r.type && val_type(r.run) == DOC_OBJECT && string_of(w, r.run, "task_key") &&
+           string_of(w, r.run, "dynamic_key");
 }
 
 static void put_string(struct work *w, struct array *a, struct val object, const char *key)
@@ -111,7 +118,8 @@ static void put_details(struct work *w, struct array *a, const struct record *r)
     struct raw text = val_type(given) == DOC_OBJECT ? val_raw(given) : RAW("{}");
     struct buf b = {.max_bytes = EVENT_MAX_BYTES};
 
-    if (json_decode_text(&w->arena, &state_details_resource, text.text, text.len, &d, &w->err) != ERR_OK)
+    if (json_decode_text(&w->arena, &state_details_resource, text.text, text.len, &d, &w->err) !=
+        ERR_OK)
         d = (struct state_details)STATE_DETAILS_INIT;
     d.task_run_id = r->task_run_id;
     d.flow_run_id = r->flow_run_id;
@@ -128,7 +136,8 @@ static void put_state(struct work *w, struct array *a, const struct record *r)
     array_uuid(&a[1], r->task_run_id);
     array_time(&a[2], r->timestamp_us);
     array_string(&a[3], r->type);
-    array_string(&a[4], name ? name : state_default_name(state_type_parse(r->type, strlen(r->type))));
+    array_string(&a[4],
+                 name ? name : state_default_name(state_type_parse(r->type, strlen(r->type))));
     put_string(w, &a[5], r->state, "message");
     put_details(w, &a[6], r);
     put_json(&a[7], r->state, "data", NULL);
@@ -163,9 +172,11 @@ static void put_run(struct work *w, struct array *a, const struct record *r)
 static bool is_newest(const struct record *records, size_t count, size_t i)
 {
     for (size_t k = 0; k < count; k++) {
-        if (k == i || memcmp(&records[k].task_run_id, &records[i].task_run_id, sizeof(struct uuid)) != 0)
+        if (k == i ||
+            memcmp(&records[k].task_run_id, &records[i].task_run_id, sizeof(struct uuid)) != 0)
             continue;
-        if (records[k].timestamp_us > records[i].timestamp_us || (records[k].timestamp_us == records[i].timestamp_us && k > i))
+        if (records[k].timestamp_us > records[i].timestamp_us ||
+            (records[k].timestamp_us == records[i].timestamp_us && k > i))
             return false;
     }
     return true;
@@ -184,7 +195,8 @@ static enum err_code write_records(struct work *w, const struct record *records,
     enum err_code rc = arrays_finish(w, states, STATE_COLUMNS, state_parameters);
     if (!rc)
         rc = arrays_finish(w, runs, RUN_COLUMNS, run_parameters);
-    struct db_step steps[] = {{Q_recorder_states, state_parameters, {0}}, {Q_recorder_runs, run_parameters, {0}}};
+    struct db_step steps[] = {{Q_recorder_states, state_parameters, {0}},
+                              {Q_recorder_runs, run_parameters, {0}}};
     if (!rc)
         rc = db_pipeline(w, steps, COUNT(steps));
     arrays_free(states, STATE_COLUMNS);

@@ -15,7 +15,8 @@ static const struct state_details no_details = STATE_DETAILS_INIT;
 
 static int compare_runs(const void *a, const void *b)
 {
-    const struct transition *x = *(struct transition *const *)a, *y = *(struct transition *const *)b;
+    const struct transition *x = *(struct transition *const *)a,
+                            *y = *(struct transition *const *)b;
     return memcmp(&x->run_id, &y->run_id, sizeof(x->run_id));
 }
 
@@ -35,8 +36,27 @@ static int64_t read_seconds_us(const struct rows *r, int row, int column)
 
 /* The columns of transition_facts, in order. */
 enum {
-    C_ID, C_STATE_ID, C_TYPE, C_NAME, C_TIMESTAMP, C_MESSAGE, C_DETAILS, C_DATA, C_RUN_COUNT, C_TOTAL, C_START, C_END,
-    C_EXPECTED, C_NEXT, C_POLICY, C_DEPLOYMENT, C_PARENT, C_HAS_PID, C_DEPLOYMENT_EXISTS, C_LIMIT, C_OPTIONS,
+    C_ID,
+    C_STATE_ID,
+    C_TYPE,
+    C_NAME,
+    C_TIMESTAMP,
+    C_MESSAGE,
+    C_DETAILS,
+    C_DATA,
+    C_RUN_COUNT,
+    C_TOTAL,
+    C_START,
+    C_END,
+    C_EXPECTED,
+    C_NEXT,
+    C_POLICY,
+    C_DEPLOYMENT,
+    C_PARENT,
+    C_HAS_PID,
+    C_DEPLOYMENT_EXISTS,
+    C_LIMIT,
+    C_OPTIONS,
 };
 
 static enum err_code read_state(struct work *w, const struct rows *r, int row, struct state *out)
@@ -55,16 +75,20 @@ static enum err_code read_state(struct work *w, const struct rows *r, int row, s
     state_set_data(&w->arena, out, (struct raw){data, data ? rows_len(r, row, C_DATA) : 0});
     if (!details || strcmp(details, "{}") == 0)
         return ERR_OK;
-    return json_decode_text(&w->arena, &state_details_resource, details, rows_len(r, row, C_DETAILS), &out->details, &w->err);
+    return json_decode_text(&w->arena, &state_details_resource, details,
+                            rows_len(r, row, C_DETAILS), &out->details, &w->err);
 }
 
-static enum err_code read_policy(struct work *w, const struct rows *r, int row, struct retry_policy *out)
+static enum err_code read_policy(struct work *w, const struct rows *r, int row,
+                                 struct retry_policy *out)
 {
     *out = (struct retry_policy)RETRY_POLICY_INIT;
-    return retry_policy_read(&w->arena, RUN_FLOW, rows_text(r, row, C_POLICY), rows_len(r, row, C_POLICY), out, &w->err);
+    return retry_policy_read(&w->arena, RUN_FLOW, rows_text(r, row, C_POLICY),
+                             rows_len(r, row, C_POLICY), out, &w->err);
 }
 
-static enum err_code read_options(struct work *w, const struct rows *r, int row, struct deployment_facts *out)
+static enum err_code read_options(struct work *w, const struct rows *r, int row,
+                                  struct deployment_facts *out)
 {
     struct doc doc;
     struct doc_error bad;
@@ -80,7 +104,8 @@ static enum err_code read_options(struct work *w, const struct rows *r, int row,
     return ERR_OK;
 }
 
-static enum err_code read_facts(struct work *w, const struct rows *r, int row, struct run_facts *out)
+static enum err_code read_facts(struct work *w, const struct rows *r, int row,
+                                struct run_facts *out)
 {
     *out = (struct run_facts){.kind = RUN_FLOW, .run = RUN_COLUMNS_INIT};
     out->id = read_uuid(r, row, C_ID);
@@ -105,7 +130,8 @@ static enum err_code read_facts(struct work *w, const struct rows *r, int row, s
     return rc;
 }
 
-/* --- concurrency limits of deployments: rare, so queried only when there are any ------------------ */
+/* --- concurrency limits of deployments: rare, so queried only when there are any
+ * ------------------ */
 
 /* The limit of row i of the facts as seen by this batch. */
 struct limit_view {
@@ -113,7 +139,8 @@ struct limit_view {
     int64_t limit, free;
 };
 
-static enum err_code lock_limits(struct work *w, const struct rows *facts, struct limit_view **out, size_t *out_count)
+static enum err_code lock_limits(struct work *w, const struct rows *facts, struct limit_view **out,
+                                 size_t *out_count)
 {
     struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)facts->count), 0};
     struct rows rows;
@@ -129,14 +156,16 @@ static enum err_code lock_limits(struct work *w, const struct rows *facts, struc
         return rc;
     *out = arena_array(&w->arena, struct limit_view, (size_t)rows.count);
     for (int i = 0; i < rows.count; i++)
-        (*out)[i] = (struct limit_view){read_uuid(&rows, i, 0), rows_i64(&rows, i, 1), rows_i64(&rows, i, 2)};
+        (*out)[i] = (struct limit_view){read_uuid(&rows, i, 0), rows_i64(&rows, i, 1),
+                                        rows_i64(&rows, i, 2)};
     *out_count = (size_t)rows.count;
     return ERR_OK;
 }
 
 static enum err_code find_holders(struct work *w, const struct rows *facts, struct rows *out)
 {
-    struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)facts->count), (size_t)facts->count};
+    struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)facts->count),
+                        (size_t)facts->count};
 
     for (int i = 0; i < facts->count; i++)
         ids.items[i] = read_uuid(facts, i, C_ID);
@@ -161,11 +190,16 @@ static struct limit_view *view_of(struct limit_view *views, size_t count, struct
     return NULL;
 }
 
-/* --- deciding ------------------------------------------------------------------------------------ */
+/* --- deciding ------------------------------------------------------------------------------------
+ */
 
 static struct proposal proposal_of(struct work *w, struct transition *t)
 {
-    struct proposal p = {.state = &t->proposed, .policy = t->policy, .now_us = w->now_us, .state_id = uuid_v7(), .lease_id = uuid_v4()};
+    struct proposal p = {.state = &t->proposed,
+                         .policy = t->policy,
+                         .now_us = w->now_us,
+                         .state_id = uuid_v7(),
+                         .lease_id = uuid_v4()};
 
     memcpy(&p.random, p.lease_id.bytes + 8, sizeof(p.random));
     return p;
@@ -189,7 +223,8 @@ static void decide(struct work *w, struct transition *t, struct limit_view *limi
 }
 
 /* Items and rows are both in the order of ids; several items may name one run. */
-static enum err_code decide_all(struct work *w, struct transition **items, size_t count, const struct rows *facts)
+static enum err_code decide_all(struct work *w, struct transition **items, size_t count,
+                                const struct rows *facts)
 {
     struct limit_view *views = NULL;
     size_t view_count = 0;
@@ -201,12 +236,14 @@ static enum err_code decide_all(struct work *w, struct transition **items, size_
     for (size_t i = 0, row = 0; i < count && !rc; i++) {
         struct transition *t = items[i];
         struct uuid id = {{0}};
-        while (row < (size_t)facts->count && (id = read_uuid(facts, (int)row, C_ID), memcmp(&id, &t->run_id, sizeof(id)) < 0))
+        while (row < (size_t)facts->count &&
+               (id = read_uuid(facts, (int)row, C_ID), memcmp(&id, &t->run_id, sizeof(id)) < 0))
             row++;
         t->found = row < (size_t)facts->count && memcmp(&id, &t->run_id, sizeof(id)) == 0;
         if (!t->found)
             continue;
-        struct transition *before = i && memcmp(&items[i - 1]->run_id, &t->run_id, sizeof(id)) == 0 ? items[i - 1] : NULL;
+        struct transition *before =
+            i && memcmp(&items[i - 1]->run_id, &t->run_id, sizeof(id)) == 0 ? items[i - 1] : NULL;
         if (before) {
             t->facts = before->facts;
         } else {
@@ -242,7 +279,8 @@ void transitions_announce(struct work *w, struct transition **items, size_t coun
     for (size_t i = 0; i < count; i++)
         if (items[i]->found && items[i]->verdict.writes)
             entered |= 1u << items[i]->verdict.state.type;
-    if (entered & (STATE_SET(SCHEDULED) | STATE_SET(CANCELLING))) /* agents wait for both on one topic */
+    if (entered &
+        (STATE_SET(SCHEDULED) | STATE_SET(CANCELLING))) /* agents wait for both on one topic */
         parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
     if (entered & STATE_SET(CANCELLING))
         parking_ring(w->server->parking, parking_topic("flow_runs", "CANCELLING"));

@@ -8,8 +8,22 @@
 
 /* The first eight columns serve transition_states, all fifteen transition_runs. */
 enum {
-    A_STATE_ID, A_RUN, A_TS, A_TYPE, A_NAME, A_MESSAGE, A_DETAILS, A_DATA, A_START, A_END, A_EXPECTED, A_NEXT, A_TOTAL, A_RUNS,
-    A_POLICY, RUN_COLUMNS
+    A_STATE_ID,
+    A_RUN,
+    A_TS,
+    A_TYPE,
+    A_NAME,
+    A_MESSAGE,
+    A_DETAILS,
+    A_DATA,
+    A_START,
+    A_END,
+    A_EXPECTED,
+    A_NEXT,
+    A_TOTAL,
+    A_RUNS,
+    A_POLICY,
+    RUN_COLUMNS
 };
 enum { STATE_COLUMNS = A_DATA + 1, TEXT_MAX_BYTES = 1 << 20 };
 
@@ -18,7 +32,8 @@ static bool same_run(const struct transition *a, const struct transition *b)
     return memcmp(&a->run_id, &b->run_id, sizeof(a->run_id)) == 0;
 }
 
-static void put_state(struct array *a, struct uuid owner, const struct state *s, struct buf *scratch)
+static void put_state(struct array *a, struct uuid owner, const struct state *s,
+                      struct buf *scratch)
 {
     array_uuid(&a[A_STATE_ID], s->id);
     array_uuid(&a[A_RUN], owner);
@@ -64,7 +79,8 @@ static bool is_last_of_run(struct transition **items, size_t count, size_t i)
 static void carry_policy(struct transition **items, size_t i)
 {
     for (size_t k = i; k > 0 && same_run(items[k - 1], items[i]); k--)
-        items[i]->verdict.policy_changed |= items[k - 1]->found && items[k - 1]->verdict.policy_changed;
+        items[i]->verdict.policy_changed |=
+            items[k - 1]->found && items[k - 1]->verdict.policy_changed;
 }
 
 static enum err_code write_states(struct work *w, struct transition **items, size_t count)
@@ -89,7 +105,8 @@ static enum err_code write_states(struct work *w, struct transition **items, siz
         rc = arrays_finish(w, states, STATE_COLUMNS, state_parameters);
         if (!rc)
             rc = arrays_finish(w, runs, RUN_COLUMNS, run_parameters);
-        struct db_step steps[] = {{Q_transition_states, state_parameters, {0}}, {Q_transition_runs, run_parameters, {0}}};
+        struct db_step steps[] = {{Q_transition_states, state_parameters, {0}},
+                                  {Q_transition_runs, run_parameters, {0}}};
         if (!rc)
             rc = db_pipeline(w, steps, COUNT(steps));
     }
@@ -99,7 +116,8 @@ static enum err_code write_states(struct work *w, struct transition **items, siz
     return rc;
 }
 
-/* --- effects ------------------------------------------------------------------------------------- */
+/* --- effects -------------------------------------------------------------------------------------
+ */
 
 /* One row of parameters per item that has the effect. */
 struct effect_row {
@@ -175,7 +193,8 @@ static const struct effect_row effects[] = {
     {EFFECT_MIRROR_TO_PARENT, Q_transition_mirror, STATE_COLUMNS, put_mirror},
 };
 
-static enum err_code do_effect(struct work *w, const struct effect_row *e, struct transition **items, size_t count)
+static enum err_code do_effect(struct work *w, const struct effect_row *e,
+                               struct transition **items, size_t count)
 {
     struct array columns[STATE_COLUMNS] = {0};
     const char *parameters[STATE_COLUMNS];

@@ -15,8 +15,8 @@ static enum err_code no_queue(struct work *w, const char *pool, const char *name
 }
 
 /* SELECT of all columns of a resource. */
-static enum err_code select_by_names(struct work *w, const struct resource *r, const char *alias, const char *from,
-                                     const char *const names[2], struct rows *out)
+static enum err_code select_by_names(struct work *w, const struct resource *r, const char *alias,
+                                     const char *from, const char *const names[2], struct rows *out)
 {
     struct sql s;
 
@@ -38,15 +38,17 @@ enum err_code work_pool_create(struct work *w, const struct work_pool_create *in
     struct buf storage = {.max_bytes = 1 << 20};
 
     if (work_pool_is_reserved(in->name))
-        return err_set(&w->err, FORBIDDEN, "Work pools starting with 'Prefect' are reserved for internal use.");
+        return err_set(&w->err, FORBIDDEN,
+                       "Work pools starting with 'Prefect' are reserved for internal use.");
     json_encode(&storage, &storage_configuration_resource, in->storage_configuration);
     const char *storage_text = arena_strndup(&w->arena, storage.bytes, storage.len);
     buf_free(&storage);
-    enum err_code rc = db_query(w, Q_work_pool_insert,
-                                PARAMS(param_uuid(w, uuid_v4()), in->name, in->description, in->type, in->base_job_template.text,
-                                       param_bool(in->is_paused), param_int(w, in->concurrency_limit), storage_text,
-                                       param_uuid(w, uuid_v4())),
-                                &none);
+    enum err_code rc = db_query(
+        w, Q_work_pool_insert,
+        PARAMS(param_uuid(w, uuid_v4()), in->name, in->description, in->type,
+               in->base_job_template.text, param_bool(in->is_paused),
+               param_int(w, in->concurrency_limit), storage_text, param_uuid(w, uuid_v4())),
+        &none);
     if (rc == ERR_CONFLICT)
         return err_set(&w->err, CONFLICT, "A work pool with this name already exists.");
     return rc;
@@ -55,7 +57,8 @@ enum err_code work_pool_create(struct work *w, const struct work_pool_create *in
 enum err_code work_pool_get(struct work *w, const char *name, struct rows *out)
 {
     const char *const names[2] = {name, NULL};
-    enum err_code rc = select_by_names(w, &work_pool_resource, "wp", " FROM work_pool wp WHERE wp.name = ", names, out);
+    enum err_code rc = select_by_names(w, &work_pool_resource, "wp",
+                                       " FROM work_pool wp WHERE wp.name = ", names, out);
     return rc ? rc : out->count ? ERR_OK : no_pool(w, name);
 }
 
@@ -76,9 +79,11 @@ enum err_code work_pool_update(struct work *w, const char *name, const struct wo
     struct rows rows;
     struct sql s;
 
-    if (work_pool_is_reserved(name) && (given(in, description) || given(in, base_job_template) || given(in, storage_configuration)))
+    if (work_pool_is_reserved(name) && (given(in, description) || given(in, base_job_template) ||
+                                        given(in, storage_configuration)))
         return err_set(&w->err, FORBIDDEN,
-                       "Work pools starting with 'Prefect' are reserved for internal use and can only be updated to set "
+                       "Work pools starting with 'Prefect' are reserved for internal use and can "
+                       "only be updated to set "
                        "concurrency limits or pause.");
     sql_begin(&s, w);
     sql_update(&s, "work_pool", &work_pool_update_resource, in);
@@ -98,12 +103,15 @@ enum err_code work_pool_delete(struct work *w, const char *name)
     struct rows rows;
 
     if (work_pool_is_reserved(name))
-        return err_set(&w->err, FORBIDDEN, "Work pools starting with 'Prefect' are reserved for internal use and cannot be deleted.");
+        return err_set(&w->err, FORBIDDEN,
+                       "Work pools starting with 'Prefect' are reserved for internal use and "
+                       "cannot be deleted.");
     enum err_code rc = db_query(w, Q_work_pool_delete, PARAMS(name), &rows);
     return rc ? rc : rows.count ? ERR_OK : no_pool(w, name);
 }
 
-/* --- queues -------------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------------
+ */
 
 enum err_code work_queue_create(struct work *w, const char *pool, const struct work_queue_write *in)
 {
@@ -118,22 +126,27 @@ enum err_code work_queue_create(struct work *w, const char *pool, const struct w
         rc = db_query(w, Q_work_queue_make_room, PARAMS(pool_id, priority, NULL), &none);
     if (!rc)
         rc = db_query(w, Q_work_queue_insert,
-                      PARAMS(param_uuid(w, uuid_v4()), in->name, in->description, param_bool(in->is_paused),
-                             param_int(w, in->concurrency_limit), priority, pool_id, in->filter.text),
+                      PARAMS(param_uuid(w, uuid_v4()), in->name, in->description,
+                             param_bool(in->is_paused), param_int(w, in->concurrency_limit),
+                             priority, pool_id, in->filter.text),
                       &none);
     if (!rc)
         return db_commit(w);
     db_rollback_if_open(w);
     if (rc == ERR_CONFLICT)
-        return err_set(&w->err, CONFLICT, "A work queue with this name already exists in work pool {work_pool_name!r}.");
+        return err_set(
+            &w->err, CONFLICT,
+            "A work queue with this name already exists in work pool {work_pool_name!r}.");
     return rc;
 }
 
 enum err_code work_queue_get(struct work *w, const char *pool, const char *name, struct rows *out)
 {
     const char *const names[2] = {pool, name};
-    enum err_code rc = select_by_names(w, &work_queue_resource, "wq",
-                                       " FROM work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id WHERE wp.name = ", names, out);
+    enum err_code rc = select_by_names(
+        w, &work_queue_resource, "wq",
+        " FROM work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id WHERE wp.name = ", names,
+        out);
     return rc ? rc : out->count ? ERR_OK : no_queue(w, pool, name);
 }
 
@@ -154,11 +167,13 @@ static enum err_code move(struct work *w, const struct rows *found, int64_t prio
 {
     struct rows none;
     const char *id = rows_text(found, 0, 0), *wanted = param_i64(w, priority);
-    enum err_code rc = db_query(w, Q_work_queue_make_room, PARAMS(rows_text(found, 0, 1), wanted, id), &none);
+    enum err_code rc =
+        db_query(w, Q_work_queue_make_room, PARAMS(rows_text(found, 0, 1), wanted, id), &none);
     return rc ? rc : db_query(w, Q_work_queue_set_priority, PARAMS(id, wanted), &none);
 }
 
-static enum err_code change_queue(struct work *w, const struct rows *found, const struct work_queue_write *in)
+static enum err_code change_queue(struct work *w, const struct rows *found,
+                                  const struct work_queue_write *in)
 {
     struct rows none;
     struct sql s;
@@ -166,7 +181,9 @@ static enum err_code change_queue(struct work *w, const struct rows *found, cons
     sql_begin(&s, w);
     sql_update(&s, "work_queue", &work_queue_update_resource, in);
     if (given(in, is_paused))
-        sql_add(&s, in->is_paused ? ", status = 'PAUSED'" : ", status = CASE WHEN last_polled > now() - interval '60 seconds' THEN 'READY' ELSE 'NOT_READY' END");
+        sql_add(&s, in->is_paused ? ", status = 'PAUSED'"
+                                  : ", status = CASE WHEN last_polled > now() - interval '60 "
+                                    "seconds' THEN 'READY' ELSE 'NOT_READY' END");
     sql_add(&s, " WHERE id = ");
     sql_param(&s, rows_text(found, 0, 0));
     enum err_code rc = sql_run(&s, &none);
@@ -177,7 +194,8 @@ static enum err_code change_queue(struct work *w, const struct rows *found, cons
     return rc;
 }
 
-enum err_code work_queue_update(struct work *w, const char *pool, const char *name, const struct work_queue_write *in)
+enum err_code work_queue_update(struct work *w, const char *pool, const char *name,
+                                const struct work_queue_write *in)
 {
     struct rows found;
     enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
@@ -209,29 +227,35 @@ enum err_code work_queue_delete(struct work *w, const char *pool, const char *na
     return db_query(w, Q_work_queue_delete, PARAMS(rows_text(&found, 0, 0)), &found);
 }
 
-enum err_code work_queue_ensure(struct work *w, const char *pool, const char *name, const char **out_id)
+enum err_code work_queue_ensure(struct work *w, const char *pool, const char *name,
+                                const char **out_id)
 {
     struct rows rows;
     const char *pool_id;
     enum err_code rc = work_pool_find(w, pool, &pool_id);
 
     if (!rc && name)
-        rc = db_query(w, Q_work_queue_ensure, PARAMS(param_uuid(w, uuid_v4()), pool_id, name), &rows);
+        rc = db_query(w, Q_work_queue_ensure, PARAMS(param_uuid(w, uuid_v4()), pool_id, name),
+                      &rows);
     if (!rc)
         rc = name ? db_query(w, Q_work_queue_find, PARAMS(pool, name), &rows)
-                  : db_query_text(w, "SELECT default_queue_id FROM work_pool WHERE id = $1", 1, PARAMS(pool_id), &rows);
+                  : db_query_text(w, "SELECT default_queue_id FROM work_pool WHERE id = $1", 1,
+                                  PARAMS(pool_id), &rows);
     if (!rc)
         *out_id = rows_text(&rows, 0, 0);
     return rc;
 }
 
-/* --- workers ------------------------------------------------------------------------------------- */
+/* --- workers -------------------------------------------------------------------------------------
+ */
 
 enum err_code worker_heartbeat(struct work *w, const char *pool, const struct worker_heartbeat *in)
 {
     struct rows rows;
     enum err_code rc = db_query(w, Q_worker_heartbeat,
-                                PARAMS(param_uuid(w, uuid_v4()), pool, in->name, param_int(w, in->heartbeat_interval_seconds)), &rows);
+                                PARAMS(param_uuid(w, uuid_v4()), pool, in->name,
+                                       param_int(w, in->heartbeat_interval_seconds)),
+                                &rows);
     return rc ? rc : rows.count ? ERR_OK : no_pool(w, pool);
 }
 
@@ -260,7 +284,8 @@ static enum err_code check_queues(struct work *w, const char *pool, struct strin
     return ERR_OK;
 }
 
-enum err_code work_scheduled(struct work *w, const char *pool, const struct work_wanted *wanted, struct rows *out)
+enum err_code work_scheduled(struct work *w, const char *pool, const struct work_wanted *wanted,
+                             struct rows *out)
 {
     struct rows none;
     const char *id;
@@ -274,5 +299,7 @@ enum err_code work_scheduled(struct work *w, const char *pool, const struct work
     if (rc)
         return rc;
     return db_query(w, Q_work_scheduled,
-                    PARAMS(id, queues, param_time(w, wanted->before_us), param_time(w, wanted->after_us), param_int(w, wanted->limit)), out);
+                    PARAMS(id, queues, param_time(w, wanted->before_us),
+                           param_time(w, wanted->after_us), param_int(w, wanted->limit)),
+                    out);
 }

@@ -14,6 +14,6 @@ int64_t clock_monotonic_us(void);
  * Returns the length. */
 size_t time_format(int64_t time_us, char out_text[static TIME_TEXT_BYTES]);
 
-/* ISO 8601 date-time: 'T', 't', '_' or a blank between date and time, any offset, `Z`, or none (UTC);
- * a date alone is midnight UTC; fractions beyond microseconds are cut. */
+/* ISO 8601 date-time: 'T', 't', '_' or a blank between date and time, any offset, `Z`, or none
+ * (UTC); a date alone is midnight UTC; fractions beyond microseconds are cut. */
 MUST_CHECK bool time_parse(const char *text, size_t len, int64_t *out_us);

@@ -1,5 +1,5 @@
-/* Load on one server over keep-alive connections: load HOST PORT SCENARIO CONNECTIONS SECONDS FLOW_ID [IDS_FILE]
- * prints `SCENARIO CONNECTIONS OPERATIONS/S P50_MS P99_MS ERRORS`.
+/* Load on one server over keep-alive connections: load HOST PORT SCENARIO CONNECTIONS SECONDS
+ * FLOW_ID [IDS_FILE] prints `SCENARIO CONNECTIONS OPERATIONS/S P50_MS P99_MS ERRORS`.
  *
  * One thread, epoll; every connection has one request on its way.  An operation is one request, for
  * `lifecycle` the five requests of a run's life, for `logs` one line. */
@@ -17,7 +17,13 @@
 #include "shared/base/clock.h"
 #include "shared/base/uuid.h"
 
-enum { REQUEST_MAX = 64 << 10, REPLY_MAX = 1 << 20, LATENCIES_MAX = 4 << 20, LOG_LINES = 100, IDS_MAX = 1 << 20 };
+enum {
+    REQUEST_MAX = 64 << 10,
+    REPLY_MAX = 1 << 20,
+    LATENCIES_MAX = 4 << 20,
+    LOG_LINES = 100,
+    IDS_MAX = 1 << 20
+};
 
 struct connection {
     int fd, step;
@@ -52,8 +58,9 @@ struct scenario {
 static void request(struct connection *c, const char *method, const char *path, const char *body)
 {
     int n = snprintf(c->request, sizeof(c->request),
-                     "%s %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-                     strlen(body), body);
+                     "%s %s HTTP/1.1\r\nHost: bench\r\nContent-Type: "
+                     "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                     method, path, strlen(body), body);
     c->request_len = (size_t)n;
     c->sent = 0;
     c->reply_len = 0;
@@ -69,7 +76,9 @@ static void set_state(struct connection *c, const char *run, const char *type)
 {
     char path[128], body[256];
     snprintf(path, sizeof(path), "/api/flow_runs/%s/set_state", run);
-    snprintf(body, sizeof(body), "{\"state\":{\"type\":\"%s\",\"message\":null,\"state_details\":{}},\"force\":false}", type);
+    snprintf(body, sizeof(body),
+             "{\"state\":{\"type\":\"%s\",\"message\":null,\"state_details\":{}},\"force\":false}",
+             type);
     request(c, "POST", path, body);
 }
 
@@ -81,7 +90,10 @@ static void write_transition(struct bench *b, struct connection *c)
 static void write_creation(struct bench *b, struct connection *c)
 {
     char body[256];
-    snprintf(body, sizeof(body), "{\"flow_id\":\"%s\",\"name\":\"bench\",\"parameters\":{\"x\":1},\"state\":{\"type\":\"PENDING\"}}", b->flow);
+    snprintf(body, sizeof(body),
+             "{\"flow_id\":\"%s\",\"name\":\"bench\",\"parameters\":{\"x\":1},\"state\":{\"type\":"
+             "\"PENDING\"}}",
+             b->flow);
     request(c, "POST", "/api/flow_runs/", body);
 }
 
@@ -95,13 +107,15 @@ static void write_read(struct bench *b, struct connection *c)
 static void write_filter(struct bench *b, struct connection *c)
 {
     (void)b;
-    request(c, "POST", "/api/flow_runs/filter", "{\"flow_runs\":{\"state\":{\"type\":{\"any_\":[\"RUNNING\"]}}},\"limit\":20}");
+    request(c, "POST", "/api/flow_runs/filter",
+            "{\"flow_runs\":{\"state\":{\"type\":{\"any_\":[\"RUNNING\"]}}},\"limit\":20}");
 }
 
 static void write_count(struct bench *b, struct connection *c)
 {
     (void)b;
-    request(c, "POST", "/api/flow_runs/count", "{\"flow_runs\":{\"state\":{\"type\":{\"any_\":[\"FAILED\"]}}}}");
+    request(c, "POST", "/api/flow_runs/count",
+            "{\"flow_runs\":{\"state\":{\"type\":{\"any_\":[\"FAILED\"]}}}}");
 }
 
 static void put_logs(struct connection *c, const char *run, int lines)
@@ -111,8 +125,10 @@ static void put_logs(struct connection *c, const char *run, int lines)
 
     for (int i = 0; i < lines; i++)
         n += (size_t)snprintf(body + n, sizeof(body) - n,
-                              "%s{\"name\":\"prefect.flow_runs\",\"level\":20,\"message\":\"Finished in state Completed() %d\","
-                              "\"timestamp\":\"2026-01-01T00:00:00.%06dZ\",\"flow_run_id\":\"%s\",\"task_run_id\":null}",
+                              "%s{\"name\":\"prefect.flow_runs\",\"level\":20,\"message\":"
+                              "\"Finished in state Completed() %d\","
+                              "\"timestamp\":\"2026-01-01T00:00:00.%06dZ\",\"flow_run_id\":\"%s\","
+                              "\"task_run_id\":null}",
                               i ? "," : "", i, i, run);
     snprintf(body + n, sizeof(body) - n, "]");
     request(c, "POST", "/api/logs/", body);
@@ -129,7 +145,8 @@ static void write_lifecycle(struct bench *b, struct connection *c)
     char body[256];
 
     if (c->step == 0) {
-        snprintf(body, sizeof(body), "{\"flow_id\":\"%s\",\"state\":{\"type\":\"SCHEDULED\"}}", b->flow);
+        snprintf(body, sizeof(body), "{\"flow_id\":\"%s\",\"state\":{\"type\":\"SCHEDULED\"}}",
+                 b->flow);
         request(c, "POST", "/api/flow_runs/", body);
     } else if (c->step == 3) {
         put_logs(c, c->run, 10);
@@ -139,8 +156,12 @@ static void write_lifecycle(struct bench *b, struct connection *c)
 }
 
 static const struct scenario scenarios[] = {
-    {"transitions", 1, 1, write_transition}, {"creations", 1, 1, write_creation}, {"reads", 1, 1, write_read},
-    {"filter20", 1, 1, write_filter},        {"count", 1, 1, write_count},        {"logs", 1, LOG_LINES, write_logs},
+    {"transitions", 1, 1, write_transition},
+    {"creations", 1, 1, write_creation},
+    {"reads", 1, 1, write_read},
+    {"filter20", 1, 1, write_filter},
+    {"count", 1, 1, write_count},
+    {"logs", 1, LOG_LINES, write_logs},
     {"lifecycles", 5, 1, write_lifecycle},
 };
 
@@ -171,7 +192,8 @@ static size_t reply_bytes(struct connection *c)
     if (!end)
         return 0;
     const char *length = strcasestr(c->reply, "Content-Length:");
-    return (size_t)(end + 4 - c->reply) + (length && length < end ? strtoul(length + 15, NULL, 10) : 0);
+    return (size_t)(end + 4 - c->reply) +
+           (length && length < end ? strtoul(length + 15, NULL, 10) : 0);
 }
 
 static void finish(struct bench *b, struct connection *c)
@@ -179,7 +201,8 @@ static void finish(struct bench *b, struct connection *c)
     int status = (int)strtol(c->reply + strlen("HTTP/1.1 "), NULL, 10);
     const char *id = strstr(c->reply, "{\"id\":\"");
 
-    if (status < 200 || status > 299 || strstr(c->reply, "\"status\":\"REJECT\"") || strstr(c->reply, "\"status\":\"ABORT\""))
+    if (status < 200 || status > 299 || strstr(c->reply, "\"status\":\"REJECT\"") ||
+        strstr(c->reply, "\"status\":\"ABORT\""))
         b->errors++;
     if (c->step == 0 && id)
         memcpy(c->run, id + strlen("{\"id\":\""), UUID_TEXT_BYTES - 1);
@@ -209,7 +232,8 @@ static void receive(struct bench *b, struct connection *c)
 
 static void connect_all(struct bench *b, const char *host, const char *port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
 
     inet_pton(AF_INET, host, &at.sin_addr);
     b->epoll = epoll_create1(0);
@@ -279,7 +303,8 @@ int main(int argc, char **argv)
     run(&b, seconds);
     qsort(b.latencies_us, b.latency_count, sizeof(*b.latencies_us), compare);
     size_t n = b.latency_count ? b.latency_count : 1;
-    printf("%-12s %4zu %10.0f %8.2f %8.2f %6llu\n", b.scenario->name, b.count, (double)b.operations / seconds,
-           b.latencies_us[n / 2] / 1e3, b.latencies_us[n * 99 / 100] / 1e3, (unsigned long long)b.errors);
+    printf("%-12s %4zu %10.0f %8.2f %8.2f %6llu\n", b.scenario->name, b.count,
+           (double)b.operations / seconds, b.latencies_us[n / 2] / 1e3,
+           b.latencies_us[n * 99 / 100] / 1e3, (unsigned long long)b.errors);
     return 0;
 }

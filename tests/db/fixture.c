@@ -16,7 +16,8 @@ static void run_admin(const char *sql)
     struct work w = {.server = &server, .db = db_open(server.conninfo)};
 
     enum err_code rc = db_script(&w, sql);
-    ck_assert_msg(rc == ERR_OK || strstr(w.err.detail, "already exists"), "%s: %s", sql, w.err.detail);
+    ck_assert_msg(rc == ERR_OK || strstr(w.err.detail, "already exists"), "%s: %s", sql,
+                  w.err.detail);
     db_close(w.db);
     arena_reset(&w.arena);
 }
@@ -51,7 +52,8 @@ void fixture_setup(struct fixture *f)
     *f = (struct fixture){0};
     f->server.conninfo = strdup(conninfo_of(name));
     f->server.parking = parking_start(&f->server);
-    f->work = (struct work){.server = &f->server, .db = db_open(f->server.conninfo), .now_us = clock_now_us()};
+    f->work = (struct work){
+        .server = &f->server, .db = db_open(f->server.conninfo), .now_us = clock_now_us()};
 }
 
 void fixture_teardown(struct fixture *f)
@@ -65,7 +67,8 @@ void fixture_teardown(struct fixture *f)
 int64_t fixture_count(struct fixture *f, const char *sql)
 {
     struct rows rows;
-    ck_assert_msg(db_query_text(&f->work, sql, 0, NULL, &rows) == ERR_OK, "%s: %s", sql, f->work.err.detail);
+    ck_assert_msg(db_query_text(&f->work, sql, 0, NULL, &rows) == ERR_OK, "%s: %s", sql,
+                  f->work.err.detail);
     return rows_i64(&rows, 0, 0);
 }
 
@@ -81,8 +84,10 @@ void fixture_runs(struct fixture *f, int count)
 
     snprintf(sql, sizeof(sql),
              "INSERT INTO flow (id, name) VALUES ('00000000-0000-0000-0000-00000000000f', 'f');"
-             "INSERT INTO flow_run (id, name, flow_id, state_id, state_type, state_name, state_timestamp, state_details)"
-             " SELECT ('01000000-0000-0000-0000-00000000' || lpad(to_hex(i), 4, '0'))::uuid, 'r', '00000000-0000-0000-0000-00000000000f',"
+             "INSERT INTO flow_run (id, name, flow_id, state_id, state_type, state_name, "
+             "state_timestamp, state_details)"
+             " SELECT ('01000000-0000-0000-0000-00000000' || lpad(to_hex(i), 4, '0'))::uuid, 'r', "
+             "'00000000-0000-0000-0000-00000000000f',"
              " gen_random_uuid(), 'PENDING', 'Pending', now(), '{}' FROM generate_series(0, %d) i",
              count - 1);
     ck_assert_msg(db_script(&f->work, sql) == ERR_OK, "%s", f->work.err.detail);

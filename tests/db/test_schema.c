@@ -25,7 +25,8 @@ START_TEST(every_query_fits_the_schema)
     int parameters;
 
     for (enum query q = 0; q < QUERY_COUNT; q++)
-        ck_assert_msg(connection_prepare(&f.work, q) == ERR_OK, "%s: %s", connection_query_name(q, &parameters), f.work.err.detail);
+        ck_assert_msg(connection_prepare(&f.work, q) == ERR_OK, "%s: %s",
+                      connection_query_name(q, &parameters), f.work.err.detail);
 }
 END_TEST
 
@@ -40,7 +41,8 @@ END_TEST
 START_TEST(a_changed_migration_is_refused)
 {
     int applied;
-    ck_assert_int_eq(db_script(&f.work, "UPDATE schema_migration SET sha256 = 'x' WHERE number = 1"), ERR_OK);
+    ck_assert_int_eq(
+        db_script(&f.work, "UPDATE schema_migration SET sha256 = 'x' WHERE number = 1"), ERR_OK);
     ck_assert_int_eq(migrate(&f.work, &applied), ERR_CONFLICT);
     ck_assert_ptr_nonnull(strstr(f.work.err.detail, "was changed after it was applied"));
 }
@@ -49,7 +51,8 @@ END_TEST
 START_TEST(a_newer_database_is_refused)
 {
     int applied;
-    ck_assert_int_eq(db_script(&f.work, "INSERT INTO schema_migration VALUES (9999, 'x', 'y')"), ERR_OK);
+    ck_assert_int_eq(db_script(&f.work, "INSERT INTO schema_migration VALUES (9999, 'x', 'y')"),
+                     ERR_OK);
     ck_assert_int_eq(migrate(&f.work, &applied), ERR_CONFLICT);
     ck_assert_ptr_nonnull(strstr(f.work.err.detail, "9999"));
 }
@@ -57,8 +60,11 @@ END_TEST
 
 START_TEST(time_series_have_partitions_ahead)
 {
-    ck_assert_int_ge(fixture_count(&f, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'log'::regclass"), 6);
-    ck_assert_int_eq(fixture_count(&f, "SELECT (uuid_floor(now()) < uuid_floor(now() + interval '1 day'))::int"), 1);
+    ck_assert_int_ge(
+        fixture_count(&f, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'log'::regclass"), 6);
+    ck_assert_int_eq(
+        fixture_count(&f, "SELECT (uuid_floor(now()) < uuid_floor(now() + interval '1 day'))::int"),
+        1);
 }
 END_TEST
 

@@ -21,8 +21,10 @@ static void teardown(void)
 
 static struct transition propose(struct uuid run, enum state_type type)
 {
-    return (struct transition){.run_id = run, .policy = POLICY_FLOW,
-                               .proposed = {.type = type, .timestamp_us = TIME_NONE, .details = STATE_DETAILS_INIT}};
+    return (struct transition){
+        .run_id = run,
+        .policy = POLICY_FLOW,
+        .proposed = {.type = type, .timestamp_us = TIME_NONE, .details = STATE_DETAILS_INIT}};
 }
 
 static enum err_code apply(struct transition *items, size_t count)
@@ -43,18 +45,25 @@ static enum err_code apply(struct transition *items, size_t count)
 
 START_TEST(a_batch_moves_every_run_once)
 {
-    struct transition items[] = {propose(fixture_run(3), STATE_RUNNING), propose(fixture_run(0), STATE_RUNNING),
+    struct transition items[] = {propose(fixture_run(3), STATE_RUNNING),
+                                 propose(fixture_run(0), STATE_RUNNING),
                                  propose(fixture_run(5), STATE_RUNNING)};
 
     ck_assert_msg(apply(items, COUNT(items)) == ERR_OK, "%s", f.work.err.detail);
-    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run WHERE state_type = 'RUNNING' AND run_count = 1"), 3);
-    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run_state s JOIN flow_run r ON r.state_id = s.id AND r.id = s.flow_run_id"), 3);
+    ck_assert_int_eq(
+        fixture_count(
+            &f, "SELECT count(*) FROM flow_run WHERE state_type = 'RUNNING' AND run_count = 1"),
+        3);
+    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run_state s JOIN flow_run r ON "
+                                       "r.state_id = s.id AND r.id = s.flow_run_id"),
+                     3);
 }
 END_TEST
 
 START_TEST(transitions_of_one_run_are_decided_in_turn)
 {
-    struct transition items[] = {propose(fixture_run(1), STATE_RUNNING), propose(fixture_run(1), STATE_COMPLETED),
+    struct transition items[] = {propose(fixture_run(1), STATE_RUNNING),
+                                 propose(fixture_run(1), STATE_COMPLETED),
                                  propose(fixture_run(1), STATE_CRASHED)};
 
     ck_assert_int_eq(apply(items, COUNT(items)), ERR_OK);
@@ -62,13 +71,16 @@ START_TEST(transitions_of_one_run_are_decided_in_turn)
     ck_assert_int_eq(items[1].verdict.status, VERDICT_ACCEPT);
     ck_assert_int_eq(items[2].verdict.status, VERDICT_ABORT); /* terminal is final */
     ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run_state"), 2);
-    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run WHERE state_type = 'COMPLETED' AND end_time IS NOT NULL AND run_count = 1"), 1);
+    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run WHERE state_type = "
+                                       "'COMPLETED' AND end_time IS NOT NULL AND run_count = 1"),
+                     1);
 }
 END_TEST
 
 START_TEST(a_missing_run_does_not_stop_the_others)
 {
-    struct transition items[] = {propose(fixture_run(900), STATE_RUNNING), propose(fixture_run(2), STATE_RUNNING)};
+    struct transition items[] = {propose(fixture_run(900), STATE_RUNNING),
+                                 propose(fixture_run(2), STATE_RUNNING)};
     const struct transition *missing = items[0].run_id.bytes[14] ? &items[0] : &items[1];
 
     ck_assert_int_eq(apply(items, COUNT(items)), ERR_OK);

@@ -1,4 +1,5 @@
-/* Property: whatever arrives on a WebSocket, the server answers or hangs up, and nothing is left behind. */
+/* Property: whatever arrives on a WebSocket, the server answers or hangs up, and nothing is left
+ * behind. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fds[2];
 
     signal(SIGPIPE, SIG_IGN);
-    if (size > 60000 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) || uv_loop_init(&server.loop))
+    if (size > 60000 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) ||
+        uv_loop_init(&server.loop))
         return 0;
     websocket_adopt(&server, &echo, fds[0]);
     if (write(fds[1], data, size) != (ssize_t)size)

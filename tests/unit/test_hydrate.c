@@ -80,19 +80,29 @@ START_TEST(needed_variables_are_named_once)
                                                                                        "_name\":"
                                                                                        "\"v1\"}],"
                                                                                        "\"c\""
-                                                                                       ":" KIND("wo"
-                                                                                                "rk"
-                                                                                                "sp"
-                                                                                                "ac"
-                                                                                                "e_"
+                                                                                       ":" KIND(
+                                                                                           "wo"
+                                                                                           "rk"
+                                                                                           "sp"
+                                                                                           "ac"
+                                                                                           "e_"
+                                                                                           "va"
+                                                                                           "ri"
+                                                                                           "ab"
+                                                                                           "l"
+                                                                                           "e") ","
+                                                                                                "\""
                                                                                                 "va"
                                                                                                 "ri"
                                                                                                 "ab"
-                                                                                                "l"
-                                                                                                "e") ",\"variable_name\":" KIND(
-                                                                                           "json") ",\"value\":\"\\\"v3\\\"\"}},"
-                                                                                                   "\"d\":" KIND(
-                                                                                                       "workspace_variable") "}}"),
+                                                                                                "le"
+                                                                                                "_n"
+                                                                                                "am"
+                                                                                                "e"
+                                                                                                "\""
+                                                                                                ":" KIND("json") ",\"value\":\"\\\"v3\\\"\"}},"
+                                                                                                                 "\"d\":" KIND(
+                                                                                                                     "workspace_variable") "}}"),
                     &names);
     ck_assert_uint_eq(names.count, 3);
     ck_assert_str_eq(names.items[0], "v1");
