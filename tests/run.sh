@@ -52,7 +52,7 @@ programs() {
     done
     [ ${#built[@]} -gt 0 ] || return 0
     printf '%s\n' "${built[@]}"
-    make -k -j"$cores" MODE="$mode" "${built[@]}" >&2
+    make -k -j"$cores" MODE="$mode" all "${built[@]}" >&2 # some tests start the programs
 }
 
 # A Check program that exits with 1 has said in its summary what failed.

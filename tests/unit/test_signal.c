@@ -12,7 +12,9 @@ static uint16_t code(double a)
     int n = 3;
     while (n < 14 && a > 0 && ldexp(a, 4 * n) < 256)
         n++;
-    return a > 0 ? (uint16_t)(n << 12 | (int)lround(ldexp(a, 4 * n))) : 0;
+    if (!(a > 0))
+        return 0;
+    return (uint16_t)(n << 12 | (int)lround(ldexp(a, 4 * n)));
 }
 
 static void put(uint8_t *raw, int k, double a)
