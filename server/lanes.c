@@ -18,8 +18,7 @@ void lanes_start(struct server *s)
 
 void lanes_stop(struct server *s)
 {
-    struct lane **const lanes[] = {&s->transitions, &s->creations, &s->reads,
-                                   &s->logs,        &s->events,    &s->journal};
+    struct lane **const lanes[] = {&s->transitions, &s->creations, &s->reads, &s->logs, &s->events};
 
     for (size_t i = 0; i < COUNT(lanes); i++) {
         lane_stop(*lanes[i]);

@@ -22,7 +22,6 @@ struct server {
     struct lane *reads;           /* GET /flow_runs/{id} */
     struct lane *logs;            /* POST /logs/ */
     struct lane *events;          /* events in: stored, and task runs recorded */
-    struct lane *journal;         /* what agents deliver */
     uv_async_t parking_wake;      /* a long poll came: set the timer */
     atomic_bool stopping;         /* long polls answer at once, lanes drain */
     int64_t started_us;

@@ -87,8 +87,7 @@ static void put_route(struct request *rq, const struct route *r)
 static void put_lanes(struct request *rq)
 {
     struct server *s = rq->work.server;
-    struct lane *const lanes[] = {s->transitions, s->creations, s->reads,
-                                  s->logs,        s->events,    s->journal};
+    struct lane *const lanes[] = {s->transitions, s->creations, s->reads, s->logs, s->events};
 
     put(rq,
         "# TYPE switchyard_lane_items_total counter\n# TYPE switchyard_lane_batches_total counter\n"

@@ -137,7 +137,7 @@ static struct state queued(struct work *w, const char *name)
 
 struct plan {
     struct wave first, second;
-    struct uuids release;
+    struct uuids release, crashed;
 };
 
 static void plan_run(struct work *w, struct plan *plan, const struct left *left,
@@ -154,6 +154,8 @@ static void plan_run(struct work *w, struct plan *plan, const struct left *left,
                 claims_proposal(STATE_CANCELLED, NULL, left->message));
     else if (action == CRASH || action == CRASH_QUEUE)
         propose(w, &plan->first, left->run_id, claims_proposal(STATE_CRASHED, NULL, left->message));
+    if (action == CRASH || action == CRASH_QUEUE)
+        plan->crashed.items[plan->crashed.count++] = left->run_id;
     if (action == CRASH_QUEUE && may_try_again(runs, row))
         propose(w, &plan->second, left->run_id, queued(w, "AwaitingRetry"));
 }
@@ -176,6 +178,7 @@ static enum err_code settle(struct work *w, struct left *left, size_t count,
         .first.items = arena_array(&w->arena, struct transition *, count),
         .second.items = arena_array(&w->arena, struct transition *, count),
         .release.items = arena_array(&w->arena, struct uuid, count),
+        .crashed.items = arena_array(&w->arena, struct uuid, count),
     };
     for (int i = 0; i < runs.count; i++) {
         const struct left *l = find_left(left, count, &runs, i);
@@ -183,6 +186,8 @@ static enum err_code settle(struct work *w, struct left *left, size_t count,
             plan_run(w, &plan, l, &runs, i);
     }
     rc = apply(w, &plan.first, done);
+    if (!rc && plan.crashed.count)
+        rc = db_query(w, Q_claim_end_task_runs, PARAMS(param_uuid_array(w, plan.crashed)), &none);
     if (!rc)
         rc = apply(w, &plan.second, done);
     if (!rc && plan.release.count)

@@ -175,6 +175,27 @@ SELECT fr.id, fr.state_type, coalesce(fr.state_details->>'pause_reschedule', 'fa
  ORDER BY fr.id
    FOR UPDATE OF fr;
 
+-- name: claim_end_task_runs
+-- $1 runs whose attempt died.  What its tasks were doing died with it; the next attempt makes task runs of its own.
+WITH died AS (
+    SELECT id, uuid_v7() AS state_id, greatest(now(), state_timestamp + interval '1 microsecond') AS at,
+           jsonb_build_object('flow_run_id', flow_run_id, 'task_run_id', id) AS details
+      FROM task_run
+     WHERE flow_run_id = ANY($1::uuid[]) AND state_type NOT IN ('COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED')
+       FOR UPDATE
+), history AS (
+    INSERT INTO task_run_state (id, task_run_id, "timestamp", type, name, message, state_details)
+    SELECT state_id, id, at, 'CRASHED', 'Crashed', 'The agent was lost.', details FROM died
+)
+UPDATE task_run tr
+   SET state_id = d.state_id, state_type = 'CRASHED', state_name = 'Crashed', state_timestamp = d.at,
+       state_message = 'The agent was lost.', state_details = d.details, state_data = NULL, end_time = d.at,
+       next_scheduled_start_time = NULL, updated = now(),
+       total_run_time = tr.total_run_time
+           + CASE WHEN tr.state_type = 'RUNNING' THEN greatest(0, extract(epoch FROM d.at - tr.state_timestamp)) ELSE 0 END
+  FROM died d
+ WHERE tr.id = d.id;
+
 -- name: claim_release_retries
 -- $1 runs.  They wait for a retry in a process that is gone: any agent may take them.
 UPDATE flow_run SET empirical_policy = jsonb_set(empirical_policy, '{retry_type}', '"reschedule"')
