@@ -264,6 +264,22 @@ static int split(char *text, char *words[CRON_FIELDS])
     return count;
 }
 
+static enum err_code read_fields(struct reader *r, char *const *words)
+{
+    for (int f = 0; f < r->columns; f++) {
+        r->field = (enum cron_field)f;
+        r->row = &rows[f];
+        enum err_code rc = read_field(r, words[f]);
+        if (rc)
+            return rc;
+    }
+    if (r->columns < 6)
+        set_bit(&r->cron->sets[CRON_SECOND], 0);
+    if (r->columns < 7)
+        r->cron->sets[CRON_YEAR].any = true;
+    return check_nth(r);
+}
+
 enum err_code cron_parse(const char *text, struct cron *out, struct err *e)
 {
     char copy[CRON_MAX_BYTES + 1], *words[CRON_FIELDS] = {0};
@@ -273,9 +289,10 @@ enum err_code cron_parse(const char *text, struct cron *out, struct err *e)
     for (size_t i = 0; i < COUNT(macros); i++)
         if (strcasecmp(text, macros[i].name) == 0)
             text = macros[i].text;
-    if (strlen(text) > CRON_MAX_BYTES)
+    size_t len = strlen(text);
+    if (len > CRON_MAX_BYTES)
         return err_set(e, INVALID, "Invalid cron string: longer than %d bytes", CRON_MAX_BYTES);
-    for (size_t i = 0; i <= strlen(text); i++)
+    for (size_t i = 0; i <= len; i++)
         copy[i] = (char)tolower((unsigned char)text[i]);
     r.columns = split(copy, words);
     if (r.columns < 5 || r.columns > CRON_FIELDS)
@@ -283,20 +300,9 @@ enum err_code cron_parse(const char *text, struct cron *out, struct err *e)
                        "Invalid cron string: \"%.100s\" has %d fields; expected 5 "
                        "(minute hour day month weekday) and at most second and year after them",
                        text, r.columns);
-    for (int f = 0; f < r.columns; f++) {
-        r.field = (enum cron_field)f;
-        r.row = &rows[f];
-        enum err_code rc = read_field(&r, words[f]);
-        if (rc)
-            return rc;
-    }
-    enum err_code rc = check_nth(&r);
+    enum err_code rc = read_fields(&r, words);
     if (rc)
         return rc;
-    if (r.columns < 6)
-        set_bit(&c.sets[CRON_SECOND], 0);
-    if (r.columns < 7)
-        c.sets[CRON_YEAR].any = true;
     simplify(&c, words);
     *out = c;
     return ERR_OK;

@@ -13,9 +13,10 @@ enum { PERIOD_DAYS_MAX = 366 };
 struct period {
     size_t days_count;
     int64_t days[PERIOD_DAYS_MAX];
-    struct ints hours, minutes, seconds;
-    int64_t times; /* per day */
-    int64_t dates; /* all of them, or as many as BYSETPOS picks */
+    const struct ints *hours, *minutes, *seconds;
+    struct ints one[3]; /* the hour, minute and second of a short period */
+    int64_t times;      /* per day */
+    int64_t dates;      /* all of them, or as many as BYSETPOS picks */
     int64_t picked[RRULE_LIST_MAX];
 };
 
@@ -108,8 +109,8 @@ static bool day_fits(const struct rrule *r, int64_t day)
  */
 
 static const int64_t unit_s[] = {
-    [FREQ_WEEKLY] = 7 * DAY_S,  [FREQ_DAILY] = DAY_S, [FREQ_HOURLY] = HOUR_S,
-    [FREQ_MINUTELY] = MINUTE_S, [FREQ_SECONDLY] = 1,
+    [FREQ_WEEKLY] = INT64_C(7) * DAY_S, [FREQ_DAILY] = DAY_S, [FREQ_HOURLY] = HOUR_S,
+    [FREQ_MINUTELY] = MINUTE_S,         [FREQ_SECONDLY] = 1,
 };
 
 /* Weeks are counted from a day that begins one. */
@@ -148,10 +149,11 @@ static int64_t align(const struct rrule *r, int64_t unit)
     return first + (unit - first + r->interval - 1) / r->interval * r->interval;
 }
 
-static void narrow(const struct ints *given, int value, struct ints *out)
+static const struct ints *narrow(const struct ints *given, int value, struct ints *one)
 {
-    out->count = !given->count || has(given, value);
-    out->items[0] = value;
+    one->count = !given->count || has(given, value);
+    one->items[0] = value;
+    return one;
 }
 
 static int64_t index_of_pick(int64_t position, int64_t count)
@@ -182,15 +184,40 @@ static int64_t period_date(const struct rrule *r, const struct period *p, int64_
 {
     if (r->set_positions.count)
         n = p->picked[n];
-    int64_t minutes = (int64_t)p->minutes.count, seconds = (int64_t)p->seconds.count;
+    int64_t minutes = (int64_t)p->minutes->count, seconds = (int64_t)p->seconds->count;
     int64_t time = n % p->times;
     return p->days[n / p->times] * DAY_S +
-           p->hours.items[time / (minutes * seconds)] * (int64_t)HOUR_S +
-           p->minutes.items[time / seconds % minutes] * (int64_t)MINUTE_S +
-           p->seconds.items[time % seconds];
+           p->hours->items[time / (minutes * seconds)] * (int64_t)HOUR_S +
+           p->minutes->items[time / seconds % minutes] * (int64_t)MINUTE_S +
+           p->seconds->items[time % seconds];
 }
 
-/* Fills the period of w->unit; *out_skip_s is where to go on if nothing before it can fit. */
+static void fill_times(const struct rrule *r, struct period *p, int64_t second)
+{
+    p->hours = &r->hours;
+    p->minutes = &r->minutes;
+    p->seconds = &r->seconds;
+    if (r->freq >= FREQ_HOURLY)
+        p->hours = narrow(&r->hours, (int)(second / HOUR_S), &p->one[0]);
+    if (r->freq >= FREQ_MINUTELY)
+        p->minutes = narrow(&r->minutes, (int)(second / MINUTE_S % 60), &p->one[1]);
+    if (r->freq >= FREQ_SECONDLY)
+        p->seconds = narrow(&r->seconds, (int)(second % 60), &p->one[2]);
+}
+
+/* Where to go on: the period's end, or that of a day, an hour or a minute without dates. */
+static int64_t skip_s(const struct rrule *r, const struct period *p, int64_t begin_s, int64_t end_s)
+{
+    if (r->freq >= FREQ_HOURLY && !p->days_count)
+        return (floor_div(begin_s, DAY_S) + 1) * DAY_S;
+    if (r->freq >= FREQ_MINUTELY && !p->hours->count)
+        return (floor_div(begin_s, HOUR_S) + 1) * HOUR_S;
+    if (r->freq >= FREQ_SECONDLY && !p->minutes->count)
+        return (floor_div(begin_s, MINUTE_S) + 1) * MINUTE_S;
+    return end_s;
+}
+
+/* Fills the period of w->unit; *out_skip_s is where the next one lies. */
 static void fill(struct walk *w, int64_t *out_skip_s)
 {
     const struct rrule *r = w->rule;
@@ -204,23 +231,9 @@ static void fill(struct walk *w, int64_t *out_skip_s)
         if (day_fits(r, day))
             p->days[p->days_count++] = day;
     w->budget -= last - first + 1;
-    p->hours = r->hours;
-    p->minutes = r->minutes;
-    p->seconds = r->seconds;
-    if (r->freq >= FREQ_HOURLY)
-        narrow(&r->hours, (int)(second / HOUR_S), &p->hours);
-    if (r->freq >= FREQ_MINUTELY)
-        narrow(&r->minutes, (int)(second / MINUTE_S % 60), &p->minutes);
-    if (r->freq >= FREQ_SECONDLY)
-        narrow(&r->seconds, (int)(second % 60), &p->seconds);
-    *out_skip_s = end_s;
-    if (r->freq >= FREQ_HOURLY && !p->days_count)
-        *out_skip_s = (first + 1) * DAY_S;
-    else if (r->freq >= FREQ_MINUTELY && !p->hours.count)
-        *out_skip_s = (begin_s / HOUR_S + 1) * HOUR_S;
-    else if (r->freq >= FREQ_SECONDLY && !p->minutes.count)
-        *out_skip_s = (begin_s / MINUTE_S + 1) * MINUTE_S;
-    p->times = (int64_t)(p->hours.count * p->minutes.count * p->seconds.count);
+    fill_times(r, p, second);
+    *out_skip_s = skip_s(r, p, begin_s, end_s);
+    p->times = (int64_t)(p->hours->count * p->minutes->count * p->seconds->count);
     p->dates = p->times * (int64_t)p->days_count;
     if (r->set_positions.count)
         pick(r, p);
@@ -277,7 +290,8 @@ static bool walk_next(struct walk *w, int64_t *out_s)
     return true;
 }
 
-static void walk_begin(struct walk *w, const struct rrule *r, int64_t from_s, int64_t to_s)
+static void walk_begin(struct walk *w, const struct rrule *r, int64_t from_s, int64_t to_s,
+                       int64_t budget)
 {
     int64_t to = to_s < LAST_S ? to_s : LAST_S;
     int64_t from = r->count >= 0 || from_s < r->start_s ? r->start_s : from_s;
@@ -285,7 +299,7 @@ static void walk_begin(struct walk *w, const struct rrule *r, int64_t from_s, in
     w->from_s = from_s;
     w->to_s = to;
     w->left = r->count;
-    w->budget = RRULE_BUDGET;
+    w->budget = budget;
     w->unit = align(r, unit_of(r, from));
     w->last_unit = unit_of(r, to);
 }
@@ -304,6 +318,7 @@ struct source {
 
 struct rrule_walk {
     int64_t from_s, to_s, last_s;
+    int64_t budget; /* of each rule */
     struct source includes[RRULE_RULES_MAX + 1], excludes[RRULE_RULES_MAX + 1];
     size_t includes_count, excludes_count;
 };
@@ -324,7 +339,7 @@ static size_t add_sources(struct arena *a, const struct rrule_walk *w, struct rr
 {
     for (size_t i = 0; i < count; i++) {
         out[i].walk = arena_new(a, struct walk);
-        walk_begin(out[i].walk, rules[i], w->from_s, w->to_s);
+        walk_begin(out[i].walk, rules[i], w->from_s, w->to_s, w->budget);
         advance(&out[i], w->to_s);
     }
     return count;
@@ -346,6 +361,7 @@ struct rrule_walk *rrule_walk_new(struct arena *a, const struct rrule_set *set, 
     w->from_s = from_s;
     w->to_s = to_s;
     w->last_s = INT64_MIN;
+    w->budget = RRULE_BUDGET / (int64_t)(set->rules_count + set->exceptions_count + 1);
     w->includes_count = add_sources(a, w, set->rules, set->rules_count, w->includes);
     w->excludes_count = add_sources(a, w, set->exceptions, set->exceptions_count, w->excludes);
     add_dates(w, set->dates, set->dates_count, &w->includes[w->includes_count++]);

@@ -80,7 +80,8 @@ static bool read_date(const char *s, int64_t *out)
     }
     if (*s || hour > 23 || minute > 59 || second > 59)
         return false;
-    *out = civil_days(y, m, d) * DAY_S + hour * HOUR_S + minute * MINUTE_S + second;
+    *out =
+        civil_days(y, m, d) * DAY_S + (int64_t)hour * HOUR_S + (int64_t)minute * MINUTE_S + second;
     return true;
 }
 

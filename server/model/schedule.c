@@ -93,7 +93,7 @@ static const char *read_duration_of(const struct reading *r, struct val v, int64
         return "expected seconds or ISO 8601";
     if (!(fabs(seconds) < (double)INTERVAL_MAX_US))
         return "too long";
-    seconds = fmin(seconds, (double)(INTERVAL_MAX_US / SECOND_US));
+    seconds = fmin(seconds, (double)INTERVAL_MAX_US * 1e-6);
     *out_us = (int64_t)llround(seconds * 1e6);
     return NULL;
 }
@@ -150,7 +150,7 @@ static void add_start(const struct reading *r, struct schedule *s)
     int64_t at = RRULE_ANCHOR_S;
     if (s->rrule->has_start)
         return;
-    if (s->rrule->plain && rule->freq >= FREQ_MINUTELY && rule->count < 0) {
+    if (s->rrule->plain && rule && rule->freq >= FREQ_MINUTELY && rule->count < 0) {
         int64_t period = rule->interval * (rule->freq == FREQ_MINUTELY ? MINUTE_S : 1);
         int64_t now = zone_wall_s(s->zone, floor_div(r->now_us, SECOND_US));
         if (now > at)

@@ -96,7 +96,7 @@ static const char *read_changes(struct zone *z, const struct file *f, size_t at,
     if (h->types < 1 || h->changes > CHANGES_MAX / 2)
         return "its header makes no sense";
     for (size_t i = 0; i < h->types; i++)
-        if (llabs(big_endian(types + TYPE_BYTES * i, 4)) > OFFSET_MAX_S)
+        if (llabs(big_endian(types + (size_t)TYPE_BYTES * i, 4)) > OFFSET_MAX_S)
             return "an offset is larger than 26 hours";
     z->first_offset_s = (int)big_endian(types, 4);
     z->rule_from_s = INT64_MIN;
@@ -104,7 +104,7 @@ static const char *read_changes(struct zone *z, const struct file *f, size_t at,
         if (kinds[i] >= h->types)
             return "a change has an unknown type";
         add_change(z, big_endian(times + 8 * i, 8),
-                   (int)big_endian(types + TYPE_BYTES * kinds[i], 4));
+                   (int)big_endian(types + (size_t)TYPE_BYTES * kinds[i], 4));
         z->rule_from_s = big_endian(times + 8 * i, 8);
     }
     return NULL;

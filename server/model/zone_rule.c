@@ -105,7 +105,7 @@ int64_t zone_day_wall_s(const struct zone_day *d, int year)
         days += (civil_leap(year) && d->day >= 60) - 1;
     } else if (d->kind == 'M') {
         int64_t first = civil_days(year, d->month, 1);
-        days = first + (d->day - civil_weekday(first) + 7) % 7 + 7 * (d->week - 1);
+        days = first + (d->day - civil_weekday(first) + 7) % 7 + INT64_C(7) * (d->week - 1);
         if (days >= first + civil_month_days(year, d->month))
             days -= 7;
     }
