@@ -23,8 +23,8 @@ OPT         := $(or $(OPT.$(MODE)),$(error MODE=$(MODE) is not known))
 
 # Each program names the packages it may use; a server symbol in the worker is a link error.
 PKG.shared := jansson libpcre2-8 libcurl openssl
-PKG.server := libmicrohttpd libuv libpq libical libargon2 libzstd libdeflate $(PKG.shared)
-PKG.worker := libuv libssh2 yaml-0.1 sqlite3 libudev cairo $(PKG.shared)
+PKG.server := libmicrohttpd libuv libpq libdeflate $(PKG.shared)
+PKG.worker := libuv yaml-0.1 sqlite3 cairo $(PKG.shared)
 PKG.cli    := $(PKG.shared) yaml-0.1
 PKG.sim    :=
 PKG.test   := check $(sort $(PKG.server) $(PKG.worker))

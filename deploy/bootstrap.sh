@@ -3,12 +3,13 @@
 # Debian 12 or newer, Ubuntu 22.04 or newer; as root or with sudo.  Does nothing when all are there.
 set -u
 
-build='gcc libc6-dev make pkg-config libmicrohttpd-dev libuv1-dev libpq-dev libical-dev libargon2-dev libzstd-dev
-    libdeflate-dev libjansson-dev libpcre2-dev libcurl4-openssl-dev libssl-dev libssh2-1-dev libyaml-dev libsqlite3-dev
-    libudev-dev libcairo2-dev libwslay-dev check'
-demo='postgresql git ca-certificates gcc-arm-none-eabi qemu-system-arm fonts-dejavu-core'
+build='gcc libc6-dev make pkg-config libmicrohttpd-dev libuv1-dev libpq-dev libdeflate-dev
+    libjansson-dev libpcre2-dev libcurl4-openssl-dev libssl-dev libyaml-dev libsqlite3-dev
+    libcairo2-dev libwslay-dev check'
+demo='postgresql tzdata git ca-certificates gcc-arm-none-eabi qemu-system-arm fonts-dejavu-core'
 tests='python3 python3-venv python3-pip curl clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
-    radosgw ceph-mon ceph-osd ceph-common'
+    radosgw ceph-mon ceph-osd ceph-common chromium'
+command -v node >/dev/null && command -v npm >/dev/null || tests="$tests nodejs npm"
 
 say() { echo "bootstrap: $*"; }
 die() {
