@@ -1,6 +1,7 @@
 #include "server/http/compress.h"
 
 #include <libdeflate.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +17,42 @@ static bool is_encoded(const struct reply *r)
     return false;
 }
 
+static pthread_key_t key;
+
+static void free_compressor(void *compressor)
+{
+    libdeflate_free_compressor(compressor);
+}
+
+static void make_key(void)
+{
+    if (pthread_key_create(&key, free_compressor))
+        abort();
+}
+
+/* One for each thread, freed when it ends. */
+static struct libdeflate_compressor *thread_compressor(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_key);
+    struct libdeflate_compressor *compressor = pthread_getspecific(key);
+
+    if (!compressor && (compressor = libdeflate_alloc_compressor(LEVEL)) &&
+        pthread_setspecific(key, compressor)) {
+        libdeflate_free_compressor(compressor);
+        compressor = NULL;
+    }
+    return compressor;
+}
+
 void compress_reply(struct request *rq)
 {
-    static _Thread_local struct libdeflate_compressor *compressor;
+    struct libdeflate_compressor *compressor = thread_compressor();
     struct buf *body = &rq->reply.body;
 
     if (body->len < COMPRESS_FROM_BYTES || is_encoded(&rq->reply))
         return;
-    if (!compressor && !(compressor = libdeflate_alloc_compressor(LEVEL)))
+    if (!compressor)
         return;
     size_t room = libdeflate_gzip_compress_bound(compressor, body->len);
     char *packed = malloc(room);
