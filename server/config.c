@@ -7,29 +7,30 @@
 
 #include "server/http/checks.h"
 
-enum setting_kind { SETTING_TEXT, SETTING_FLAG, SETTING_NUMBER, SETTING_SECRET };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_NUMBER, OPTION_SETTING };
 
-struct setting {
+struct option {
     const char *option; /* --option */
     const char *metavar;
     const char *env; /* the environment variable, NULL: none */
-    enum setting_kind kind;
+    enum option_kind kind;
     size_t offset;
     const char *def;
     int64_t min, max;
+    enum setting_id setting; /* OPTION_SETTING: where it is kept and checked */
     const char *doc;
 };
 
 /* clang-format off */
-static const struct setting settings[] = {
-    {"dev",        NULL,        NULL,                            SETTING_FLAG,   offsetof(struct config, dev),              NULL,             0, 0,       "run a private PostgreSQL in the data folder"},
-    {"data",       "DIR",       "SWITCHYARD_DATA",               SETTING_TEXT,   offsetof(struct config, data),             NULL,             0, 0,       "files, keys and the private PostgreSQL"},
-    {"database",   "URI",       "SWITCHYARD_DATABASE_URL",       SETTING_TEXT,   offsetof(struct config, database),         NULL,             0, 0,       "a PostgreSQL 14 or newer"},
-    {"listen",     "HOST:PORT", "SWITCHYARD_LISTEN",             SETTING_TEXT,   offsetof(struct config, listen),           "127.0.0.1:4200", 0, 0,       "where to listen"},
-    {"auth",       "USER:PASS", "PREFECT_SERVER_API_AUTH_STRING", SETTING_SECRET, offsetof(struct config, auth_string),     NULL,             0, 0,       "basic auth that every client must send"},
-    {"threads",    "N",         "SWITCHYARD_THREADS",            SETTING_NUMBER, offsetof(struct config, executor_threads), "8",              1, 256,     "handlers that may wait for the database at once"},
-    {"queue",      "N",         "SWITCHYARD_QUEUE",              SETTING_NUMBER, offsetof(struct config, queue_max),        "4096",           1, 1 << 20, "requests that may wait for a thread, then 503"},
-    {"ui-api-url", "URL",       "PREFECT_UI_API_URL",            SETTING_TEXT,   offsetof(struct config, ui_api_url),       NULL,             0, 0,       "the API's address as browsers see it"},
+static const struct option options[] = {
+    {"dev",        NULL,        NULL,                      OPTION_FLAG,    offsetof(struct config, dev),              NULL,   0, 0,       SETTING_NONE,                   "run a private PostgreSQL in the data folder"},
+    {"data",       "DIR",       "SWITCHYARD_DATA",         OPTION_TEXT,    offsetof(struct config, data),             NULL,   0, 0,       SETTING_NONE,                   "files, keys and the private PostgreSQL"},
+    {"database",   "URI",       "SWITCHYARD_DATABASE_URL", OPTION_TEXT,    offsetof(struct config, database),         NULL,   0, 0,       SETTING_NONE,                   "a PostgreSQL 14 or newer"},
+    {"listen",     "HOST:PORT", "SWITCHYARD_LISTEN",       OPTION_TEXT,    offsetof(struct config, listen),           NULL,   0, 0,       SETTING_NONE,                   "where to listen; default 127.0.0.1:4200"},
+    {"auth",       "USER:PASS", "PREFECT_SERVER_API_AUTH_STRING", OPTION_SETTING, 0,                                 NULL,   0, 0,       SETTING_SERVER_API_AUTH_STRING, "basic auth that every client must send"},
+    {"threads",    "N",         "SWITCHYARD_THREADS",      OPTION_NUMBER,  offsetof(struct config, executor_threads), "8",    1, 256,     SETTING_NONE,                   "handlers that may wait for the database at once"},
+    {"queue",      "N",         "SWITCHYARD_QUEUE",        OPTION_NUMBER,  offsetof(struct config, queue_max),        "4096", 1, 1 << 20, SETTING_NONE,                   "requests that may wait for a thread, then 503"},
+    {"ui-api-url", "URL",       "PREFECT_UI_API_URL",      OPTION_SETTING, 0,                                         NULL,   0, 0,       SETTING_SERVER_UI_API_URL,      "the API's address as browsers see it"},
 };
 
 static const struct {
@@ -42,21 +43,23 @@ static const struct {
 };
 /* clang-format on */
 
-static void *member(struct config *c, const struct setting *s)
+static void *member(struct config *c, const struct option *s)
 {
     return (char *)c + s->offset;
 }
 
-static enum err_code set(struct config *c, const struct setting *s, const char *from,
+static enum err_code set(struct config *c, const struct option *s, const char *from,
                          const char *text, struct err *e)
 {
     char *end;
 
-    if (s->kind == SETTING_FLAG) {
+    if (s->kind == OPTION_FLAG) {
         *(bool *)member(c, s) = true;
         return ERR_OK;
     }
-    if (s->kind != SETTING_NUMBER) {
+    if (s->kind == OPTION_SETTING)
+        return settings_set(&c->settings, s->setting, from, text, e);
+    if (s->kind != OPTION_NUMBER) {
         *(const char **)member(c, s) = text;
         return ERR_OK;
     }
@@ -69,11 +72,11 @@ static enum err_code set(struct config *c, const struct setting *s, const char *
     return ERR_OK;
 }
 
-static const struct setting *find_option(const char *name, size_t len)
+static const struct option *find_option(const char *name, size_t len)
 {
-    for (size_t i = 0; i < COUNT(settings); i++)
-        if (strlen(settings[i].option) == len && memcmp(settings[i].option, name, len) == 0)
-            return &settings[i];
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (strlen(options[i].option) == len && memcmp(options[i].option, name, len) == 0)
+            return &options[i];
     return NULL;
 }
 
@@ -82,12 +85,12 @@ static enum err_code read_option(struct config *c, int argc, char **argv, int *a
 {
     const char *name = argv[*at] + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const struct setting *s = find_option(name, len);
+    const struct option *s = find_option(name, len);
 
     if (!s)
         return err_set(e, INVALID, "unknown option --%.*s; see switchyard-server --help", (int)len,
                        name);
-    if (s->kind == SETTING_FLAG)
+    if (s->kind == OPTION_FLAG)
         return set(c, s, argv[*at], "", e);
     if (equals)
         return set(c, s, argv[*at], equals + 1, e);
@@ -115,20 +118,47 @@ static bool read_command(const char *arg, enum server_command *out)
     return true;
 }
 
-static enum err_code check(struct arena *a, struct config *c, struct err *e)
+/* Prefect's connection URL names a driver of Python. */
+static enum err_code take_database(struct arena *a, struct config *c, struct err *e)
 {
+    static const char scheme[] = "postgresql", asyncpg[] = "postgresql+asyncpg://";
+    const char *url = settings_text(&c->settings, SETTING_SERVER_DATABASE_CONNECTION_URL);
+
     if (c->dev && c->database)
         return err_set(e, INVALID, "--dev brings its own database: leave --database out");
-    if (!c->dev && !c->database)
+    if (c->dev || c->database)
+        return ERR_OK;
+    if (!url)
         return err_set(e, INVALID, "where is the database? --dev --data DIR, or --database URI");
+    if (strncmp(url, "postgres", strlen("postgres")) != 0)
+        return err_set(e, INVALID, "%s: expected a postgresql:// URL; --dev brings a database",
+                       c->settings.values[SETTING_SERVER_DATABASE_CONNECTION_URL].from);
+    c->database = strncmp(url, asyncpg, strlen(asyncpg)) == 0
+                      ? arena_printf(a, "%s%s", scheme, strstr(url, "://"))
+                      : url;
+    return ERR_OK;
+}
+
+static enum err_code check(struct arena *a, struct config *c, struct err *e)
+{
+    const struct settings *s = &c->settings;
+    enum err_code rc = take_database(a, c, e);
+
+    if (rc)
+        return rc;
     if (!c->data) {
         if (c->dev)
             return err_set(e, INVALID, "--dev needs --data DIR, the folder that keeps everything");
         c->data = "/var/lib/switchyard";
     }
+    if (!c->listen)
+        c->listen = arena_printf(a, "%s:%" PRId64, settings_text(s, SETTING_SERVER_API_HOST),
+                                 settings_int(s, SETTING_SERVER_API_PORT));
     if (!strchr(c->listen, ':'))
         return err_set(e, INVALID, "--listen %s: expected HOST:PORT", c->listen);
     c->spool = arena_printf(a, "%s/spool", c->data);
+    c->ui_api_url = settings_text(s, SETTING_SERVER_UI_API_URL);
+    c->auth_string = settings_text(s, SETTING_SERVER_API_AUTH_STRING);
     if (c->auth_string)
         c->authorization = checks_authorization(c->auth_string);
     return ERR_OK;
@@ -136,18 +166,17 @@ static enum err_code check(struct arena *a, struct config *c, struct err *e)
 
 static enum err_code read_defaults(struct config *c, struct err *e)
 {
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        const struct setting *s = &settings[i];
-        const char *env = s->env ? getenv(s->env) : NULL;
-        enum err_code rc = ERR_OK;
+    enum err_code rc = settings_read(&c->settings, e);
+
+    for (size_t i = 0; i < COUNT(options) && !rc; i++) {
+        const struct option *s = &options[i];
+        const char *env = s->env && s->kind != OPTION_SETTING ? getenv(s->env) : NULL;
         if (env && *env)
             rc = set(c, s, s->env, env, e);
         else if (s->def)
             rc = set(c, s, s->option, s->def, e);
-        if (rc)
-            return rc;
     }
-    return ERR_OK;
+    return rc;
 }
 
 enum err_code config_read(struct arena *a, int argc, char **argv, struct config *out,
@@ -182,8 +211,8 @@ void config_print_help(void)
     for (size_t i = 0; i < COUNT(commands); i++)
         printf("  %-22s %s\n", commands[i].name, commands[i].doc);
     puts("\nOptions (in brackets the environment variable):");
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        const struct setting *s = &settings[i];
+    for (size_t i = 0; i < COUNT(options); i++) {
+        const struct option *s = &options[i];
         char left[64];
         snprintf(left, sizeof(left), "--%s %s", s->option, s->metavar ? s->metavar : "");
         printf("  %-22s %s\n", left, s->doc);
@@ -193,19 +222,33 @@ void config_print_help(void)
     }
 }
 
+/* A text, or "-"; the password of a URI is not shown. */
+static void print_text(const char *text)
+{
+    const char *user = text ? strstr(text, "://") : NULL;
+    const char *at = user ? strchr(user, '@') : NULL;
+    const char *colon = at ? memchr(user + 3, ':', (size_t)(at - user - 3)) : NULL;
+
+    if (colon)
+        printf("%.*s:********%s\n", (int)(colon - text), text, at);
+    else
+        puts(text ? text : "-");
+}
+
 void config_print(const struct config *c)
 {
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        const struct setting *s = &settings[i];
+    for (size_t i = 0; i < COUNT(options); i++) {
+        const struct option *s = &options[i];
         const void *at = (const char *)c + s->offset;
+        if (s->kind == OPTION_SETTING)
+            continue;
         printf("%-12s ", s->option);
-        if (s->kind == SETTING_FLAG)
+        if (s->kind == OPTION_FLAG)
             puts(*(const bool *)at ? "true" : "false");
-        else if (s->kind == SETTING_NUMBER)
+        else if (s->kind == OPTION_NUMBER)
             printf("%" PRId64 "\n", *(const int64_t *)at);
-        else if (!*(const char *const *)at)
-            puts("-");
-        else
-            puts(s->kind == SETTING_SECRET ? "********" : *(const char *const *)at);
+        else if (s->kind == OPTION_TEXT)
+            print_text(*(const char *const *)at);
     }
+    settings_print(&c->settings);
 }

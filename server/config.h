@@ -1,9 +1,12 @@
-/* Settings of the server: command line, then environment, then defaults; rows in config.c. */
+/* What the server is told: command line, then environment, then defaults; rows in config.c.
+ * What Prefect has a setting for stands in settings.h. */
 #pragma once
+#include "server/settings.h"
 #include "shared/base/arena.h"
 #include "shared/base/err.h"
 
 struct config {
+    struct settings settings;
     bool dev;                  /* own PostgreSQL below `data` */
     const char *data;          /* folder for files, keys and the private cluster */
     const char *database;      /* connection URI; NULL with --dev */

@@ -237,6 +237,7 @@ static int run(struct program *p, enum server_command command)
 {
     struct err e = {0};
 
+    settings_warn();
     enum err_code rc = take_folder(p, &e);
     if (!rc)
         rc = secrets_open(p->server.config.data, &p->server.secrets, &e);

@@ -46,6 +46,7 @@ const struct route routes[] = {
     {GET,    "/hello",                       admin_hello,         .doc = "Says hello."},
     {GET,    "/ready",                       admin_ready,         .scope = SCOPE_OPEN, .doc = "Does the database answer?"},
     {GET,    "/version",                     admin_api_version,   .flags = NO_VERSION_CHECK, .doc = "Version of the API."},
+    {GET,    "/admin/settings",              admin_settings,      .doc = "Settings in force, secrets masked."},
     {GET,    "/admin/version",               admin_version,       .doc = "Version of Prefect whose contract is kept."},
     {GET,    "/admin/storage",               result_storage_read, .reply = &result_storage_resource, .doc = "Default storage of results."},
     {PUT,    "/admin/storage",               result_storage_update, .body = &result_storage_update_resource, .reply = &result_storage_resource, .doc = "Set the default storage of results."},

@@ -14,7 +14,11 @@ START_S, STOP_S = 60, 30
 
 
 class Server:
-    """with Server() as server: server.url is the API's.  The data folder goes away at the end."""
+    """with Server() as server: server.url is the API's.  The data folder goes away at the end.
+    Environment variables are given by name: Server(PREFECT_SERVER_UI_ENABLED="false")."""
+
+    def __init__(self, **environment):
+        self.environment = {**os.environ, **environment}
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="switchyard-test-")
@@ -36,7 +40,7 @@ class Server:
     def start(self):
         command = [BUILD / "switchyard-server", "--dev", "--data", self.folder + "/data", "--listen", self.address]
         with open(self.folder + "/server.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=self.environment)
         deadline, said = time.monotonic() + START_S, b""
         while b"\n" not in said and time.monotonic() < deadline:
             if select.select([self.process.stdout], [], [], 0.2)[0]:

@@ -37,6 +37,12 @@ enum err_code admin_version(struct request *rq)
     return reply_text(rq, 200, "\"" PREFECT_VERSION "\"");
 }
 
+enum err_code admin_settings(struct request *rq)
+{
+    settings_write(&rq->reply.body, &rq->work.server->config.settings);
+    return reply_status(rq, 200);
+}
+
 enum err_code admin_csrf_token(struct request *rq)
 {
     return err_set(&rq->work.err, INVALID, "CSRF protection is disabled.");
