@@ -30,6 +30,7 @@ static const struct option options[] = {
     {"auth",       "USER:PASS", "PREFECT_SERVER_API_AUTH_STRING", OPTION_SETTING, 0,                                 NULL,   0, 0,       SETTING_SERVER_API_AUTH_STRING, "basic auth that every client must send"},
     {"threads",    "N",         "SWITCHYARD_THREADS",      OPTION_NUMBER,  offsetof(struct config, executor_threads), "8",    1, 256,     SETTING_NONE,                   "handlers that may wait for the database at once"},
     {"queue",      "N",         "SWITCHYARD_QUEUE",        OPTION_NUMBER,  offsetof(struct config, queue_max),        "4096", 1, 1 << 20, SETTING_NONE,                   "requests that may wait for a thread, then 503"},
+    {"outage",     "SECONDS",   "SWITCHYARD_OUTAGE",       OPTION_NUMBER,  offsetof(struct config, outage_s),         "300",  0, 604800,  SETTING_NONE,                   "how long an agent may be cut off and keep its runs"},
     {"ui-api-url", "URL",       "PREFECT_UI_API_URL",      OPTION_SETTING, 0,                                         NULL,   0, 0,       SETTING_SERVER_UI_API_URL,      "the API's address as browsers see it"},
 };
 

@@ -15,6 +15,7 @@ struct config {
     const char *authorization; /* the header that follows from it */
     int64_t executor_threads;
     int64_t queue_max;      /* requests that may wait for a thread */
+    int64_t outage_s;       /* how long an agent may be cut off and keep its runs */
     const char *spool;      /* for bodies that go to files, below data */
     const char *ui_api_url; /* what /ui-settings tells; NULL: from the request */
 };

@@ -20,6 +20,9 @@ class Server:
     def __init__(self, **environment):
         self.environment = {**os.environ, **environment}
 
+    def __init__(self, *options):
+        self.options = options
+
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="switchyard-test-")
         os.chmod(self.folder, 0o755)  # started by root, PostgreSQL runs as another user
@@ -38,7 +41,8 @@ class Server:
         return self
 
     def start(self):
-        command = [BUILD / "switchyard-server", "--dev", "--data", self.folder + "/data", "--listen", self.address]
+        command = [BUILD / "switchyard-server", "--dev", "--data", self.folder + "/data", "--listen", self.address,
+                   *self.options]
         with open(self.folder + "/server.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=self.environment)
         deadline, said = time.monotonic() + START_S, b""

@@ -79,6 +79,7 @@ struct step_call {
     struct step_job *jobs;
     uv_timer_t later;
     enum { CALL_OPEN, CALL_RUNNING, CALL_DONE, CALL_FINISHED } phase;
+    bool held; /* its log is full: nothing may be written */
     enum err_code code;
     int open_handles;
 };

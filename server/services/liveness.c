@@ -10,7 +10,7 @@
 #include "shared/base/log.h"
 
 enum { PAUSE_S = 1 };
-/* Half of a claim's term: an agent has at least the other half to be heard of. */
+/* Less than a claim's shortest term (CLAIM_GRACE_S): an agent has the rest of it to be heard of. */
 #define ABSENCE_US INT64_C(10000000)
 
 struct liveness {

@@ -4,6 +4,7 @@
 
 #include "server/db/columns.h"
 #include "server/db/params.h"
+#include "server/server.h"
 #include "server/http/parking.h"
 #include "server/store/claims_left.h"
 
@@ -288,6 +289,11 @@ enum err_code claims_take(struct work *w, const struct agent_call *in, struct ro
 
 /* ---- keeping ---- */
 
+const char *claim_term_s(struct work *w)
+{
+    return param_i64(w, w->server->config.outage_s + CLAIM_GRACE_S);
+}
+
 enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch,
                          const struct claim_ref *claims, size_t count, struct rows *out)
 {
@@ -302,7 +308,7 @@ enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch,
     enum err_code rc = count ? arrays_finish(w, columns, COUNT(columns), parameters) : ERR_OK;
     parameters[2] = param_uuid(w, agent);
     parameters[3] = param_i64(w, epoch);
-    parameters[4] = param_i64(w, CLAIM_TTL_S);
+    parameters[4] = claim_term_s(w);
     if (!rc && count)
         rc = db_query(w, Q_claim_ack, parameters, out);
     arrays_free(columns, COUNT(columns));

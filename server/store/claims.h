@@ -2,7 +2,7 @@
  *
  *   claims_take -> OFFERED -ack-> LIVE -claims_end-> ENDED
  *   OFFERED -> RETURNED, CLAIM_OFFER_S without an acknowledgement
- *   LIVE -> LOST, CLAIM_TTL_S without a heartbeat, or a newer epoch
+ *   LIVE -> LOST, claim_term_s() without a heartbeat, or a newer epoch
  *
  * The schema keeps a run and a device from being held twice.  Functions with a transition_list give
  * back what they did to runs; the caller passes it to transitions_announce() after its commit.
@@ -13,7 +13,12 @@
 #include "server/model/agent.h"
 #include "server/store/transitions.h"
 
-enum { CLAIM_TTL_S = 60, CLAIM_OFFER_S = 5 };
+/* The grace is for the last heartbeat before an outage (10 s) and for the journal to get through after
+ * it: a request that hangs takes 30 s, the pause behind it 10 s at the most. */
+enum { CLAIM_GRACE_S = 60, CLAIM_OFFER_S = 5 };
+
+/* How long a live claim lasts without a heartbeat: the outage that is allowed, and the grace. */
+const char *claim_term_s(struct work *w);
 
 struct transition_list {
     struct transition **items;

@@ -247,5 +247,5 @@ enum err_code claims_expire(struct work *w, struct transition_list *done, bool *
 enum err_code claims_spare(struct work *w)
 {
     struct rows none;
-    return db_query(w, Q_claim_spare, PARAMS(param_i64(w, CLAIM_TTL_S)), &none);
+    return db_query(w, Q_claim_spare, PARAMS(claim_term_s(w)), &none);
 }

@@ -41,8 +41,7 @@ enum err_code agent_heartbeat(struct work *w, const struct agent_call *in, struc
     if (!rc)
         rc = sync_devices(w, in, out_news);
     if (!rc)
-        rc = db_query(w, Q_claim_extend, PARAMS(claims, agent, epoch, param_i64(w, CLAIM_TTL_S)),
-                      &none);
+        rc = db_query(w, Q_claim_extend, PARAMS(claims, agent, epoch, claim_term_s(w)), &none);
     if (!rc)
         rc = db_query(w, Q_claim_gone, PARAMS(claims, agent, epoch), out_gone);
     return rc ? rc : db_query(w, Q_claim_cancelling, PARAMS(agent), out_cancel);

@@ -25,6 +25,8 @@ struct harness {
     double done, total;
     bool (*cancel_on)(struct harness *h, const char *line); /* true: cancel the call now */
     uint64_t cancel_after_ms; /* for steps that wait for what never comes; 0: never */
+    uint64_t hold_ms;         /* held from the start for so long */
+    size_t lines, held_lines; /* all; those that came while it was held */
     uv_timer_t timer;
 };
 
@@ -33,12 +35,20 @@ static inline void harness_cancel(uv_timer_t *timer)
     call_cancel(&((struct harness *)timer->data)->call);
 }
 
+static inline void harness_let_go(uv_timer_t *timer)
+{
+    struct harness *h = timer->data;
+    h->held_lines = h->lines;
+    call_hold(&h->call, false);
+}
+
 static inline void harness_log(void *ctx, struct step_call *call, enum log_level level,
                                const char *text)
 {
     struct harness *h = ctx;
     (void)level;
     int n = snprintf(h->log + h->log_len, sizeof(h->log) - h->log_len, "%s\n", text);
+    h->lines++;
     if (n > 0 && h->log_len + (size_t)n < sizeof(h->log))
         h->log_len += (size_t)n;
     if (h->cancel_on && h->cancel_on(h, text))
@@ -67,7 +77,7 @@ static inline void harness_finished(void *ctx, struct step_call *call, enum err_
     ck_assert(!h->finished);
     h->finished = true;
     h->code = code;
-    if (h->cancel_after_ms)
+    if (h->cancel_after_ms || h->hold_ms)
         uv_close((uv_handle_t *)&h->timer, NULL);
 }
 
@@ -103,12 +113,14 @@ static inline void harness_run(struct harness *h, const struct step *step, json_
     h->call.loop = &h->loop;
     h->call.sink = &sink;
     h->call.sink_ctx = h;
-    if (h->cancel_after_ms) {
+    if (h->cancel_after_ms || h->hold_ms) {
         uv_timer_init(&h->loop, &h->timer);
         h->timer.data = h;
-        uv_timer_start(&h->timer, harness_cancel, h->cancel_after_ms, 0);
+        uv_timer_start(&h->timer, h->hold_ms ? harness_let_go : harness_cancel,
+                       h->hold_ms + h->cancel_after_ms, 0);
     }
     call_open(&h->call);
+    h->call.held = h->hold_ms > 0;
     call_start(&h->call);
     uv_run(&h->loop, UV_RUN_DEFAULT);
     ck_assert(h->finished);

@@ -84,6 +84,29 @@ START_TEST(cancel_ends_the_whole_group)
 }
 END_TEST
 
+START_TEST(a_held_process_waits_with_its_output)
+{
+    struct harness h = {.hold_ms = 300};
+    /* More than a pipe holds, or it would be over before it is let go. */
+    harness_run(&h, &shell_step,
+                json_pack("{s:s}", "run",
+                          "head -c 200000 /dev/zero | tr '\\0' 'x' | fold -w 99; echo; echo end"));
+    ck_assert_int_eq(h.code, ERR_OK);
+    ck_assert_uint_eq(h.held_lines, 0);
+    ck_assert_uint_eq(h.lines, 200000 / 99 + 2);
+    harness_free(&h);
+}
+END_TEST
+
+START_TEST(a_held_process_can_be_cancelled)
+{
+    struct harness h = {.cancel_on = when_ready, .hold_ms = 100};
+    harness_run(&h, &shell_step, json_pack("{s:s}", "run", "echo ready; sleep 600"));
+    ck_assert_int_eq(h.code, ERR_CANCELLED);
+    harness_free(&h);
+}
+END_TEST
+
 #if defined(FAULTS)
 START_TEST(a_failed_spawn_leaves_nothing)
 {
@@ -143,6 +166,18 @@ START_TEST(work_on_a_thread_logs_in_order)
 }
 END_TEST
 
+START_TEST(held_work_on_a_thread_waits)
+{
+    static const struct step step = {.schema = {.name = "test.count"}, .start = start_counting};
+    struct harness h = {.hold_ms = 100};
+    harness_run(&h, &step, json_object());
+    ck_assert_int_eq(h.code, ERR_OK);
+    ck_assert_uint_eq(h.held_lines, 0);
+    ck_assert_uint_eq(h.lines, WORK_LINES);
+    harness_free(&h);
+}
+END_TEST
+
 START_TEST(work_on_a_thread_can_be_cancelled)
 {
     static const struct step step = {.schema = {.name = "test.wait"}, .start = start_waiting};
@@ -183,10 +218,13 @@ int main(void)
     tcase_add_test(t, shell_takes_input_env_dir_and_outputs);
     tcase_add_loop_test(t, what_cannot_start_says_why, 0, COUNT(refusals));
     tcase_add_test(t, cancel_ends_the_whole_group);
+    tcase_add_test(t, a_held_process_waits_with_its_output);
+    tcase_add_test(t, a_held_process_can_be_cancelled);
 #if defined(FAULTS)
     tcase_add_test(t, a_failed_spawn_leaves_nothing);
 #endif
     tcase_add_test(t, work_on_a_thread_logs_in_order);
+    tcase_add_test(t, held_work_on_a_thread_waits);
     tcase_add_test(t, work_on_a_thread_can_be_cancelled);
     tcase_add_test(t, every_step_has_a_row_that_holds);
     suite_add_tcase(s, t);

@@ -39,6 +39,16 @@ void call_cancel(struct step_call *call)
         call->step->cancel(call);
 }
 
+void call_hold(struct step_call *call, bool hold)
+{
+    if (call->held == hold)
+        return;
+    call->held = hold;
+    for (struct step_job *job = call->jobs; job; job = job->next)
+        if (job->hold)
+            job->hold(job, hold);
+}
+
 void call_free(struct step_call *call)
 {
     assert(call->phase == CALL_OPEN || call->phase == CALL_FINISHED);

@@ -14,6 +14,7 @@ struct step_job {
     struct step_call *call;
     void (*stop)(
         struct step_job *job); /* ask it to end; harmless when repeated; never ends it at once */
+    void (*hold)(struct step_job *job, bool hold); /* NULL: it writes nothing by itself */
 };
 
 /* The caller has set step, run, task, task_run_id, attempt, with, loop, sink and sink_ctx; all
@@ -23,6 +24,9 @@ void call_start(struct step_call *call);
 
 /* Harmless in any phase; sink->finished follows when it was running. */
 void call_cancel(struct step_call *call);
+
+/* While held, its jobs write nothing: their processes and threads wait.  Harmless when repeated. */
+void call_hold(struct step_call *call, bool hold);
 
 /* Only before call_start() has been called or after sink->finished (allowed inside it). */
 void call_free(struct step_call *call);

@@ -23,7 +23,7 @@ enum exec_phase { EXEC_RUNNING, EXEC_STOPPING, EXEC_DRAINING, EXEC_CLOSING };
 struct outlet {
     struct exec *exec;
     uv_pipe_t pipe;
-    bool ended, overlong;
+    bool ended, overlong, reading;
     size_t len;
     char line[LINE_BYTES + 1];
 };
@@ -96,9 +96,12 @@ static void close_all(struct exec *x)
     close_handle(x, &x->outlets[1].pipe);
 }
 
+static void hold(struct step_job *job, bool hold);
+
 static void stop(struct step_job *job)
 {
     struct exec *x = (struct exec *)job;
+    hold(job, false); /* its last words shall not block it */
     if (x->phase != EXEC_RUNNING)
         return;
     x->phase = EXEC_STOPPING;
@@ -137,6 +140,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
     x->how.status = (int)status;
     x->how.signal = signal;
     x->phase = EXEC_DRAINING;
+    hold(&x->job, false); /* what is left fits into the pipes */
     arm(x, DRAIN_MS / 1000.0);
     drained(x);
 }
@@ -199,6 +203,21 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *chunk)
     o->ended = true;
     uv_read_stop(stream);
     drained(o->exec);
+}
+
+static void hold(struct step_job *job, bool hold)
+{
+    struct exec *x = (struct exec *)job;
+    for (int i = 0; i < 2; i++) {
+        struct outlet *o = &x->outlets[i];
+        if (o->ended || x->phase == EXEC_CLOSING || o->reading != hold)
+            continue;
+        o->reading = !hold;
+        if (hold)
+            uv_read_stop((uv_stream_t *)&o->pipe);
+        else
+            uv_read_start((uv_stream_t *)&o->pipe, on_alloc, on_read);
+    }
 }
 
 /* The agent's environment with what the step adds. */
@@ -311,6 +330,7 @@ static struct exec *new_exec(struct step_call *call, const struct step_exec *wha
     x->line = what->line;
     x->exited = what->exited;
     x->job.stop = stop;
+    x->job.hold = hold;
     strncpy(x->program, slash ? slash + 1 : what->argv[0], sizeof(x->program) - 1);
     uv_timer_init(call->loop, &x->timer);
     x->process.data = x->timer.data = x;
@@ -335,8 +355,7 @@ enum err_code step_exec(struct step_call *call, const struct step_exec *what)
     }
     x->open_handles = 4;
     x->group = x->process.pid;
-    for (int i = 0; i < 2; i++)
-        uv_read_start((uv_stream_t *)&x->outlets[i].pipe, on_alloc, on_read);
+    hold(&x->job, call->held);
     if (what->timeout_s > 0)
         arm(x, what->timeout_s);
     return ERR_OK;

@@ -373,6 +373,25 @@ bool native_cancel_task(struct native *n, struct uuid id)
     return found;
 }
 
+static void hold_in(struct scope *s, bool hold)
+{
+    for (size_t i = 0; i < s->flow->task_count; i++)
+        for (size_t k = 0; k < s->tasks[i].run_count; k++) {
+            struct task_run *tr = &s->tasks[i].runs[k];
+            if (tr->inner)
+                hold_in(tr->inner, hold);
+            if (tr->call)
+                call_hold(tr->call, hold);
+        }
+}
+
+void native_hold(struct native *n, bool hold)
+{
+    n->held = hold;
+    if (n->root && n->phase != NATIVE_OVER)
+        hold_in(n->root, hold);
+}
+
 void native_free(struct native *n)
 {
     if (!n)

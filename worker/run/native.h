@@ -79,6 +79,10 @@ void native_cancel(struct native *run, const char *reason);
  * a hook. */
 bool native_cancel_task(struct native *run, struct uuid task_run_id);
 
+/* The logs are full: what its tasks start waits with its output until it is let go.  A task that is
+ * cancelled is not held. */
+void native_hold(struct native *run, bool hold);
+
 /* Answers hooks->lookup.  Takes the references.  value NULL: not found, or `error` says why it
  * could not be asked. secrets: texts that must not appear anywhere; NULL: all texts of a block. */
 void native_found(struct native_lookup *lookup, json_t *value, json_t *secrets, const char *error);

@@ -121,7 +121,7 @@ struct native {
     struct task *ready, *ready_last;
     struct task_run *deadlines;
     uv_timer_t timer;
-    bool closing;
+    bool closing, held;
     int cancels_wanted, cancels_done;
     char cancel_reason[200];
     char problem[400]; /* why it cannot run; "": nothing */

@@ -318,6 +318,7 @@ static void start_step(struct task_run *tr, json_t *with)
     call->sink = &sink;
     call->sink_ctx = tr;
     call_open(call);
+    call->held = n->held;
     arena_defer(call->arena, release_json, with);
     tr->call = call;
     hold_slot(tr, true);

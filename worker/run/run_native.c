@@ -243,6 +243,7 @@ static void start_flow(struct run *run, const char *text, size_t len)
         log_warn("run.id", KV_S("run", run->flow_run_id));
     run_event(run, EV_STARTED); /* first: the engine reports RUNNING while it starts */
     run->native = native_start(&o);
+    native_hold(run->native, journal_full(run->host->journal));
 }
 
 /* A flow that cannot be had is a failed run, not a crashed one: another attempt would see the same.
@@ -328,6 +329,12 @@ static void stop(struct run *run)
     run_event(run, EV_ENDED);
 }
 
+static void hold(struct run *run, bool hold)
+{
+    if (run->native)
+        native_hold(run->native, hold);
+}
+
 static void release(struct run *run)
 {
     for (struct run_lookup *l = run->lookups, *next; l; l = next) {
@@ -338,4 +345,4 @@ static void release(struct run *run)
     run->lookups = NULL;
 }
 
-const struct run_kind run_native_kind = {start, stop, NULL, release};
+const struct run_kind run_native_kind = {start, stop, hold, release};

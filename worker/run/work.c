@@ -24,7 +24,7 @@ struct work {
     uv_cond_t taken;
     struct work_line lines[LINES_MAX];
     size_t line_count;
-    bool progressed;
+    bool progressed, held;
     double done, total;
     struct arena memory;
     enum err_code code;
@@ -36,6 +36,8 @@ static void on_news(uv_async_t *news)
 {
     struct work *w = news->data;
     struct work_line lines[LINES_MAX];
+    if (w->held)
+        return;
     uv_mutex_lock(&w->lock);
     size_t count = w->line_count;
     memcpy(lines, w->lines, count * sizeof(lines[0]));
@@ -97,13 +99,23 @@ static void on_over(uv_work_t *request, int status)
     struct work *w = request->data;
     if (status == UV_ECANCELED)
         w->code = err_set(&w->face.err, CANCELLED, "cancelled before it began");
+    w->held = false; /* the few lines that are left */
     on_news(&w->news);
     uv_close((uv_handle_t *)&w->news, on_closed);
+}
+
+static void hold(struct step_job *job, bool hold)
+{
+    struct work *w = (struct work *)job;
+    w->held = hold;
+    if (!hold)
+        uv_async_send(&w->news);
 }
 
 static void stop(struct step_job *job)
 {
     struct work *w = (struct work *)job;
+    hold(job, false);
     atomic_store(&w->face.cancelled, true);
     uv_cancel((uv_req_t *)&w->request);
 }
@@ -117,6 +129,8 @@ void step_work(struct step_call *call, enum err_code (*work)(struct step_work *)
     w->work = work;
     w->after = after;
     w->job.stop = stop;
+    w->job.hold = hold;
+    w->held = call->held;
     w->face.arg = arg;
     w->face.arena = &w->memory;
     w->face.job = &w->job;
