@@ -13,7 +13,7 @@
 /* Exit codes, as in docs/measurement.md. */
 enum { EXIT_DONE = 0, EXIT_LOCAL = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_METER = 4 };
 
-enum { WARM_UP_MS = 150, WAIT_FOR_STAMP_S = 3 };
+enum { WARM_UP_MS = 150, WAIT_FOR_STAMP_S = 10 };
 
 static const char usage[] =
     "usage: switchyard-worker power record --port TTY --volts V --rate R --seconds S\n"
@@ -151,8 +151,10 @@ static void on_news(void *ctx, const struct meter_news *news)
         on_ready(r);
     else if (news->kind == METER_STREAMING && r->phase == WARMING)
         uv_timer_start(&r->warm, on_warm, WARM_UP_MS, 0);
-    else if (news->kind == METER_WARNING && r->recorder.warnings)
+    else if (news->kind == METER_WARNING)
         recorder_warn(&r->recorder, "%s", news->text);
+    else if (r->phase == WARMING)
+        recorder_warm(&r->recorder, news);
     else if (r->phase == RECORDING || r->phase == STOPPING) {
         recorder_take(&r->recorder, news);
         if (r->phase == RECORDING)
@@ -220,6 +222,15 @@ static void print_record(struct record *r, bool json)
     json_decref(out);
 }
 
+/* A figure that nobody can read is no success. */
+static int end_output(void)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return EXIT_DONE;
+    fprintf(stderr, "switchyard-worker power: cannot write the result: %s\n", strerror(errno));
+    return EXIT_LOCAL;
+}
+
 static int record(const struct record_options *o)
 {
     struct record *r = calloc(1, sizeof(*r));
@@ -229,8 +240,10 @@ static int record(const struct record_options *o)
     if (!code)
         code = keep_trace(r, o->trace);
     int status = code ? report_error(code, &r->err) : EXIT_DONE;
-    if (!code)
+    if (!code) {
         print_record(r, o->json);
+        status = end_output();
+    }
     recorder_free(&r->recorder);
     free(r);
     return status;
@@ -301,7 +314,7 @@ static int analyze_main(int argc, char **argv)
         return usage_error("analyze needs a path", NULL);
     struct err e = {0};
     enum err_code code = power_analyze(path, json, &e);
-    return code ? report_error(code, &e) : EXIT_DONE;
+    return code ? report_error(code, &e) : end_output();
 }
 
 int power_main(int argc, char **argv)

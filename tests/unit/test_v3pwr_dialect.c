@@ -11,6 +11,9 @@ static const struct {
     /* clang-format off */
     {"ack freq 100k",                    "freq 100k",   ANSWER_ACK},
     {"PowerShield > ack freq 100k",      "freq 100k",   ANSWER_ACK},
+    {"stlp>ack freq 100k",               "freq 100k",   ANSWER_ACK},
+    {"> > stlp > ack freq 100k",         "freq 100k",   ANSWER_ACK},
+    {"ack freq > 100k",                  "freq 100k",   ANSWER_ACK},
     {"stlp > stlp > ack freq",           "freq 100k",   ANSWER_ACK},
     {"ack format bin_hexa",              "freq 100k",   ANSWER_OTHER},
     {"ack STLINK-V3PWR 003A",            "powershield", ANSWER_ACK},
@@ -79,10 +82,10 @@ START_TEST(commands_are_spelled_for_the_device)
         const char *all;
     } rows[] = {
         {DIALECT_V3PWR,
-         "powershield|version|power_monitor|htc|status|output current|trigsrc hw|trigdelay 0m|"
+         "powershield|version|power_monitor|status|htc|output current|trigsrc hw|trigdelay 0m|"
          "freq 100k|format bin_hexa|acqtime inf|volt 1800m|volt get|"},
         {DIALECT_LPM01A,
-         "powershield|version|htc|status|acqmode dyn|funcmode optim|output current|trigsrc d7|"
+         "powershield|version|status|htc|acqmode dyn|funcmode optim|output current|trigsrc d7|"
          "trigdelay 0m|freq 100k|format bin_hexa|acqtime inf|volt 1800m|volt get|"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

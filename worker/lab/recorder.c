@@ -10,13 +10,16 @@
 
 enum { BUFFER_ALARM_PCT = 50, WARNINGS_MAX = 50 };
 /* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
-static const double pace_rel = 0.005, jitter_s = 0.05;
+static const double pace_rel = 0.002, jitter_s = 0.015;
+/* Boards draw more, so less is worth a word. */
+static const double little_a = 1e-3;
 
 void recorder_init(struct recorder *r, const struct meter_info *info,
                    const struct meter_config *config, uint64_t wanted)
 {
-    *r = (struct recorder){
-        .wanted = wanted, .range_max_a = info->range_max_a, .warnings = json_array()};
+    *r = (struct recorder){.wanted = wanted,
+                           .range_max_a = info->range_max_a,
+                           .warnings = r->warnings ? r->warnings : json_array()};
     trace_init(&r->trace, info->code, config->rate_hz, config->volts_v);
 }
 
@@ -30,6 +33,8 @@ void recorder_free(struct recorder *r)
 
 void recorder_warn(struct recorder *r, const char *fmt, ...)
 {
+    if (!r->warnings)
+        r->warnings = json_array();
     if (json_array_size(r->warnings) >= WARNINGS_MAX)
         return;
     char text[500];
@@ -123,6 +128,16 @@ void recorder_take(struct recorder *r, const struct meter_news *news)
         recorder_warn(r, "%s", news->text);
 }
 
+void recorder_warm(struct recorder *r, const struct meter_news *news)
+{
+    if (news->kind != METER_SAMPLES)
+        return;
+    size_t size = (size_t)r->trace.code;
+    for (size_t i = 1; i < news->count; i++)
+        r->warm_changes += memcmp(news->raw + i * size, news->raw + (i - 1) * size, size) != 0;
+    r->warm_samples += news->count;
+}
+
 static double lowest(const double *values, size_t first, size_t end)
 {
     double low = values[first];
@@ -188,8 +203,19 @@ enum err_code recorder_judge(struct recorder *r, struct err *e)
     struct signal_report report = signal_inspect(&samples, r->trace.rate_hz, r->range_max_a);
     if ((code = signal_judge(&report, r->trace.rate_hz, e)))
         return code;
+    if (report.finding == SIGNAL_CONSTANT && 2 * r->warm_changes > r->warm_samples)
+        return err_set(
+            e, INVALID,
+            "the current is stuck at exactly %.6g A: all samples are equal, those of the "
+            "warm-up were not",
+            report.value_a);
     if (report.finding == SIGNAL_CONSTANT)
         recorder_warn(r, "all samples are exactly %.6g A: a stuck meter?", report.value_a);
+    struct sample_sum sum = {0};
+    sum_add(&sum, &samples, 0, samples.count);
+    if (sum_mean_a(&sum) < little_a)
+        recorder_warn(r, "the mean current is only %.3g A: is the measuring jumper out?",
+                      sum_mean_a(&sum));
     if (r->buffer_max_pct >= BUFFER_ALARM_PCT)
         recorder_warn(r, "the meter's buffer was %u %% full: the host reads too slowly",
                       r->buffer_max_pct);

@@ -16,18 +16,22 @@ struct recorder {
     uint64_t wanted; /* samples; what comes beyond is dropped.  0: no limit */
     double range_max_a;
     uint32_t buffer_max_pct;
-    uint64_t resets;  /* the target's supply was cut */
-    bool full;        /* the trace's ceiling was reached */
-    uint64_t closed;  /* samples in blocks that a time stamp closed */
-    json_t *warnings; /* array of strings */
+    uint64_t resets;                     /* the target's supply was cut */
+    bool full;                           /* the trace's ceiling was reached */
+    uint64_t closed;                     /* samples in blocks that a time stamp closed */
+    uint64_t warm_samples, warm_changes; /* of the acquisition before, which was thrown away */
+    json_t *warnings;                    /* array of strings */
     /* Host time of each block's end minus its time on the meter: the lowest is the true offset. */
     double *arrivals_s;
     size_t arrival_count;
 };
 
+/* `r` is zeroed, or only recorder_warn() was called with it so far. */
 void recorder_init(struct recorder *r, const struct meter_info *info,
                    const struct meter_config *config, uint64_t wanted);
 void recorder_take(struct recorder *r, const struct meter_news *news);
+/* Samples that are thrown away still tell whether the meter is alive. */
+void recorder_warm(struct recorder *r, const struct meter_news *news);
 void recorder_warn(struct recorder *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void recorder_free(struct recorder *r);
 
@@ -38,7 +42,7 @@ bool recorder_origin_s(const struct recorder *r, double *out_s);
 enum signal_finding {
     SIGNAL_FINE,
     SIGNAL_EMPTY,
-    SIGNAL_ZERO,        /* no current at all */
+    SIGNAL_ZERO,        /* no current, or less than a meter can measure */
     SIGNAL_INTERRUPTED, /* falls to zero in between; value_a < 0: and stays there */
     SIGNAL_RANGE,       /* more than the meter can carry */
     SIGNAL_STUCK,       /* noise, then exactly one value */

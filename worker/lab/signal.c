@@ -7,7 +7,7 @@
  * LONE_FEW of them are taken for damage when they carry more than LONE_WEIGHT of the charge. */
 static const double lone_factor = 1.9, lone_weight = 2e-4, neighbours_rel = 0.25;
 enum { LONE_FEW = 3, RUN_SAMPLES = 200 };
-static const double zero_gap_s = 0.005, run_s = 0.02;
+static const double zero_gap_s = 0.005, run_s = 0.02, least_a = 1e-7; /* of both meters' ranges */
 
 struct scan {
     uint64_t zeros, zero_run, zero_at, longest_zero, longest_zero_at;
@@ -119,7 +119,7 @@ struct signal_report signal_inspect(const struct samples *samples, double rate_h
     struct scan s = scan(samples, range_max_a);
     if (!samples->count)
         return (struct signal_report){SIGNAL_EMPTY, 0, 0, 0};
-    if (s.zeros == samples->count)
+    if (s.total_a < least_a * (double)samples->count)
         return (struct signal_report){SIGNAL_ZERO, 0, s.zeros, 0};
     if (s.over)
         return (struct signal_report){SIGNAL_RANGE, s.over_at, s.over, s.over_a};

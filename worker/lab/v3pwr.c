@@ -110,7 +110,8 @@ static void send_row(struct meter *m)
 {
     command_format(m->command, row_now(m), m->spelling, &m->config, m->dialect);
     m->refusal[0] = 0;
-    meter_enter(m, COMMAND, row_now(m)->timeout_ms);
+    m->owed++;
+    meter_enter(m, COMMAND, row_now(m)->timeout_ms + 2 * m->lag_ms);
     meter_send(m, m->command);
 }
 
@@ -120,6 +121,7 @@ static void next_row(struct meter *m)
         m->row++;
     while (m->row < m->script.count && !(row_now(m)->dialects & m->dialect));
     m->spelling = m->attempt = 0;
+    m->row_ms = uv_now(m->timer.loop);
     m->first_refusal[0] = 0;
     if (m->row < m->script.count)
         send_row(m);
@@ -130,6 +132,8 @@ static void next_row(struct meter *m)
 static void run_script(struct meter *m, struct command_script script)
 {
     m->script = script;
+    m->owed = 0;
+    m->row_ms = uv_now(m->timer.loop);
     m->row = 0;
     m->spelling = m->attempt = 0;
     m->first_refusal[0] = 0;
@@ -185,6 +189,22 @@ static bool use_answer(struct meter *m, const char *line)
     }
 }
 
+/* Reading `status` clears an error; one that stays is a defect. */
+static void status_refused(struct meter *m)
+{
+    const char *rest = m->refusal + strcspn(m->refusal, " :");
+    bool unknown = strstr(m->refusal, "nknown") || !strncasecmp(rest, " status", 7);
+    if (unknown) {
+        next_row(m);
+    } else if (m->attempt + 1 < row_now(m)->attempts) {
+        if (!m->attempt++)
+            meter_warn(m, "the meter reported an earlier error, now cleared: %s", m->refusal);
+        send_row(m);
+    } else
+        meter_fail(m, ERR_INVALID, "the meter reports an error that does not clear: %s",
+                   m->refusal);
+}
+
 /* Another spelling, another attempt, the next row, or the end. */
 static void command_refused(struct meter *m)
 {
@@ -193,8 +213,7 @@ static void command_refused(struct meter *m)
         snprintf(m->first_refusal, sizeof(m->first_refusal), "`%s`: %.300s", m->command,
                  m->refusal);
     if (row->use == USE_STATUS) {
-        meter_warn(m, "the meter reported an earlier error, now cleared: %s", m->refusal);
-        next_row(m);
+        status_refused(m);
     } else if (m->spelling + 1 < SPELLINGS_MAX && row->spellings[m->spelling + 1]) {
         m->spelling++;
         send_row(m);
@@ -216,6 +235,9 @@ static void command_timeout(struct meter *m)
         command_refused(m);
     else if (m->attempt + 1 < row->attempts) {
         m->attempt++;
+        /* an acquisition of an earlier program, slow or armed, may keep it from answering */
+        if (row->use == USE_IDENTITY && !meter_send(m, "stop"))
+            return;
         send_row(m);
     } else if (row->use == USE_IDENTITY)
         meter_fail(m, ERR_TIMEOUT, "no power monitor answers on %s", m->port);
@@ -227,6 +249,14 @@ static void command_timeout(struct meter *m)
         next_row(m);
 }
 
+/* `volt` is slow by its nature and tells nothing about the others. */
+static void note_lag(struct meter *m)
+{
+    uint64_t took_ms = uv_now(m->timer.loop) - m->row_ms;
+    m->lag_ms = took_ms > m->lag_ms / 2 ? took_ms : m->lag_ms / 2;
+    m->lag_ms = m->lag_ms < LAG_MAX_MS ? m->lag_ms : LAG_MAX_MS;
+}
+
 static void command_line(struct meter *m, const char *line)
 {
     if (m->refusal[0]) { /* details */
@@ -235,12 +265,15 @@ static void command_line(struct meter *m, const char *line)
         return;
     }
     enum answer answer = answer_classify(line, m->command);
+    m->owed -= answer != ANSWER_NONE && m->owed > 0;
+    if (answer == ANSWER_ACK && row_now(m)->timeout_ms <= START_MS)
+        note_lag(m);
     if (answer == ANSWER_ACK && use_answer(m, line) && m->state == COMMAND)
         next_row(m);
     else if (answer == ANSWER_REFUSED) {
         snprintf(m->refusal, sizeof(m->refusal), "%s", line);
         meter_set_timer(m, DETAIL_MS);
-    } else if (answer == ANSWER_OTHER) { /* answers lag: ask again rather than wait */
+    } else if (answer == ANSWER_OTHER && m->owed <= 1) { /* answers lag: ask rather than wait */
         uint64_t wait_ms = row_now(m)->timeout_ms > START_MS ? SLOW_FOREIGN_MS : FOREIGN_MS;
         if (uv_timer_get_due_in(&m->timer) > wait_ms)
             meter_set_timer(m, wait_ms);
@@ -378,7 +411,7 @@ static void v3pwr_stop(struct meter *m)
     if (m->state != STREAMING)
         return;
     meter_enter(m, STOPPING, STOP_QUIET_MS);
-    meter_send(m, "stop");
+    acquire_send_stop(m);
 }
 
 static void v3pwr_command(struct meter *m, const char *text)

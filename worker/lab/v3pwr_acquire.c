@@ -68,6 +68,10 @@ static void on_event(void *ctx, const struct stream_event *event)
         add_fault(m, event->text);
     else if (m->state == STREAMING && event->kind == STREAM_ENDED)
         add_fault(m, NULL);
+    else if (m->state == STOPPING &&
+             (event->kind == STREAM_ERROR || event->kind == STREAM_OVERCURRENT))
+        meter_warn(m, "while it was stopped the meter reported: %s",
+                   event->text ? event->text : "overcurrent");
     else if (m->state == STREAMING || (m->state == STOPPING && event->kind != STREAM_LINE))
         meter_tell(m, &(struct meter_news){METER_EVENT, .event = event});
 }
@@ -108,14 +112,24 @@ void acquire_stream_timeout(struct meter *m)
                    m->port);
 }
 
+void acquire_send_stop(struct meter *m)
+{
+    m->stop_ms = uv_now(m->timer.loop);
+    meter_send(m, "stop");
+}
+
 void acquire_stop_bytes(struct meter *m, const uint8_t *bytes, size_t len)
 {
     acquire_feed(m, bytes, len);
     if (m->state != STOPPING || m->closing)
         return;
-    if (meter_in_state_ms(m) > STOP_LIMIT_MS)
+    if (meter_in_state_ms(m) > STOP_LIMIT_MS) {
         meter_fail(m, ERR_TIMEOUT, "the meter on %s does not obey `stop`", m->port);
-    else
+        return;
+    }
+    if (!m->ended && uv_now(m->timer.loop) - m->stop_ms > STOP_AGAIN_MS)
+        acquire_send_stop(m);
+    if (m->state == STOPPING)
         meter_set_timer(m, m->ended ? END_QUIET_MS : STOP_QUIET_MS);
 }
 

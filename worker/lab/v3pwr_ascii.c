@@ -30,7 +30,8 @@ static size_t record_at(const char *p, uint32_t *out_raw)
 /* Records, two of which may be glued together.  Debris makes the block suspect. */
 static void take_records(struct v3pwr_stream *s, const char *line)
 {
-    if (s->phase != STREAM_ALIGNED)
+    bool early = s->phase == STREAM_SYNC;
+    if (!early && s->phase != STREAM_ALIGNED)
         return;
     while (*line) {
         uint32_t raw;
@@ -41,9 +42,13 @@ static void take_records(struct v3pwr_stream *s, const char *line)
         }
         uint8_t bytes[4] = {(uint8_t)raw, (uint8_t)(raw >> 8), (uint8_t)(raw >> 16),
                             (uint8_t)(raw >> 24)};
+        line += length;
+        if (early) {
+            stream_keep_early(s, bytes, sizeof(bytes));
+            continue;
+        }
         s->samples++;
         s->sink.samples(s->sink.ctx, bytes, 1);
-        line += length;
     }
 }
 

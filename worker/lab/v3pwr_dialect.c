@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { PROMPT_WORD_MAX = 16 };
+
 const double meter_rates_hz[16] = {1e5, 5e4, 2e4, 1e4, 5e3, 2e3, 1e3, 500,
                                    200, 100, 50,  20,  10,  5,   2,   1};
 
@@ -19,19 +21,19 @@ static const struct command_row setup_rows[] = {
     {{"powershield"},                                   BOTH,   BOTH,     700,  4, .use = USE_IDENTITY},
     {{"version"},                                       BOTH,   0,        700,  2, .use = USE_VERSION},
     {{"power_monitor"},                                 V3PWR,  0,        400,  1},
+    {{"status"},                                        BOTH,   0,        1000, 3, .use = USE_STATUS}, /* clears an error */
     {{"htc"},                                           LPM01A, LPM01A,   1500, 3},
     {{"htc"},                                           V3PWR,  0,        400,  1},
-    {{"status"},                                        BOTH,   0,        1000, 2, .use = USE_STATUS},
     {{"acqmode dyn"},                                   LPM01A, 0,        1500, 2},
     {{"funcmode optim"},                                LPM01A, 0,        1500, 1},
     {{"output current"},                                LPM01A, LPM01A,   1500, 3},
     {{"output current"},                                V3PWR,  0,        600,  1},
     {{"trigsrc %s"},                                    BOTH,   BOTH,     1500, 3, ARGUMENT_TRIGGER},
     {{"trigdelay 0m", "trigdelay 0"},                   BOTH,   0,        600,  1},
-    {{"freq %s"},                                       BOTH,   BOTH,     1500, 3, ARGUMENT_RATE},
+    {{"freq %s", "freq %d"},                            BOTH,   BOTH,     1500, 3, ARGUMENT_RATE},
     {{"format bin_hexa", "format bin_hex", "format ascii_dec"}, BOTH, BOTH, 1500, 3, .use = USE_FORMAT},
-    {{"acqtime inf", "acqtime 0"},                      BOTH,   BOTH,     1500, 3},
-    {{"volt %s", "volt vout %s"},                       BOTH,   BOTH,     6000, 2, ARGUMENT_MILLIVOLTS},
+    {{"acqtime inf", "acqtime 0", "acqtime 100", "acqtime 10"}, BOTH, BOTH, 1500, 3},
+    {{"volt %s", "volt vout %s", "volt %d-3"},          BOTH,   BOTH,     6000, 2, ARGUMENT_MILLIVOLTS},
     {{"volt get", "volt vout get"},                     BOTH,   0,        1000, 1, .use = USE_VOLTAGE},
 };
 static const struct command_row power_on_rows[] = {
@@ -94,19 +96,19 @@ enum answer answer_classify(const char *line, const char *command)
     return *rest == ' ' && names_another(rest, command, len) ? ANSWER_OTHER : ANSWER_REFUSED;
 }
 
+/* "PowerShield > ", "stlp>", "> ": a word at most, then the mark. */
+static size_t prompt_length(const char *p)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    size_t word = strspn(p, letters), blanks = strspn(p + word, " ");
+    return word <= PROMPT_WORD_MAX && p[word + blanks] == '>' ? word + blanks + 1 : 0;
+}
+
 const char *answer_strip(char *line)
 {
-    static const char *const prompts[] = {"PowerShield >", "stlp >", ">"};
-    char *p = line;
-    for (bool again = true; again;) {
-        again = false;
-        p += strspn(p, " \t");
-        for (size_t i = 0; i < COUNT(prompts); i++)
-            if (!strncmp(p, prompts[i], strlen(prompts[i]))) {
-                p += strlen(prompts[i]);
-                again = true;
-            }
-    }
+    char *p = line + strspn(line, " \t");
+    for (size_t prompt; (prompt = prompt_length(p));)
+        p += prompt + strspn(p + prompt, " \t");
     size_t len = strlen(p);
     while (len && isspace((unsigned char)p[len - 1]))
         p[--len] = 0;
@@ -114,32 +116,38 @@ const char *answer_strip(char *line)
 }
 
 /* Whole thousands as `k`: the meters take `100k`, not 1e5. */
-static void format_rate(char *text, size_t size, double rate_hz)
+static void format_rate(char *text, size_t size, double rate_hz, bool plain)
 {
     unsigned rate = (unsigned)lround(rate_hz);
-    if (rate >= 1000)
+    if (rate >= 1000 && !plain)
         snprintf(text, size, "%uk", rate / 1000);
     else
         snprintf(text, size, "%u", rate);
 }
 
+static void format_argument(char *text, size_t size, const struct command_row *row,
+                            const struct meter_config *config, enum dialect dialect, bool plain)
+{
+    const char *edge = dialect == DIALECT_LPM01A ? "d7" : "hw";
+    if (row->argument == ARGUMENT_RATE)
+        format_rate(text, size, config->rate_hz, plain);
+    else if (row->argument == ARGUMENT_MILLIVOLTS)
+        snprintf(text, size, "%ld%s", lround(config->volts_v * 1000), plain ? "" : "m");
+    else if (row->argument == ARGUMENT_TRIGGER)
+        snprintf(text, size, "%s", config->hardware_trigger ? edge : "sw");
+}
+
 void command_format(char out_text[static COMMAND_MAX], const struct command_row *row, int spelling,
                     const struct meter_config *config, enum dialect dialect)
 {
-    char argument[32] = "";
-    if (row->argument == ARGUMENT_RATE)
-        format_rate(argument, sizeof(argument), config->rate_hz);
-    else if (row->argument == ARGUMENT_MILLIVOLTS)
-        snprintf(argument, sizeof(argument), "%ldm", lround(config->volts_v * 1000));
-    else if (row->argument == ARGUMENT_TRIGGER && config->hardware_trigger)
-        snprintf(argument, sizeof(argument), "%s", dialect == DIALECT_LPM01A ? "d7" : "hw");
-    else if (row->argument == ARGUMENT_TRIGGER)
-        snprintf(argument, sizeof(argument), "sw");
-    const char *text = row->spellings[spelling], *hole = strstr(text, "%s");
-    if (hole)
-        snprintf(out_text, COMMAND_MAX, "%.*s%s%s", (int)(hole - text), text, argument, hole + 2);
-    else
+    const char *text = row->spellings[spelling], *hole = strchr(text, '%');
+    if (!hole || row->argument == ARGUMENT_NONE) { /* also what a caller says */
         snprintf(out_text, COMMAND_MAX, "%s", text);
+        return;
+    }
+    char argument[32] = "";
+    format_argument(argument, sizeof(argument), row, config, dialect, hole[1] == 'd');
+    snprintf(out_text, COMMAND_MAX, "%.*s%s%s", (int)(hole - text), text, argument, hole + 2);
 }
 
 void answer_identity(const char *line, struct meter_info *info, enum dialect *out_dialect)

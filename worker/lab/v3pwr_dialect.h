@@ -13,7 +13,7 @@ enum dialect { DIALECT_V3PWR = 1, DIALECT_LPM01A = 2, DIALECT_BOTH = 3 };
 
 enum command_argument { ARGUMENT_NONE, ARGUMENT_RATE, ARGUMENT_MILLIVOLTS, ARGUMENT_TRIGGER };
 
-enum { COMMAND_MAX = 64, SPELLINGS_MAX = 3, ANSWER_MAX = STREAM_TEXT_MAX };
+enum { COMMAND_MAX = 64, SPELLINGS_MAX = 4, ANSWER_MAX = STREAM_TEXT_MAX };
 
 /* What an answer is good for, besides having come. */
 enum answer_use {
@@ -27,7 +27,9 @@ enum answer_use {
 };
 
 struct command_row {
-    const char *spellings[SPELLINGS_MAX]; /* the next one is tried when one is refused */
+    /* The next one is tried when one is refused.  `%s` is the argument with its suffix (`10k`,
+     * `3300m`), `%d` the same in plain digits (10000, 3300). */
+    const char *spellings[SPELLINGS_MAX];
     uint8_t dialects;
     uint8_t required; /* dialects that cannot work without it */
     uint16_t timeout_ms;

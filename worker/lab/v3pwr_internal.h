@@ -13,11 +13,13 @@ enum {
     DETAIL_MS = 80,
     FOREIGN_MS = 400,
     SLOW_FOREIGN_MS = 1600, /* `volt` calibrates for 1.3 s */
-    START_MS = 3000,
-    STALL_MS = 2000,
+    START_MS = 5000,
+    STALL_MS = 4000,
+    LAG_MAX_MS = 3000,
     STAMP_MS = 3000,
     END_QUIET_MS = 150,
     STOP_QUIET_MS = 600,
+    STOP_AGAIN_MS = 1500,
     STOP_LIMIT_MS = 6000,
     FAULT_MS = 250,
     ASK_MS = 700,
@@ -39,6 +41,9 @@ struct meter {
     char caller_text[COMMAND_MAX];
     size_t row;
     int spelling, attempt;
+    int owed;        /* commands sent whose answers have not come */
+    uint64_t row_ms; /* when the row was sent first */
+    uint64_t lag_ms; /* how long recent answers took: time-outs grow with it */
     char command[COMMAND_MAX];
     char refusal[ANSWER_MAX]; /* of the running command; its detail follows in lines of its own */
     char first_refusal[ANSWER_MAX + COMMAND_MAX];
@@ -47,6 +52,7 @@ struct meter {
     size_t line_len;
     uint64_t since_ms; /* when the state was entered */
     bool announced, ended, asked, overcurrent, closing;
+    uint64_t stop_ms; /* when `stop` was sent last */
     char fault[300];
     struct v3pwr_stream stream;
     struct err err;
@@ -79,6 +85,7 @@ void acquire_start_bytes(struct meter *m, const uint8_t *bytes, size_t len);
 void acquire_start_timeout(struct meter *m);
 void acquire_stream_bytes(struct meter *m, const uint8_t *bytes, size_t len);
 void acquire_stream_timeout(struct meter *m);
+void acquire_send_stop(struct meter *m);
 void acquire_stop_bytes(struct meter *m, const uint8_t *bytes, size_t len);
 void acquire_stop_timeout(struct meter *m);
 void acquire_feed(struct meter *m, const uint8_t *bytes, size_t len);

@@ -4,7 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NEED_MORE = 0, NO_FRAME = -1, TEXT_FRAME_MAX = 512, UNKNOWN_FRAME_MAX = 16 };
+enum {
+    NEED_MORE = 0,
+    NO_FRAME = -1,
+    TEXT_FRAME_MAX = 512,
+    UNKNOWN_FRAME_MAX = 16,
+    OVERCURRENT_MAX = 8,
+    EARLY_TEXT_MAX = 60
+};
 
 const char *const stream_verdict_texts[] = {
     [BLOCK_GOOD] = "is good",
@@ -55,6 +62,39 @@ static enum stream_verdict judge(const struct v3pwr_stream *s, uint64_t count, u
     return count == STREAM_BLOCK_SAMPLES ? BLOCK_GOOD : BLOCK_NO_STAMP;
 }
 
+/* Keeps what may be the first block; too much of it is none. */
+void stream_keep_early(struct v3pwr_stream *s, const uint8_t *bytes, size_t len)
+{
+    size_t room = sizeof(s->early) - s->early_len;
+    memcpy(s->early + s->early_len, bytes, len < room ? len : room);
+    s->early_len += len < room ? len : room;
+}
+
+/* The first block without a stamp before it: 1000 samples, after line ends and prompts, and a clock
+ * that began with them. */
+static bool early_is_block(struct v3pwr_stream *s, uint32_t ms)
+{
+    size_t block = (size_t)STREAM_BLOCK_SAMPLES * (size_t)s->code;
+    double expected_ms = STREAM_BLOCK_SAMPLES * 1000 / s->rate_hz;
+    size_t before_max = s->code == SAMPLE_HEX16 ? EARLY_TEXT_MAX : 0;
+    if (!(s->rate_hz > 0) || s->damaged || s->early_len < block ||
+        s->early_len > block + before_max || fabs(ms - expected_ms) > 1 + expected_ms / 1000)
+        return false;
+    size_t first = s->early_len - block;
+    for (size_t i = 0; i < first; i++)
+        if (s->early[i] >= 0x7F)
+            return false;
+    for (size_t i = first; s->code == SAMPLE_HEX16 && i < s->early_len; i += 2) {
+        uint8_t high = s->early[i];
+        if (high >= 0xF0)
+            return false;
+        s->early[i] = s->early[i + 1];
+        s->early[i + 1] = high;
+    }
+    memmove(s->early, s->early + first, block);
+    return true;
+}
+
 static void anchor(struct v3pwr_stream *s, uint32_t ms)
 {
     s->anchored = true;
@@ -68,7 +108,11 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
 {
     uint32_t ms = raw_ms & 0x7FFFFFFF;
     s->phase = STREAM_ALIGNED;
-    if (!s->anchored) {
+    if (!s->anchored && early_is_block(s, ms)) {
+        anchor(s, 0);
+        s->samples = STREAM_BLOCK_SAMPLES;
+        s->sink.samples(s->sink.ctx, s->early, STREAM_BLOCK_SAMPLES);
+    } else if (!s->anchored) {
         anchor(s, ms);
         return;
     }
@@ -128,13 +172,6 @@ static int fixed_length(const uint8_t *p, size_t n, size_t length)
     return p[length - 2] == 0xFF && p[length - 1] == 0xFF ? (int)length : NO_FRAME;
 }
 
-/* LPM01A sends 4 bytes, V3PWR 8. */
-static int overcurrent_length(const uint8_t *p, size_t n)
-{
-    int length = fixed_length(p, n, 4);
-    return length == NO_FRAME ? fixed_length(p, n, 8) : length;
-}
-
 /* `p` holds F0 and a tag. */
 static int frame_length(const uint8_t *p, size_t n)
 {
@@ -142,8 +179,8 @@ static int frame_length(const uint8_t *p, size_t n)
     uint8_t tag = p[1] & 15;
     if (fixed[tag])
         return fixed_length(p, n, fixed[tag]);
-    if (tag == 5)
-        return overcurrent_length(p, n);
+    if (tag == 5) /* LPM01A sends 4 bytes, V3PWR 8 */
+        return open_length(p, n, OVERCURRENT_MAX);
     return open_length(p, n, tag <= 2 ? TEXT_FRAME_MAX : UNKNOWN_FRAME_MAX);
 }
 
@@ -260,6 +297,8 @@ static bool hunt_step(struct v3pwr_stream *s)
         if (length == NEED_MORE)
             return false;
         if (length == NO_FRAME || !convincing(s, p, length)) {
+            if (s->phase == STREAM_SYNC)
+                stream_keep_early(s, p, 1);
             s->pos++;
             continue;
         }

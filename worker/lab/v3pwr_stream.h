@@ -9,7 +9,8 @@
  * begins with F.  From there the decoder hunts for the next whole frame (trailing FF FF included,
  * as a lost byte can forge the pair F0 F3), and the block is reported as suspect.  Nothing is
  * re-timed: time is index / rate within good blocks.  A time stamp frame that is missing altogether
- * is accepted when count and clock agree that no sample is.
+ * is accepted when count and clock agree that no sample is; so is the very first one, when exactly
+ * one block came before the second.
  *
  * ASCII.  `DDDD[+-]EE` per line, metadata in lines that begin with a letter, the same blocks.
  *
@@ -21,7 +22,11 @@
 #pragma once
 #include "worker/lab/energy.h"
 
-enum { STREAM_BLOCK_SAMPLES = 1000, STREAM_TEXT_MAX = 400 };
+enum {
+    STREAM_BLOCK_SAMPLES = 1000,
+    STREAM_TEXT_MAX = 400,
+    STREAM_EARLY_MAX = STREAM_BLOCK_SAMPLES * 4 + 64,
+};
 
 enum stream_phase { STREAM_SYNC, STREAM_ALIGNED, STREAM_HUNT, STREAM_TEXT };
 
@@ -86,6 +91,9 @@ struct v3pwr_stream {
     uint64_t clock_ms; /* since the anchor */
     size_t len, pos;   /* of hold; one byte before pos is kept for the hunt */
     uint8_t hold[1024];
+    /* What came before the first stamp: the first block, when the meter sends none at 0. */
+    size_t early_len;
+    uint8_t early[STREAM_EARLY_MAX];
 };
 
 void stream_init(struct v3pwr_stream *s, enum sample_code code, double rate_hz,
@@ -95,6 +103,7 @@ void stream_feed(struct v3pwr_stream *s, const uint8_t *bytes, size_t len);
 /* For the two formats only. */
 void stream_stamp(struct v3pwr_stream *s, uint32_t ms, uint32_t buffer_pct);
 void stream_end(struct v3pwr_stream *s);
+void stream_keep_early(struct v3pwr_stream *s, const uint8_t *bytes, size_t len);
 void stream_say(struct v3pwr_stream *s, enum stream_event_kind kind, double value,
                 const char *text);
 /* Takes complete lines from the hold; true when it wants to be called again. */
