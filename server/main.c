@@ -24,8 +24,11 @@
 #include "server/lanes.h"
 #include "server/secrets.h"
 #include "server/server.h"
+#include "server/services/event_emitter.h"
 #include "server/services/liveness.h"
 #include "server/store/block_types.h"
+#include "server/store/event_outbox.h"
+#include "server/store/event_wake.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
@@ -208,7 +211,10 @@ static int serve(struct program *p)
     s->loop_calls = loop_calls_start(s);
     s->executor =
         executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
+    s->outbox = event_outbox_start();
+    s->wake = event_wake_start();
     lanes_start(s);
+    struct event_emitter *emitter = event_emitter_start(s);
     struct liveness *liveness = liveness_start(s);
     int status = EXIT_SUCCESS;
     if (listener_start(s, &e, &s->listener) != ERR_OK) {
@@ -222,6 +228,9 @@ static int serve(struct program *p)
     liveness_stop(liveness);
     executor_stop(s->executor); /* first: whoever waits for a lane is answered */
     lanes_stop(s);
+    event_emitter_stop(emitter); /* after whoever moves runs */
+    event_outbox_stop(s->outbox);
+    event_wake_stop(s->wake);
     if (s->listener)
         listener_stop(s->listener);
     uv_walk(&s->loop, close_handle, NULL);

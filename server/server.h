@@ -22,6 +22,8 @@ struct server {
     struct lane *reads;           /* GET /flow_runs/{id} */
     struct lane *logs;            /* POST /logs/ */
     struct lane *events;          /* events in: stored, and task runs recorded */
+    struct event_outbox *outbox;  /* states of flow runs that have no event yet */
+    struct event_wake *wake;      /* rung when events were stored */
     uv_async_t parking_wake;      /* a long poll came: set the timer */
     atomic_bool stopping;         /* long polls answer at once, lanes drain */
     int64_t started_us;

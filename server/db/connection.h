@@ -18,7 +18,8 @@ struct db {
     PGconn *conn;
     uint64_t clock;
     bool in_transaction;
-    char constraint[64]; /* named by the last error */
+    struct commit_hook *hooks, **hooks_end; /* of the open transaction */
+    char constraint[64];                    /* named by the last error */
     struct adhoc adhoc[ADHOC_MAX];
     bool prepared[]; /* by enum query */
 };

@@ -185,16 +185,42 @@ enum err_code db_begin(struct work *w)
     enum err_code rc = db_script(w, "BEGIN");
     if (!rc)
         w->db->in_transaction = true;
+    w->db->hooks = NULL;
+    w->db->hooks_end = &w->db->hooks;
     return rc;
+}
+
+void db_after_commit(struct work *w, struct commit_hook *hook)
+{
+    if (!w->db->in_transaction) {
+        hook->run(w, hook);
+        return;
+    }
+    hook->next = NULL;
+    *w->db->hooks_end = hook;
+    w->db->hooks_end = &hook->next;
+}
+
+static void run_hooks(struct work *w)
+{
+    struct commit_hook *hook = w->db->hooks, *next;
+
+    w->db->hooks = NULL;
+    for (; hook; hook = next) {
+        next = hook->next;
+        hook->run(w, hook);
+    }
 }
 
 enum err_code db_commit(struct work *w)
 {
     enum err_code rc =
         FAULT("db.commit") ? err_set(&w->err, DB, "fault injected") : db_script(w, "COMMIT");
-    if (!rc)
-        w->db->in_transaction = false;
-    return rc;
+    if (rc)
+        return rc;
+    w->db->in_transaction = false;
+    run_hooks(w);
+    return ERR_OK;
 }
 
 void db_rollback(struct work *w)
@@ -202,6 +228,7 @@ void db_rollback(struct work *w)
     if (!w->db->conn)
         return;
     w->db->in_transaction = false;
+    w->db->hooks = NULL;
     PQclear(PQexec(w->db->conn, "ROLLBACK"));
 }
 

@@ -42,6 +42,13 @@ MUST_CHECK enum err_code db_query_text(struct work *w, const char *sql, size_t c
 MUST_CHECK enum err_code db_begin(struct work *w);
 MUST_CHECK enum err_code db_commit(struct work *w);
 void db_rollback(struct work *w);
+/* Runs `hook` right after the open transaction was committed, at once when none is open, never
+ * after a rollback.  It lives as long as the arena of the work and must not use the database. */
+struct commit_hook {
+    struct commit_hook *next;
+    void (*run)(struct work *w, struct commit_hook *hook);
+};
+void db_after_commit(struct work *w, struct commit_hook *hook);
 /* For whoever does not know whether the work left a transaction open. */
 void db_rollback_if_open(struct work *w);
 

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "server/db/columns.h"
+#include "server/server.h"
+#include "server/store/event_wake.h"
 #include "server/store/task_run_recorder.h"
 
 enum {
@@ -39,11 +41,26 @@ static void put_event(struct work *w, struct array *a, const struct event *e)
     array_uuid(&a[A_FOLLOWS], e->follows);
 }
 
+static void ring(struct work *w, struct commit_hook *hook)
+{
+    (void)hook;
+    event_wake_ring(w->server->wake);
+}
+
+/* Tells those who wait for events once these are there to be read. */
+static void announce(struct work *w)
+{
+    struct commit_hook *hook = arena_new(&w->arena, struct commit_hook);
+
+    hook->run = ring;
+    db_after_commit(w, hook);
+}
+
 enum err_code events_store(struct work *w, const struct event *const *events, size_t count)
 {
     struct array columns[EVENT_COLUMNS] = {0};
     const char *parameters[EVENT_COLUMNS];
-    struct rows none;
+    struct rows stored;
 
     if (!count)
         return ERR_OK;
@@ -51,7 +68,11 @@ enum err_code events_store(struct work *w, const struct event *const *events, si
         put_event(w, columns, events[i]);
     enum err_code rc = arrays_finish(w, columns, EVENT_COLUMNS, parameters);
     if (!rc)
-        rc = db_query(w, Q_events_insert, parameters, &none);
+        rc = db_query(w, Q_events_insert, parameters, &stored);
     arrays_free(columns, EVENT_COLUMNS);
-    return rc ? rc : task_runs_record(w, events, count);
+    if (rc)
+        return rc;
+    if (stored.count)
+        announce(w);
+    return task_runs_record(w, events, count);
 }

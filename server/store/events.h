@@ -4,6 +4,7 @@
 #include "server/db/db.h"
 #include "server/model/event.h"
 
-/* Within a transaction of the caller or as several statements of their own (each is idempotent). */
+/* Within a transaction of the caller or as several statements of their own (each is idempotent).
+ * Queued for automations while there are any; whoever waits for events is told after the commit. */
 MUST_CHECK enum err_code events_store(struct work *w, const struct event *const *events,
                                       size_t count);

@@ -8,6 +8,7 @@
 #include "server/model/job_template.h"
 #include "server/model/names.h"
 #include "server/server.h"
+#include "server/store/event_outbox.h"
 #include "server/store/transitions_write.h"
 #include "shared/base/buf.h"
 
@@ -229,6 +230,8 @@ enum err_code flow_runs_insert(struct work *w, struct flow_run_new **items, size
         all[i] = &transitions[i];
         items[i]->id = uuid_v7();
         decide_first_state(w, items[i], all[i]);
+        items[i]->state_id = all[i]->verdict.state.id;
+        items[i]->run_count = all[i]->verdict.run.run_count;
         put_run(w, columns, items[i]);
         put_state(columns, all[i], &scratch);
     }
@@ -261,8 +264,15 @@ enum err_code flow_run_create(struct work *w, struct flow_run_new *run)
 
 void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t count)
 {
+    struct state_written *written = arena_array(&w->arena, struct state_written, count);
     bool scheduled = false;
+    size_t n = 0;
 
+    for (size_t i = 0; i < count; i++)
+        if (items[i]->created)
+            written[n++] =
+                (struct state_written){.id = items[i]->state_id, .run_count = items[i]->run_count};
+    event_outbox_offer(w->server->outbox, written, n);
     for (size_t i = 0; i < count; i++)
         scheduled |= items[i]->created && items[i]->in->state &&
                      items[i]->in->state->type == STATE_SCHEDULED;

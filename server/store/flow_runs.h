@@ -15,6 +15,8 @@ struct flow_run_new {
     /* out */
     struct uuid id; /* of the new run, or of the one that has the idempotency key; nil: refused */
     bool created;
+    struct uuid state_id; /* its first */
+    int64_t run_count;
 };
 
 /* Finds the queue that `in` names.  NOT_FOUND. */

@@ -8,6 +8,7 @@
 #include "server/db/params.h"
 #include "server/http/parking.h"
 #include "server/server.h"
+#include "server/store/event_outbox.h"
 #include "server/store/transitions_write.h"
 #include "shared/base/buf.h"
 
@@ -251,6 +252,7 @@ static enum err_code decide_all(struct work *w, struct transition **items, size_
             t->facts.deployment.slot_held = view_count && holds(&holders, t->run_id);
         }
         if (!rc) {
+            t->previous = t->facts.state.id;
             decide(w, t, view_of(views, view_count, read_uuid(facts, (int)row, C_LIMIT)));
             run_facts_apply(&t->facts, &t->verdict);
         }
@@ -274,11 +276,18 @@ enum err_code transitions_apply(struct work *w, struct transition **items, size_
 
 void transitions_announce(struct work *w, struct transition **items, size_t count)
 {
+    struct state_written *written = arena_array(&w->arena, struct state_written, count);
     unsigned entered = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < count; i++)
-        if (items[i]->found && items[i]->verdict.writes)
-            entered |= 1u << items[i]->verdict.state.type;
+    for (size_t i = 0; i < count; i++) {
+        const struct verdict *v = &items[i]->verdict;
+        if (!items[i]->found || !v->writes)
+            continue;
+        entered |= 1u << v->state.type;
+        written[n++] = (struct state_written){v->state.id, items[i]->previous, v->run.run_count};
+    }
+    event_outbox_offer(w->server->outbox, written, n);
     if (entered &
         (STATE_SET(SCHEDULED) | STATE_SET(CANCELLING))) /* agents wait for both on one topic */
         parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));

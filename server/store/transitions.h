@@ -14,6 +14,7 @@ struct transition {
     struct client_facts client;
     struct verdict verdict; /* out */
     bool found;             /* out: false when there is no such run */
+    struct uuid previous;   /* out: the state before; nil for none */
     struct run_facts facts; /* working memory */
 };
 

@@ -1,11 +1,57 @@
 -- name: events_insert
--- Parallel arrays: id, occurred, name, resource id, resource, related, payload, follows.
-INSERT INTO event (id, occurred, event, resource_id, resource, related, related_ids, payload, follows)
-SELECT n.id, n.occurred, n.event, n.resource_id, n.resource, n.related,
-       ARRAY(SELECT r->>'prefect.resource.id' FROM jsonb_array_elements(n.related) r), n.payload, n.follows
-  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::json[], $8::uuid[])
-       AS n (id, occurred, event, resource_id, resource, related, payload, follows)
-    ON CONFLICT DO NOTHING;
+-- Parallel arrays: id, occurred, name, resource id, resource, related, payload, follows.  Rows: ids of those that were not known.
+WITH stored AS (
+    INSERT INTO event (id, occurred, event, resource_id, resource, related, related_ids, payload, follows)
+    SELECT n.id, n.occurred, n.event, n.resource_id, n.resource, n.related,
+           ARRAY(SELECT r->>'prefect.resource.id' FROM jsonb_array_elements(n.related) r), n.payload, n.follows
+      FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::json[], $8::uuid[])
+           AS n (id, occurred, event, resource_id, resource, related, payload, follows)
+     ORDER BY n.id
+        ON CONFLICT DO NOTHING
+    RETURNING id, occurred, received
+), queued AS (
+    INSERT INTO event_pending (event_id)
+    SELECT id FROM stored WHERE (SELECT events_wanted()) ORDER BY occurred, id
+)
+SELECT id, received FROM stored;
+
+-- name: flow_run_event_facts
+-- Parallel arrays: state, state before or NULL, run count.  States whose run is gone are left out.
+SELECT s.id, s.flow_run_id, s."timestamp", s.type, s.name, s.message, s.state_details->>'pause_reschedule',
+       p.id, p."timestamp", p.type, p.name, p.message, p.state_details->>'pause_reschedule',
+       n.run_count, fr.name, fr.tags, fr.created_by, fr.parent_task_run_id, tr.name,
+       f.id, f.name, f.tags, d.id, d.name, d.tags, q.id, q.name, wp.id, wp.name, wp.type
+  FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS n (id, previous, run_count)
+  JOIN flow_run_state s ON s.id = n.id
+  LEFT JOIN flow_run_state p ON p.id = n.previous
+  JOIN flow_run fr ON fr.id = s.flow_run_id
+  JOIN flow f ON f.id = fr.flow_id
+  LEFT JOIN deployment d ON d.id = fr.deployment_id
+  LEFT JOIN task_run tr ON tr.id = fr.parent_task_run_id
+  LEFT JOIN work_queue q ON q.id = fr.work_queue_id
+  LEFT JOIN work_pool wp ON wp.id = q.work_pool_id;
+
+-- name: flow_run_event_sweep_lock
+-- Where the sweep stands, for one server at a time, and up to where it may go: no transaction that still runs can have made an older state.
+SELECT swept,
+       uuid_floor(least(now(), (SELECT min(xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()))
+                  - $1::float8 * interval '1 second')
+  FROM flow_run_event_sweep FOR UPDATE SKIP LOCKED;
+
+-- name: flow_run_event_missing
+-- $1 from, $2 up to, $3 at most.  States without their event, with the state before and the run's count by then.
+SELECT s.id, before.id, before.run_count
+  FROM flow_run_state s
+  CROSS JOIN LATERAL (
+       SELECT (array_agg(p.id ORDER BY p.id DESC) FILTER (WHERE p.id < s.id))[1] AS id, count(*) FILTER (WHERE p.type = 'RUNNING') AS run_count
+         FROM flow_run_state p WHERE p.flow_run_id = s.flow_run_id AND p.id <= s.id) before
+ WHERE s.id >= $1::uuid AND s.id < $2::uuid
+   AND NOT EXISTS (SELECT FROM event e WHERE e.id = s.id AND e.id >= $1::uuid AND e.id < $2::uuid)
+ ORDER BY s.id
+ LIMIT $3::bigint;
+
+-- name: flow_run_event_swept
+UPDATE flow_run_event_sweep SET swept = $1::uuid WHERE swept < $1::uuid;
 
 -- name: recorder_states
 -- Parallel arrays: id, task run, timestamp, type, name, message, details, data.
