@@ -19,6 +19,7 @@ enum err_code cmd_block_create(struct cli *cli);
 enum err_code cmd_block_types(struct cli *cli);
 enum err_code cmd_variable_get(struct cli *cli);
 enum err_code cmd_variable_set(struct cli *cli);
+enum err_code cmd_key_create(struct cli *cli);
 enum err_code cmd_file_put(struct cli *cli);
 enum err_code cmd_file_get(struct cli *cli);
 enum err_code cmd_version(struct cli *cli);

@@ -76,6 +76,10 @@ static const struct option_row variable_options[] = {
     {"tag", 't', "TAG", "may be repeated"},
     {NULL},
 };
+static const struct option_row key_options[] = {
+    {"days", 0, "NUMBER", "valid that long; default: until it is deleted"},
+    {NULL},
+};
 static const struct option_row file_options[] = {
     {"name", 'n', "NAME", "on the server; default: the file's own"},
     {NULL},
@@ -140,6 +144,12 @@ static const struct command file_commands[] = {
     {"get", "NAME [FILE]", "save one; NAME may also be sha256:...", cmd_file_get, NULL, NULL, 1, 2},
     {NULL},
 };
+static const struct command key_commands[] = {
+    {"ls",     NULL,      "list API keys", cmd_list, NULL, NULL, 0, 0},
+    {"create", "NAME",    "make one and print it, this once", cmd_key_create, key_options, NULL, 1, 1},
+    {"delete", "NAME...", "revoke API keys", cmd_delete, NULL, NULL, 1, MAX_WORDS, "api-key"},
+    {NULL},
+};
 static const struct command device_commands[] = {
     {"ls", NULL, "list boards and meters, and who uses them", cmd_list, NULL, NULL, 0, 0},
     {NULL},
@@ -163,6 +173,7 @@ static const struct command commands[] = {
     {"variable",   NULL,              "values that flows refer to", NULL, NULL, variable_commands},
     {"file",       NULL,              "the server's content-addressed file store", NULL, NULL, file_commands},
     {"device",     NULL,              "boards and meters", NULL, NULL, device_commands},
+    {"api-key",    NULL,              "keys for programs that must not know the auth string", NULL, NULL, key_commands},
     {"report",     "CAMPAIGN",        "make the report of a campaign and save it", cmd_report, report_options, NULL, 1, 1},
     {"version",    NULL,              "the version of this program and of the server", cmd_version, NULL, NULL, 0, 0},
     {"completion", "bash|zsh|fish",   "print a completion script for the shell", cmd_completion, NULL, NULL, 1, 1, NULL,

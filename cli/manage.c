@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
-enum { MAX_LIMIT = 1000000 };
+enum { MAX_LIMIT = 1000000, MAX_DAYS = 36500 };
 
 /* --- work pools ------------------------------------------------------------------------------- */
 
@@ -69,6 +70,32 @@ enum err_code cmd_pool_pause(struct cli *cli)
 enum err_code cmd_pool_resume(struct cli *cli)
 {
     return pool_set_paused(cli, false);
+}
+
+/* --- API keys --------------------------------------------------------------------------------- */
+
+enum err_code cmd_key_create(struct cli *cli)
+{
+    json_t *body = json_pack("{s:s}", "name", cli->words[0]), *made = NULL;
+    int64_t days = 0;
+
+    enum err_code code = cli_option_count(cli, "days", MAX_DAYS, &days);
+    if (!code)
+        code = cli_connect(cli);
+    if (code) {
+        json_decref(body);
+        return code;
+    }
+    if (days)
+        json_object_set_new(body, "expires", json_integer(time(NULL) + days * 86400));
+    code = rest_post(&cli->rest, "/switchyard/api_keys/", body, &made);
+    if (code)
+        return code;
+    if (cli->json)
+        json_print(stdout, made);
+    else
+        printf("%s\n", text_at(made, "key"));
+    return ERR_OK;
 }
 
 /* --- blocks ----------------------------------------------------------------------------------- */

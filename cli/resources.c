@@ -117,6 +117,13 @@ static const struct column device_columns[] = {
     {NULL},
 };
 
+static const struct column key_columns[] = {
+    {"NAME", "name", CELL_TEXT, false},
+    {"CREATED", "created", CELL_AGO, true},
+    {"EXPIRES", "expires", CELL_TEXT, false},
+    {NULL},
+};
+
 static const struct resource resources[] = {
     {"flow-run", "flow run", "/flow_runs/filter", NULL, resolve_run, "/flow_runs/%s", "id", "name",
      run_columns, run_details, "No runs. `switchyard run DEPLOYMENT` creates one."},
@@ -134,6 +141,9 @@ static const struct resource resources[] = {
      "No variables. `switchyard variable set NAME VALUE` creates one."},
     {"device", "device", "/switchyard/devices", NULL, NULL, NULL, NULL, "name", device_columns,
      device_columns, "No devices. A worker with boards or meters announces them when it starts."},
+    {"api-key", "API key", "/switchyard/api_keys/filter", "/switchyard/api_keys/%s", NULL,
+     "/switchyard/api_keys/%s", "name", "name", key_columns, key_columns,
+     "No API keys. `switchyard api-key create NAME` makes one."},
 };
 
 const struct resource *resource_named(const char *name)

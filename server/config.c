@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/http/checks.h"
 
 enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_NUMBER, OPTION_SETTING };
 
@@ -160,8 +159,6 @@ static enum err_code check(struct arena *a, struct config *c, struct err *e)
     c->spool = arena_printf(a, "%s/spool", c->data);
     c->ui_api_url = settings_text(s, SETTING_SERVER_UI_API_URL);
     c->auth_string = settings_text(s, SETTING_SERVER_API_AUTH_STRING);
-    if (c->auth_string)
-        c->authorization = checks_authorization(c->auth_string);
     return ERR_OK;
 }
 

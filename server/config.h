@@ -12,7 +12,6 @@ struct config {
     const char *database;      /* connection URI; NULL with --dev */
     const char *listen;        /* HOST:PORT */
     const char *auth_string;   /* user:password, NULL: open */
-    const char *authorization; /* the header that follows from it */
     int64_t executor_threads;
     int64_t queue_max;      /* requests that may wait for a thread */
     int64_t outage_s;       /* how long an agent may be cut off and keep its runs */

@@ -10,10 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/api/access.h"
 #include "server/db/cluster.h"
 #include "server/db/db.h"
 #include "server/db/filter.h"
 #include "server/db/migrate.h"
+#include "server/http/auth.h"
+#include "server/http/csrf.h"
 #include "server/http/executor.h"
 #include "server/http/listener.h"
 #include "server/http/loop_calls.h"
@@ -109,8 +112,10 @@ static enum err_code bring_up_to_date(struct server *s, struct err *e)
             usleep(200000);
         rc = migrate(&w, &applied);
     }
-    if (!rc)
+    if (!rc && settings_bool(&s->config.settings, SETTING_SERVER_REGISTER_BLOCKS_ON_START))
         rc = block_types_install_system(&w);
+    if (!rc)
+        rc = access_load(&w);
     *e = w.err;
     db_close(w.db);
     arena_reset(&w.arena);
@@ -242,6 +247,16 @@ static int serve(struct program *p)
     return status;
 }
 
+static void open_access(struct server *s)
+{
+    const struct settings *settings = &s->config.settings;
+
+    s->auth = auth_open(&s->config);
+    if (settings_bool(settings, SETTING_SERVER_API_CSRF_PROTECTION_ENABLED))
+        s->csrf =
+            csrf_open(s->secrets, settings_us(settings, SETTING_SERVER_API_CSRF_TOKEN_EXPIRATION));
+}
+
 static int run(struct program *p, enum server_command command)
 {
     struct err e = {0};
@@ -250,6 +265,7 @@ static int run(struct program *p, enum server_command command)
     enum err_code rc = take_folder(p, &e);
     if (!rc)
         rc = secrets_open(p->server.config.data, &p->server.secrets, &e);
+    open_access(&p->server);
     if (!rc)
         rc = start_database(p, &e);
     if (!rc)
@@ -261,6 +277,8 @@ static int run(struct program *p, enum server_command command)
         status = serve(p);
     if (p->server.cluster)
         cluster_stop(&p->cluster);
+    csrf_close(p->server.csrf);
+    auth_close(p->server.auth);
     secrets_close(p->server.secrets);
     return status;
 }

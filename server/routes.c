@@ -1,4 +1,5 @@
 /* The whole API.  A row per operation, grouped by resource, in the order of the wire contract. */
+#include "server/api/access.h"
 #include "server/api/admin.h"
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
@@ -25,9 +26,11 @@
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
+#include "server/model/api_key.h"
 #include "server/model/artifact.h"
 #include "server/model/block.h"
 #include "server/model/concurrency_limit.h"
+#include "server/model/csrf_token.h"
 #include "server/model/deployment.h"
 #include "server/model/event.h"
 #include "server/model/flow.h"
@@ -51,7 +54,7 @@ const struct route routes[] = {
     {GET,    "/admin/storage",               result_storage_read, .reply = &result_storage_resource, .doc = "Default storage of results."},
     {PUT,    "/admin/storage",               result_storage_update, .body = &result_storage_update_resource, .reply = &result_storage_resource, .doc = "Set the default storage of results."},
     {DELETE, "/admin/storage",               result_storage_delete, .doc = "Forget the default storage of results."},
-    {GET,    "/csrf-token",                  admin_csrf_token,    .doc = "A token for browsers, when they need one."},
+    {GET,    "/csrf-token",                  csrf_token_get,      .reply = &csrf_token_resource, .doc = "A token for browsers, when they need one."},
     {GET,    "/openapi.json",                openapi_get,         .flags = NOT_IN_OPENAPI},
     {GET,    "/docs",                        openapi_docs,        .flags = NOT_IN_OPENAPI},
     {GET,    "//docs",                       openapi_docs,        .flags = NOT_IN_OPENAPI},
@@ -213,6 +216,12 @@ const struct route routes[] = {
     {POST,   "/switchyard/heartbeat",        agents_heartbeat,    .body = &agent_call_resource, .doc = "Keep an agent's claims and devices."},
     {POST,   "/switchyard/journal",          agents_journal,      .body = &journal_call_resource, .doc = "Deliver what happened, exactly once."},
     {GET,    "/switchyard/devices",          devices_get,         .doc = "Devices of all agents and who holds them."},
+
+    /* API keys: docs/security.md */
+    {POST,   "/switchyard/api_keys/",        api_keys_create,     .body = &api_key_create_resource, .reply = &api_key_resource, .doc = "Make a key; the answer alone has it."},
+    {POST,   "/switchyard/api_keys/filter",  api_keys_filter,     .flags = BODY_DOC | REPLY_LIST, .reply = &api_key_resource, .doc = "All keys, by name."},
+    {GET,    "/switchyard/api_keys/{name}",  api_keys_get,        .reply = &api_key_resource, .doc = "One key, without its secret."},
+    {DELETE, "/switchyard/api_keys/{name}",  api_keys_delete,     .doc = "Revoke a key."},
 
     /* files */
     {PUT,    "/switchyard/files/{sha256}",   files_put,           .flags = BODY_FILE, .doc = "Keep a content."},

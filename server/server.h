@@ -17,6 +17,8 @@ struct server {
     struct websocket *websockets; /* all that are open; loop thread */
     struct cluster *cluster;      /* --dev, else NULL */
     struct secrets *secrets;      /* encryption of blocks at rest */
+    struct auth *auth;            /* who may call */
+    struct csrf *csrf;            /* NULL: protection is off */
     struct lane *transitions;     /* flow-run set_state */
     struct lane *creations;       /* POST /flow_runs/ */
     struct lane *reads;           /* GET /flow_runs/{id} */

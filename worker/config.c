@@ -220,6 +220,7 @@ static const char *make_authorization(struct arena *a, const char *auth)
 static enum err_code complete(struct arena *a, struct agent_config *c, struct err *e)
 {
     const char *home = getenv("HOME"), *auth = getenv("PREFECT_API_AUTH_STRING");
+    const char *key = getenv("PREFECT_API_KEY");
 
     if (!c->server)
         c->server = getenv("PREFECT_API_URL");
@@ -235,7 +236,10 @@ static enum err_code complete(struct arena *a, struct agent_config *c, struct er
         c->data = arena_printf(a, "%s/.switchyard/worker-%s", home ? home : "", c->pool);
     c->api_url = make_api_url(a, c->server);
     c->auth_string = auth && *auth ? auth : NULL;
-    c->authorization = c->auth_string ? make_authorization(a, c->auth_string) : NULL;
+    if (c->auth_string)
+        c->authorization = make_authorization(a, c->auth_string);
+    else if (key && *key)
+        c->authorization = arena_printf(a, "Bearer %s", key);
     return ERR_OK;
 }
 

@@ -43,11 +43,6 @@ enum err_code admin_settings(struct request *rq)
     return reply_status(rq, 200);
 }
 
-enum err_code admin_csrf_token(struct request *rq)
-{
-    return err_set(&rq->work.err, INVALID, "CSRF protection is disabled.");
-}
-
 enum err_code admin_ui_settings(struct request *rq)
 {
     struct server *s = rq->work.server;
@@ -61,7 +56,7 @@ enum err_code admin_ui_settings(struct request *rq)
     write_key(b, "api_url");
     write_string(b, url);
     write_key(b, "csrf_enabled");
-    write_bool(b, false);
+    write_bool(b, s->csrf != NULL);
     write_key(b, "auth");
     write_string(b, s->config.auth_string ? "BASIC" : NULL);
     write_key(b, "flags");

@@ -1,50 +1,15 @@
 #include "server/http/checks.h"
 
 #include <microhttpd.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/http/assets.h"
+#include "server/http/auth.h"
+#include "server/http/cors.h"
+#include "server/http/csrf.h"
 #include "server/http/reply.h"
 #include "server/http/route.h"
 #include "server/server.h"
-
-char *checks_authorization(const char *auth_string)
-{
-    static const char scheme[] = "Basic ";
-    size_t len = strlen(auth_string);
-    char *value = malloc(sizeof(scheme) + 4 * ((len + 2) / 3) + 1);
-
-    if (!value)
-        abort();
-    memcpy(value, scheme, sizeof(scheme));
-    EVP_EncodeBlock((unsigned char *)value + sizeof(scheme) - 1, (const unsigned char *)auth_string,
-                    (int)len);
-    return value;
-}
-
-/* A preflight is answered before anything else. */
-static bool answer_preflight(struct request *rq)
-{
-    const char *origin = request_header(rq, "Origin");
-    const char *headers = request_header(rq, "Access-Control-Request-Headers");
-
-    if (rq->method != METHOD_COUNT || !origin ||
-        !request_header(rq, "Access-Control-Request-Method"))
-        return false;
-    reply_header(rq, "Access-Control-Allow-Methods",
-                 "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
-    reply_header(rq, "Access-Control-Max-Age", "600");
-    if (headers)
-        reply_header(rq, "Access-Control-Allow-Headers", headers);
-    rq->reply.content_type = "text/plain; charset=utf-8";
-    buf_lit(&rq->reply.body, "OK");
-    rq->reply.status = 200;
-    return true;
-}
 
 struct header_census {
     int lengths, encodings, hosts;
@@ -78,13 +43,8 @@ static enum err_code check_framing(struct request *rq)
 
 static bool is_authorized(struct request *rq)
 {
-    const char *expected = rq->work.server->config.authorization;
     const char *given = request_header(rq, "Authorization");
-
-    if (!expected)
-        return true;
-    return given && strlen(given) == strlen(expected) &&
-           CRYPTO_memcmp(given, expected, strlen(expected)) == 0;
+    return auth_caller(rq->work.server->auth, given) != AUTH_NOBODY;
 }
 
 static bool is_open(const struct request *rq)
@@ -107,19 +67,15 @@ static enum err_code check_route(struct request *rq)
 
 enum err_code checks_headers(struct request *rq)
 {
-    if (answer_preflight(rq))
+    if (cors_answer_preflight(rq))
         return ERR_CANCELLED;
     enum err_code rc = check_framing(rq);
+    if (!rc)
+        rc = csrf_check(rq->work.server->csrf, rq);
     if (rc)
         return rc;
     bool api = strncmp(rq->path, "/api", 4) == 0 && (rq->path[4] == '/' || !rq->path[4]);
     if (api && !is_open(rq) && !is_authorized(rq))
         return err_set_object(&rq->work.err, AUTH, "Unauthorized");
     return check_route(rq);
-}
-
-void checks_finish(struct request *rq)
-{
-    if (request_header(rq, "Origin"))
-        reply_header(rq, "Access-Control-Allow-Origin", "*");
 }

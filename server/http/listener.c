@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/http/checks.h"
+#include "server/http/cors.h"
 #include "server/http/executor.h"
 #include "server/http/reply.h"
 #include "server/http/route.h"
@@ -92,7 +93,7 @@ static enum MHD_Result send_reply(struct request *rq)
     bool typed = r->status != 204 && (r->body.len || r->file_fd >= 0);
     bool close_after = rq->body.full || atomic_load(&rq->work.server->stopping);
 
-    checks_finish(rq);
+    cors_finish(rq);
     struct MHD_Response *m = make_response(rq);
     if (typed)
         MHD_add_response_header(m, "Content-Type",

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 
+#include "server/http/auth.h"
 #include "server/http/listener.h"
 #include "server/http/reply.h"
 #include "server/http/route.h"
@@ -105,14 +105,11 @@ static void flush(struct websocket *ws)
 
 static bool token_is_right(struct websocket *ws, struct val message, const char **out_why)
 {
-    const char *expected = ws->server->config.auth_string;
     size_t len = 0;
     const char *token = val_string(&ws->arena, val_get(message, "token"), &len);
 
-    if (!expected)
-        return true;
     *out_why = token ? "Invalid token" : "Auth required but no token provided";
-    return token && len == strlen(expected) && CRYPTO_memcmp(token, expected, len) == 0;
+    return auth_token_caller(ws->server->auth, token, len) != AUTH_NOBODY;
 }
 
 static void on_first_frame(struct websocket *ws, const char *text, size_t len)

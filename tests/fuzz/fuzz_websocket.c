@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/http/auth.h"
 #include "server/http/websocket.h"
 #include "server/server.h"
 
@@ -40,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 60000 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) ||
         uv_loop_init(&server.loop))
         return 0;
+    server.auth = auth_open(&server.config);
     websocket_adopt(&server, &echo, fds[0]);
     if (write(fds[1], data, size) != (ssize_t)size)
         abort();
@@ -54,5 +56,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uv_run(&server.loop, UV_RUN_DEFAULT);
     if (server.websockets || uv_loop_close(&server.loop))
         abort(); /* the peer has gone and the connection lives on */
+    auth_close(server.auth);
     return 0;
 }
