@@ -87,7 +87,7 @@ static const struct damage damages[] = {
     {"first byte", .flip_at = 805, .reason = "0xF1"},
     {"rate", .flip_at = 4, .flip_to = 0xC4, .reason = "sample rate"},
     {"exponent of a sample", .flip_at = 5 + 4 * 15 + 3, .flip_to = 0x7F, .reason = "sample 15"},
-    {"low bit of an exponent", .flip_at = 5 + 4 * 15 + 2, .flip_to = 0x80, .reason = "damaged"},
+    {"high bit of a mantissa", .flip_at = 5 + 4 * 15 + 2, .flip_to = 0x40, .reason = "damaged"},
     {"spike, unpublished", .flip_at = 5 + 4 * 15 + 3, .flip_to = 0x41, .results = "",
      .reason = "stands alone"},
     {"gap, unpublished", .flip_at = 5 + 4 * 15 + 3, .flip_to = 0, .results = "", .reason = "a gap"},

@@ -81,6 +81,8 @@ static enum err_code decode_samples(const char *bytes, size_t count, struct mlpe
                                     struct err *e)
 {
     double limit_uj = 20e6 / m->rate_hz; /* 20 W */
+    if (!count)
+        return err_set(e, INVALID, "trace1-energy.bin has no samples");
     m->energy_uj = calloc(count + 1, sizeof(*m->energy_uj));
     if (!m->energy_uj)
         return err_set(e, INTERNAL, "no memory for %zu samples", count);
@@ -115,7 +117,7 @@ static enum err_code decode_trace(const char *bytes, size_t len, struct mlperf *
 /* Stamp 0 opens nothing; odd ones open a window, even ones close it. */
 static enum err_code take_stamps(const json_t *list, size_t count, struct mlperf *m, struct err *e)
 {
-    double last_s = 0, end_s = (double)m->count / m->rate_hz;
+    double last_s = 0, end_s = ((double)m->count + 1) / m->rate_hz; /* rounding of stamps */
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(list, i);
         double t = json_number_value(item);
@@ -165,6 +167,7 @@ static void sum_windows(struct mlperf *m)
         long double sum_uj = 0;
         for (; i < m->count && t < win->start_s; i++)
             t += step;
+        win->first = i;
         for (; i < m->count && t < win->end_s; i++, t += step) {
             sum_uj += m->energy_uj[i];
             win->samples++;
@@ -185,8 +188,8 @@ static bool is_lone(const float *e)
 static enum err_code check_window(const struct mlperf *m, size_t w, struct err *e)
 {
     const struct mlperf_window *win = &m->windows[w];
-    size_t first = (size_t)fmax(ceil(win->start_s * m->rate_hz), 1);
-    for (size_t i = first; i + 1 < m->count && i < first + win->samples; i++) {
+    for (size_t i = win->first ? win->first : 1; i + 1 < m->count && i < win->first + win->samples;
+         i++) {
         const float *sample = &m->energy_uj[i];
         if (!(*sample > 0))
             return err_set(
@@ -266,34 +269,57 @@ static bool agree(double a, double b, double rel, double abs)
     return fabs(a - b) <= rel * fabs(b) + abs;
 }
 
+static double sample_uj(const struct mlperf *m, size_t i)
+{
+    return i < m->count ? m->energy_uj[i] : 0;
+}
+
+/* Would the published figure come out with a sample more or less at either edge? */
+static bool agrees_but_edges(const struct mlperf *m, const struct mlperf_window *win,
+                             double published_uj)
+{
+    size_t first = win->first, end = first + win->samples;
+    const double at_start[] = {0, sample_uj(m, first - 1), -sample_uj(m, first)};
+    const double at_end[] = {0, sample_uj(m, end), -sample_uj(m, end - 1)};
+    for (size_t i = 0; i < COUNT(at_start); i++)
+        for (size_t k = 0; k < COUNT(at_end); k++)
+            if (agree(win->energy_j * 1e6 + at_start[i] + at_end[k], published_uj, 1e-8, 0.0006))
+                return true;
+    return false;
+}
+
 static enum err_code compare_window(struct mlperf *m, size_t w, const struct published *p,
                                     struct err *e)
 {
     struct mlperf_window *win = &m->windows[w];
     size_t number = 2 * (w + 1);
     double energy_uj = win->energy_j * 1e6;
-    if (!p->inferences || !(p->energy_uj > 0))
-        return err_set(e, INVALID, "results.txt lacks energy or number of inferences of window %zu",
-                       number);
+    win->inferences = p->inferences;
+    if (!(p->energy_uj > 0))
+        return check_window(m, w, e);
+    if (!win->inferences && p->per_inference_uj > 0)
+        win->inferences = (uint64_t)llround(p->energy_uj / p->per_inference_uj);
     if (!agree(p->start_s, win->start_s, 0, 0.011) ||
         !agree(p->length_s, win->end_s - win->start_s, 0, 0.011))
         return err_set(
             e, INVALID,
             "window %zu is at %g s for %g s in results.txt, at %g s for %g s in the stamps", number,
             p->start_s, p->length_s, win->start_s, win->end_s - win->start_s);
-    if (!agree(energy_uj, p->energy_uj, 1e-8, 0.0006))
+    m->published = true;
+    m->worst_published_rel =
+        fmax(m->worst_published_rel, fabs(energy_uj - p->energy_uj) / p->energy_uj);
+    bool exact = agree(energy_uj, p->energy_uj, 1e-8, 0.0006);
+    m->edges_differ |= !exact;
+    if (!exact && !agrees_but_edges(m, win, p->energy_uj))
         return err_set(
             e, INVALID,
             "the trace gives %.3f uJ for window %zu, results.txt says %.3f: one is damaged",
             energy_uj, number, p->energy_uj);
     if (p->per_inference_uj > 0 &&
-        !agree(p->energy_uj / (double)p->inferences, p->per_inference_uj, 1e-6, 0.0006))
+        !agree(p->energy_uj / (double)win->inferences, p->per_inference_uj, 1e-6, 0.0006))
         return err_set(
             e, INVALID, "results.txt contradicts itself in window %zu: %.3f uJ / %llu is not %.3f",
-            number, p->energy_uj, (unsigned long long)p->inferences, p->per_inference_uj);
-    win->inferences = p->inferences;
-    m->worst_published_rel =
-        fmax(m->worst_published_rel, fabs(energy_uj - p->energy_uj) / p->energy_uj);
+            number, p->energy_uj, (unsigned long long)win->inferences, p->per_inference_uj);
     return ERR_OK;
 }
 
@@ -308,13 +334,15 @@ static enum err_code compare_results(struct mlperf *m, const struct results *r, 
             return code;
     }
     double each_uj[MLPERF_MAX_WINDOWS];
-    for (size_t w = 0; w < r->count; w++)
+    for (size_t w = 0; w < r->count; w++) {
+        if (!m->windows[w].inferences)
+            return ERR_OK;
         each_uj[w] = m->windows[w].energy_j * 1e6 / (double)m->windows[w].inferences;
+    }
     double median_uj = stat_median(each_uj, r->count);
-    if (r->median_uj > 0 && !agree(median_uj, r->median_uj, 1e-6, 0.0006))
+    if (r->median_uj > 0 && !agree(median_uj, r->median_uj, 1e-6 + m->worst_published_rel, 0.0006))
         return err_set(e, INVALID, "the median is %.3f uJ per inference, results.txt says %.3f",
                        median_uj, r->median_uj);
-    m->published = true;
     return ERR_OK;
 }
 
@@ -349,7 +377,7 @@ read_part(const char *folder, const char *name, size_t max_bytes, struct mlperf 
     size_t len;
     enum err_code code = read_file(folder, name, max_bytes, &bytes, &len, e);
     if (code == ERR_NOT_FOUND)
-        return err_set(e, IO, "%s has no %s", folder, name);
+        return err_set(e, INVALID, "%s has no %s", folder, name);
     if (code)
         return code;
     code = decode(bytes, len, m, e);

@@ -7,7 +7,8 @@
  *
  * The published rule is kept to the bit: t starts at 0 and grows by 1/rate in double; a window sums
  * the samples with start <= t < end.  Where results.txt is present, every figure in it must agree
- * with the trace; a folder that contradicts itself is refused.
+ * with the trace up to the choice of the samples at a window's edges; a folder that contradicts
+ * itself is refused.
  *
  * Owns:   what mlperf_read() allocated; mlperf_free() accepts a zeroed struct.
  * Errors: IO (no such file), INVALID (damaged; the detail names file and place).
@@ -19,6 +20,7 @@ enum { MLPERF_MAX_WINDOWS = 1000 };
 
 struct mlperf_window {
     double start_s, end_s;
+    size_t first; /* sample */
     uint64_t samples;
     double energy_j;
     uint64_t inferences; /* 0: not known (no results.txt) */
@@ -30,7 +32,8 @@ struct mlperf {
     float *energy_uj; /* per sample */
     struct mlperf_window *windows;
     size_t window_count;
-    bool published;             /* results.txt was there and agrees */
+    bool published;             /* results.txt gives energies, and they agree */
+    bool edges_differ;          /* they agree but for a sample at the edge of a window */
     double worst_published_rel; /* largest difference to a published window energy */
 };
 
