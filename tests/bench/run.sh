@@ -48,3 +48,6 @@ for conn in 1 16; do
         sed -n 's/^tps = \([0-9.]*\).*/\1/p')
     printf '%-12s %4d %10.0f\n' pgbench "$conn" "$tps"
 done
+
+printf '\neight meters in one agent:\n'
+"$B/tests/bench/meters" "$secs"
