@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -65,8 +66,12 @@ class Api:
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            text, status = reply.read(), reply.status
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                text, status = reply.read(), reply.status
+        except urllib.error.HTTPError as error:
+            error.add_note(f"{method} {path}: {error.read()[:1000]}")
+            raise
         value = json.loads(text) if text else None
         if self.contract:
             faults = self.contract.faults(method, path.split("?")[0], status, value)

@@ -1,0 +1,36 @@
+"""A deployed flow suspends, its process ends; resumed with input it starts again and goes on."""
+from prefect import resume_flow_run
+from tool import *
+
+FLOW = """
+from prefect import flow, suspend_flow_run, task
+
+@task(persist_result=True, cache_policy=None)
+def step():
+    return 1
+
+@flow(log_prints=True, persist_result=True)
+def patient():
+    print("before")
+    tries = suspend_flow_run(wait_for_input=int, timeout=120, key="ask")
+    print("after", tries)
+"""
+
+if __name__ == "__main__":
+    pool = unique("suspend")
+    script("flow.py", FLOW)
+    cli("work-pool", "create", pool, "--type", "process")
+    deploy("flow.py:patient", pool, name=unique("default"))
+    with worker(pool) as it:
+        it.wait_for("started!")
+        run_id = started("patient/" + unique("default"))
+        row = until(lambda: flow_run(run_id), lambda r: r["state_type"] == "PAUSED", 90)
+        assert row["state_name"] == "Suspended", row["state_name"]
+        until(it.said, lambda said: "Process" in said and ("exited" in said or "Completed" in said or "suspended" in said.lower()))
+        resume_flow_run(run_id, run_input={"value": 7})
+        ends(run_id)
+        said = messages(run_id, "Finished in state Completed")
+        assert said.count("before") == 2 and said.count("after 7") == 1, said
+        named = states(run_id)
+        has(" ".join(named), "Running Suspended Resuming")
+        assert named[-1] == "Completed"
