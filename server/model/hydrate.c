@@ -103,7 +103,7 @@ static enum outcome hydrate_jinja(struct hydration *h, struct val v, struct buf 
         return fail(h, "Invalid jinja: the template must be a string");
     if (!h->render)
         return fail(h, "Invalid jinja: templates are not rendered here");
-    if (!h->render(h->arena, template, &text, &reason))
+    if (!h->render(h->context, h->arena, template, &text, &reason))
         return fail(h, arena_printf(h->arena, "Invalid jinja: %s", reason));
     write_string(out, text);
     return VALUE;

@@ -21,8 +21,9 @@ struct hydration {
     const struct hydration_variable *variables;
     size_t variable_count;
     /* Renders a Jinja template; NULL where templates are not known. */
-    bool (*render)(struct arena *a, const char *template, const char **out_text,
+    bool (*render)(void *context, struct arena *a, const char *template, const char **out_text,
                    const char **out_reason);
+    void *context;
     const char *reason; /* out: why it failed */
 };
 

@@ -31,6 +31,8 @@ extern const struct loc loc_body; /* "body" */
 /* Appends one error.  ctx is JSON text or NULL. */
 void invalid_add(struct invalid *bad, const struct loc *at, const char *type, const char *msg,
                  struct raw input, const char *ctx);
+/* Appends all errors of `other`. */
+void invalid_join(struct invalid *bad, const struct invalid *other);
 /* FastAPI's error for text that doc_parse() refused; not for err->unreadable. */
 void invalid_syntax(struct invalid *bad, const struct doc_error *err);
 /* The body of Prefect's 422 reply. */

@@ -30,7 +30,7 @@ const char *ctx_text(struct arena *a, const char *key, const char *text)
     return ctx;
 }
 
-static bool value_error(const struct reading *r, const char *message)
+bool reading_refuse(const struct reading *r, const char *message)
 {
     return reading_fail(r, "value_error", arena_printf(r->bad->arena, "Value error, %s", message),
                         "{\"error\":{}}");
@@ -112,7 +112,7 @@ static bool read_text(const struct reading *r, const char **out, size_t *out_len
         return reading_fail(r, "string_type", "Input should be a valid string", NULL);
     const char *text = val_string(r->bad->arena, r->v, out_len);
     if (memchr(text, 0, *out_len))
-        return value_error(r, "a string cannot contain U+0000");
+        return reading_refuse(r, "a string cannot contain U+0000");
     if (!val_storable(r->v)) /* the input cannot be repeated, it is not Unicode */
         return reading_fail(
             &(struct reading){r->f, {0}, r->at, r->bad}, "string_unicode",
@@ -141,7 +141,7 @@ static bool read_json(const struct reading *r, void *out)
     struct raw raw = val_raw(r->v);
 
     if (!val_storable(r->v))
-        return value_error(r, "JSON text cannot contain U+0000 or a lone surrogate");
+        return reading_refuse(r, "JSON text cannot contain U+0000 or a lone surrogate");
     *(struct raw *)out = (struct raw){arena_strndup(r->bad->arena, raw.text, raw.len), raw.len};
     return true;
 }
@@ -224,6 +224,25 @@ static bool read_strs(const struct reading *r, void *out)
     return r->bad->count == before;
 }
 
+bool read_set(const struct reading *r, void *out)
+{
+    struct strings *list = out;
+    size_t kept = 0;
+
+    if (val_type(r->v) != DOC_ARRAY)
+        return reading_fail(r, "set_type", "Input should be a valid set", NULL);
+    if (!read_strs(r, out))
+        return false;
+    for (size_t i = 0, k; i < list->count; i++) {
+        for (k = 0; k < kept && strcmp(list->items[k], list->items[i]); k++)
+            ;
+        if (k == kept)
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+    return true;
+}
+
 static bool read_uuids(const struct reading *r, void *out)
 {
     struct uuids *list = out;
@@ -280,11 +299,13 @@ read_fn *const readers[FIELD_KINDS] = {
 
 static void read_value(const struct reading *r, void *out)
 {
-    if (!readers[r->f->kind](r, out) || !r->f->check)
+    bool (*read)(const struct reading *, void *) = r->f->read ? r->f->read : readers[r->f->kind];
+
+    if (!read(r, out) || !r->f->check)
         return;
     const char *message = r->f->check(r->bad->arena, out);
     if (message)
-        value_error(r, message);
+        reading_refuse(r, message);
 }
 
 static void set_default(const struct reading *r, void *out)
@@ -383,7 +404,7 @@ static bool read_members(const struct resource *res, const struct reading *r, ch
         return refuse_type(res, r);
     const char *message = res->check_before ? res->check_before(r->bad->arena, r->v) : NULL;
     if (message)
-        return value_error(r, message);
+        return reading_refuse(r, message);
     for (struct val_iter it = val_each(r->v); val_next(&it);) {
         const struct field *f = find_field(res, it.key, r->bad->trusted, &hint);
         if (f)
@@ -406,7 +427,7 @@ static bool read_members(const struct resource *res, const struct reading *r, ch
         refuse_extra(res, r);
     if (r->bad->count == before && res->check)
         message = res->check(r->bad->arena, out);
-    return message ? value_error(r, message) : r->bad->count == before;
+    return message ? reading_refuse(r, message) : r->bad->count == before;
 }
 
 enum err_code json_decode(const struct resource *r, struct val v, const struct loc *at, void *out,

@@ -12,6 +12,13 @@ struct reading {
 
 /* Adds an error about the value; always false. */
 bool reading_fail(const struct reading *r, const char *type, const char *msg, const char *ctx);
+/* Adds a `value_error` with that message; always false. */
+bool reading_refuse(const struct reading *r, const char *message);
+/* Reads a member that may only have the names of its row, with the error of Python's Literal.  An
+ * enum, or a string whose one name is its default. */
+bool read_literal(const struct reading *r, void *out);
+/* Reads a list of strings as a set: each once. */
+bool read_set(const struct reading *r, void *out);
 /* `{"key": "text"}` in the arena. */
 const char *ctx_text(struct arena *a, const char *key, const char *text);
 

@@ -68,6 +68,7 @@ struct pattern {
 };
 
 struct resource;
+struct reading;
 struct val;
 
 struct field {
@@ -89,6 +90,8 @@ struct field {
     struct pattern *pattern;
     const struct enum_name *names; /* FIELD_ENUM; ends with a NULL name */
     const struct resource *of;     /* FIELD_OBJECT, FIELD_LIST */
+    /* Reads the member instead of the reader of its kind (shared/json/decode.h). */
+    bool (*read)(const struct reading *r, void *out);
     /* Looks at a decoded value; a message makes it a `value_error`, NULL accepts. */
     const char *(*check)(struct arena *a, const void *value);
 };

@@ -79,6 +79,17 @@ void invalid_add(struct invalid *bad, const struct loc *at, const char *type, co
     write_end_object(b);
 }
 
+void invalid_join(struct invalid *bad, const struct invalid *other)
+{
+    if (!other->count)
+        return;
+    if (!bad->count)
+        memcpy(bad->first, other->first, sizeof(bad->first));
+    if (bad->count < INVALID_LISTED_MAX)
+        write_raw(list_of(bad), (struct raw){other->list->bytes, other->list->len});
+    bad->count += other->count;
+}
+
 void invalid_syntax(struct invalid *bad, const struct doc_error *err)
 {
     struct loc place = {.outer = &loc_body, .index = err->chars};

@@ -262,6 +262,34 @@ bool read_enum(const struct reading *r, void *out)
                         ctx_text(a, "expected", expected));
 }
 
+/* The name that a default spells: `"event"` is 'event'. */
+static const char *only_name(struct arena *a, const char *def)
+{
+    return arena_printf(a, "%.*s", (int)strlen(def) - 2, def + 1);
+}
+
+bool read_literal(const struct reading *r, void *out)
+{
+    struct arena *a = r->bad->arena;
+    struct enum_name one[] = {{NULL, 0}, {NULL, 0}};
+    const struct enum_name *names = r->f->names ? r->f->names : one;
+
+    if (!r->f->names)
+        one[0].name = only_name(a, r->f->def);
+    for (const struct enum_name *n = names; n->name; n++) {
+        if (!val_equals(r->v, n->name, strlen(n->name)))
+            continue;
+        if (r->f->kind == FIELD_STR)
+            *(const char **)out = n->name;
+        else
+            *(int *)out = n->value;
+        return true;
+    }
+    const char *expected = expected_names(a, names);
+    return reading_fail(r, "literal_error", arena_printf(a, "Input should be %s", expected),
+                        ctx_text(a, "expected", expected));
+}
+
 static const char *group_reason(struct arena *a, const char *text, size_t len)
 {
     static const size_t sizes[] = {8, 4, 4, 4, 12};
