@@ -3,6 +3,7 @@
 #include "server/api/admin.h"
 #include "server/api/agents.h"
 #include "server/api/artifacts.h"
+#include "server/api/automations.h"
 #include "server/api/blocks.h"
 #include "server/api/concurrency_limits.h"
 #include "server/api/deployment_runs.h"
@@ -28,6 +29,7 @@
 #include "server/http/route.h"
 #include "server/model/api_key.h"
 #include "server/model/artifact.h"
+#include "server/model/automation.h"
 #include "server/model/block.h"
 #include "server/model/concurrency_limit.h"
 #include "server/model/csrf_token.h"
@@ -165,6 +167,19 @@ const struct route routes[] = {
     /* events */
     {POST,   "/events",                      .submit = events_create, .body = &event_resource, .flags = BODY_LIST, .doc = "Take events in."},
     {GET,    "/events/in",                   .socket = &events_in_socket, .flags = UPGRADE, .doc = "Events, one in each text frame; a pong says that all before the ping are stored."},
+    /* automations */
+    {POST,   "/automations/",                automations_create,  .body = &automation_create_resource, .reply = &automation_resource, .doc = "Make an automation."},
+    {POST,   "/automations/filter",          automations_filter,  .flags = BODY_DOC | REPLY_LIST, .reply = &automation_resource, .doc = "Automations that match."},
+    {POST,   "/automations/count",           automations_count,   .flags = BODY_DOC, .doc = "How many match."},
+    {GET,    "/automations/{id:uuid}",       automations_get,     .reply = &automation_resource, .doc = "One automation."},
+    {PUT,    "/automations/{id:uuid}",       automations_update,  .body = &automation_update_resource, .doc = "Replace an automation; what its triggers have seen is forgotten."},
+    {PATCH,  "/automations/{id:uuid}",       automations_patch,   .body = &automation_patch_resource, .doc = "Switch an automation on or off."},
+    {DELETE, "/automations/{id:uuid}",       automations_delete,  .doc = "Delete an automation."},
+    {GET,    "/automations/related-to/{resource}", automations_related, .reply = &automation_resource, .flags = REPLY_LIST, .doc = "Automations that act on a resource or belong to it."},
+    {DELETE, "/automations/owned-by/{resource}", automations_delete_owned_by, .doc = "Delete the automations that belong to a resource."},
+    {POST,   "/automations/templates/validate", templates_validate, .flags = BODY_DOC, .doc = "Is the template well-formed?"},
+    {POST,   "/templates/validate",          templates_validate,  .flags = BODY_DOC, .doc = "Is the template well-formed?"},
+
     /* artifacts */
     {POST,   "/artifacts/",                  artifacts_create,    .body = &artifact_create_resource, .reply = &artifact_resource, .doc = "Keep an artifact; with a key it becomes the latest version."},
     {POST,   "/artifacts/filter",            artifacts_filter,    .flags = BODY_DOC | REPLY_LIST, .reply = &artifact_resource, .doc = "Artifacts that match."},

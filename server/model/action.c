@@ -21,8 +21,9 @@ static const char *template_reason(struct arena *a, const char *text)
     struct jinja_template *t;
     struct jinja_error bad;
 
-    return jinja_parse(a, text, strlen(text), &t, &bad) && jinja_check_loops(a, t, &bad) ? NULL
-                                                                                    : bad.message;
+    return jinja_parse(a, text, strlen(text), &t, &bad) && jinja_check_loops(a, t, &bad)
+               ? NULL
+               : bad.message;
 }
 
 static const char *check_template(struct arena *a, const char *text, const char *member)
@@ -187,8 +188,8 @@ void action_write_parameters(struct arena *a, struct buf *b, struct val paramete
     write_end_object(b);
 }
 
-static bool only_parse(void *context, struct arena *a, const char *template,
-                       const char **out_text, const char **out_reason)
+static bool only_parse(void *context, struct arena *a, const char *template, const char **out_text,
+                       const char **out_reason)
 {
     (void)context;
     *out_reason = template_reason(a, template);
@@ -406,8 +407,7 @@ enum err_code action_load(struct arena *a, struct raw json, A *out, struct err *
 
     if (!doc_parse(a, json.text, json.len, doc, &error))
         return err_set(e, INTERNAL, "a stored action is not JSON");
-    const struct variant *v =
-        variant_find(variants, ACTION_KINDS, val_get(doc_root(doc), "type"));
+    const struct variant *v = variant_find(variants, ACTION_KINDS, val_get(doc_root(doc), "type"));
     if (!v || json_decode(v->of, doc_root(doc), &loc_body, out, &bad))
         return err_set(e, INTERNAL, "a stored action is not one: %s", bad.first);
     out->kind = (enum action_kind)(v - variants);

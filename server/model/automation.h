@@ -1,4 +1,5 @@
-/* Automations: when a trigger fires, actions are done.  Triggers and actions: trigger.h, action.h. */
+/* Automations: when a trigger fires, actions are done.  Triggers and actions: trigger.h, action.h.
+ */
 #pragma once
 #include "shared/json/field.h"
 

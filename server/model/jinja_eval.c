@@ -162,8 +162,7 @@ static size_t length_of(const struct jinja_value *v)
     return chars;
 }
 
-struct jinja_value jinja_item(struct interpreter *in, struct jinja_value of,
-                              struct jinja_value key)
+struct jinja_value jinja_item(struct interpreter *in, struct jinja_value of, struct jinja_value key)
 {
     struct jinja_value plain = jinja_plain(in->arena, of), *found;
     int64_t i = key.number;
@@ -193,8 +192,7 @@ static int64_t bound_of(struct interpreter *in, const struct node *n, int64_t ot
     return i < 0 ? 0 : i > (int64_t)count ? (int64_t)count : i;
 }
 
-static struct jinja_value slice(struct interpreter *in, struct jinja_value of,
-                                const struct node *n)
+static struct jinja_value slice(struct interpreter *in, struct jinja_value of, const struct node *n)
 {
     struct jinja_value plain = jinja_plain(in->arena, of), out = jinja_list(in->arena);
     size_t count = length_of(&plain);

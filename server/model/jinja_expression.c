@@ -75,8 +75,8 @@ static struct node *parse_name(struct parser *p)
     parser_next(p);
     for (size_t i = 0; i < COUNT(words); i++)
         if (!strcmp(t->text, words[i].name))
-            return constant(p, words[i].kind == JINJA_NONE ? jinja_none()
-                                                           : jinja_bool(words[i].flag));
+            return constant(p,
+                            words[i].kind == JINJA_NONE ? jinja_none() : jinja_bool(words[i].flag));
     struct node *n = pair(p, NODE_NAME, t->text, NULL, NULL);
     n->line = t->line;
     parser_add(p, &p->template->names, n);
@@ -124,8 +124,8 @@ static struct node *parse_atom(struct parser *p)
 
 static struct node *parse_slice(struct parser *p, struct node *of)
 {
-    struct node *slice = parser_node(p, NODE_SLICE), **parts[] = {&slice->one, &slice->two,
-                                                                  &slice->three};
+    struct node *slice = parser_node(p, NODE_SLICE),
+                **parts[] = {&slice->one, &slice->two, &slice->three};
     size_t at = 0;
 
     for (; at < 3; at++) {
@@ -247,8 +247,8 @@ static bool starts_test_argument(const struct parser *p)
 
     if (k == TOKEN_NAME)
         return !parser_is_name(p, "else") && !parser_is_name(p, "or") &&
-               !parser_is_name(p, "and") && !parser_is_name(p, "is") &&
-               !parser_is_name(p, "if") && !parser_is_name(p, "in") && !parser_is_name(p, "not");
+               !parser_is_name(p, "and") && !parser_is_name(p, "is") && !parser_is_name(p, "if") &&
+               !parser_is_name(p, "in") && !parser_is_name(p, "not");
     return k == TOKEN_STRING || k == TOKEN_INT || k == TOKEN_FLOAT || parser_is(p, "[") ||
            parser_is(p, "{");
 }
@@ -399,8 +399,8 @@ struct node *parse_expression(struct parser *p, bool choice)
 
 static bool ends_tuple(const struct parser *p, const char *stop)
 {
-    return p->at->kind == TOKEN_PRINT_END || p->at->kind == TOKEN_BLOCK_END ||
-           parser_is(p, ")") || (stop && parser_is_name(p, stop));
+    return p->at->kind == TOKEN_PRINT_END || p->at->kind == TOKEN_BLOCK_END || parser_is(p, ")") ||
+           (stop && parser_is_name(p, stop));
 }
 
 struct node *parse_tuple(struct parser *p, unsigned flags, const char *stop)

@@ -171,8 +171,8 @@ static struct jinja_value f_indent(struct interpreter *in, struct jinja_value v,
 static struct jinja_value f_escape(struct interpreter *in, struct jinja_value v,
                                    const struct arguments *args)
 {
-    static const char *const codes[] = {['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;",
-                                        ['\''] = "&#39;", ['"'] = "&#34;"};
+    static const char *const codes[] = {
+        ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['\''] = "&#39;", ['"'] = "&#34;"};
     struct jinja_value text = jinja_to_text(in->arena, v);
     struct buf b = {.max_bytes = JINJA_OUTPUT_MAX_BYTES};
 
@@ -290,8 +290,7 @@ static void format_one(struct interpreter *in, struct buf *b, const char *spec, 
                        struct jinja_value v)
 {
     bool whole = strchr("di", kind), based = strchr("xXo", kind);
-    const char *format =
-        arena_printf(in->arena, "%s%s%c", spec, whole || based ? "ll" : "", kind);
+    const char *format = arena_printf(in->arena, "%s%s%c", spec, whole || based ? "ll" : "", kind);
 
     if (!jinja_is_number(&v) || (based && v.kind == JINJA_FLOAT))
         jinja_fail(in, "TypeError", "%%%c format: a real number is required, not %s", kind,
@@ -363,8 +362,8 @@ static struct jinja_value f_flow_run_id(struct interpreter *in, struct jinja_val
 
 static struct jinja_value link_to(struct interpreter *in, struct jinja_value v, bool events)
 {
-    const char *path = v.kind == JINJA_OBJECT && v.class->path ? v.class->path(in->arena, v.self)
-                                                               : NULL;
+    const char *path =
+        v.kind == JINJA_OBJECT && v.class->path ? v.class->path(in->arena, v.self) : NULL;
     const char *base = in->scope->ui_url;
     const char *resource = path ? strchr(path, '\t') : NULL; /* page TAB resource id */
 
@@ -372,8 +371,8 @@ static struct jinja_value link_to(struct interpreter *in, struct jinja_value v, 
         return jinja_none();
     size_t n = strlen(base) - (base[0] && base[strlen(base) - 1] == '/');
     if (events)
-        return jinja_text(arena_printf(in->arena, "%.*s/events?resource=%s", (int)n, base,
-                                       resource + 1));
+        return jinja_text(
+            arena_printf(in->arena, "%.*s/events?resource=%s", (int)n, base, resource + 1));
     return jinja_text(
         arena_printf(in->arena, "%.*s/%.*s", (int)n, base, (int)(resource - path), path));
 }
@@ -393,12 +392,25 @@ static struct jinja_value f_events_url(struct interpreter *in, struct jinja_valu
 }
 
 const struct filter_row jinja_text_filters[] = {
-    {"upper", f_upper},         {"lower", f_lower},       {"title", f_title},
-    {"capitalize", f_capitalize}, {"trim", f_trim},       {"replace", f_replace},
-    {"center", f_center},       {"truncate", f_truncate}, {"indent", f_indent},
-    {"escape", f_escape},       {"e", f_escape},          {"forceescape", f_escape},
-    {"urlencode", f_urlencode}, {"striptags", f_striptags}, {"wordcount", f_wordcount},
-    {"wordwrap", f_wordwrap},   {"format", f_format},     {"flow_run_id", f_flow_run_id},
-    {"ui_url", f_ui_url},       {"ui_resource_events_url", f_events_url},
+    {"upper", f_upper},
+    {"lower", f_lower},
+    {"title", f_title},
+    {"capitalize", f_capitalize},
+    {"trim", f_trim},
+    {"replace", f_replace},
+    {"center", f_center},
+    {"truncate", f_truncate},
+    {"indent", f_indent},
+    {"escape", f_escape},
+    {"e", f_escape},
+    {"forceescape", f_escape},
+    {"urlencode", f_urlencode},
+    {"striptags", f_striptags},
+    {"wordcount", f_wordcount},
+    {"wordwrap", f_wordwrap},
+    {"format", f_format},
+    {"flow_run_id", f_flow_run_id},
+    {"ui_url", f_ui_url},
+    {"ui_resource_events_url", f_events_url},
 };
 const size_t jinja_text_filter_count = COUNT(jinja_text_filters);

@@ -64,9 +64,8 @@ static const char *delta(struct interpreter *in, int64_t seconds)
         return months ? counted(in, months, "a month", "months")
                       : counted(in, days, "a day", "days");
     if (years > 1)
-        return arena_printf(
-            in->arena, "%s years",
-            commas(in, arena_printf(in->arena, "%" PRId64, years)));
+        return arena_printf(in->arena, "%s years",
+                            commas(in, arena_printf(in->arena, "%" PRId64, years)));
     if (!months && !days)
         return "a year";
     return arena_printf(in->arena, "1 year, %s",
@@ -125,7 +124,10 @@ static struct jinja_value f_precisedelta(struct interpreter *in, struct jinja_va
     }
     for (size_t i = 0; i < count; i++)
         text = arena_printf(in->arena, "%s%s%s", text,
-                            !i ? "" : i + 1 == count ? " and " : ", ", parts[i]);
+                            !i               ? ""
+                            : i + 1 == count ? " and "
+                                             : ", ",
+                            parts[i]);
     return jinja_text(count ? text : "0 seconds");
 }
 
@@ -146,9 +148,8 @@ static struct jinja_value day_text(struct interpreter *in, struct jinja_value v,
     time_format(v.number, text);
     if (sscanf(text, "%d-%d-%dT", &year, &month, &day) != 3 || month < 1 || month > 12)
         return jinja_to_text(in->arena, v);
-    const char *tail = date && llabs(days) >= 5 * 365 / 12
-                           ? arena_printf(in->arena, " %d", year)
-                           : "";
+    const char *tail =
+        date && llabs(days) >= 5 * 365 / 12 ? arena_printf(in->arena, " %d", year) : "";
     return jinja_text(arena_printf(in->arena, "%s %02d%s", months[month - 1], day, tail));
 }
 
@@ -192,16 +193,16 @@ static struct jinja_value f_intcomma(struct interpreter *in, struct jinja_value 
     struct jinja_value digits = jinja_arg(args, 0, "ndigits");
 
     if (digits.kind == JINJA_INT && jinja_is_number(&v))
-        return jinja_text(commas(in, arena_printf(in->arena, "%.*f",
-                                                  (int)(digits.number & 15), jinja_number(&v))));
+        return jinja_text(commas(
+            in, arena_printf(in->arena, "%.*f", (int)(digits.number & 15), jinja_number(&v))));
     return jinja_text(commas(in, jinja_to_text(in->arena, v).text));
 }
 
 static struct jinja_value f_intword(struct interpreter *in, struct jinja_value v,
                                     const struct arguments *args)
 {
-    static const char *const words[] = {"thousand", "million", "billion", "trillion",
-                                        "quadrillion", "quintillion"};
+    static const char *const words[] = {"thousand", "million",     "billion",
+                                        "trillion", "quadrillion", "quintillion"};
     size_t word = 0;
 
     (void)args;

@@ -59,9 +59,9 @@ enum node_kind {
     NODE_NOT,
     NODE_NEGATE,
     NODE_PLUS,
-    NODE_BINARY, /* one name two: + - * / // % ** ~ and or */
+    NODE_BINARY,  /* one name two: + - * / // % ** ~ and or */
     NODE_COMPARE, /* one, then items compared by the operators in others (NODE_NAME) */
-    NODE_CHOICE, /* one if two else three */
+    NODE_CHOICE,  /* one if two else three */
 };
 
 struct nodes {
@@ -115,8 +115,7 @@ struct jinja_value jinja_fail(struct interpreter *in, const char *exception, con
 bool jinja_spend(struct interpreter *in, size_t steps);
 struct jinja_value jinja_eval(struct interpreter *in, const struct node *n);
 /* An attribute or an item. */
-struct jinja_value jinja_attribute(struct interpreter *in, struct jinja_value of,
-                                   const char *name);
+struct jinja_value jinja_attribute(struct interpreter *in, struct jinja_value of, const char *name);
 struct jinja_value jinja_item(struct interpreter *in, struct jinja_value of,
                               struct jinja_value key);
 struct jinja_value jinja_call(struct interpreter *in, struct jinja_value f,

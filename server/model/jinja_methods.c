@@ -1,7 +1,7 @@
 /* Methods of texts, dicts, lists and times that do not change them, and tests. */
 #include <ctype.h>
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "server/model/jinja_internal.h"
@@ -398,9 +398,9 @@ static bool test_operator(struct interpreter *in, const char *name, struct jinja
                           const struct arguments *args, bool *out)
 {
     static const char *const names[][2] = {
-        {"eq", "=="}, {"equalto", "=="}, {"==", "=="}, {"ne", "!="},          {"lt", "<"},
-        {"lessthan", "<"}, {"gt", ">"},  {"greaterthan", ">"}, {"le", "<="}, {"ge", ">="},
-        {"in", "in"},
+        {"eq", "=="}, {"equalto", "=="}, {"==", "=="}, {"ne", "!="},
+        {"lt", "<"},  {"lessthan", "<"}, {"gt", ">"},  {"greaterthan", ">"},
+        {"le", "<="}, {"ge", ">="},      {"in", "in"},
     };
 
     for (size_t i = 0; i < COUNT(names); i++) {
@@ -441,9 +441,9 @@ bool jinja_test(struct interpreter *in, const char *name, struct jinja_value v,
         return jinja_equal(in->arena, v, jinja_arg(args, 0, NULL));
     if (!strcmp(name, "lower") || !strcmp(name, "upper")) {
         struct jinja_value text = jinja_to_text(in->arena, v);
-        return jinja_equal(in->arena, text,
-                           jinja_filter(in, name, text,
-                                        &(struct arguments){.named = jinja_dict(in->arena)}));
+        return jinja_equal(
+            in->arena, text,
+            jinja_filter(in, name, text, &(struct arguments){.named = jinja_dict(in->arena)}));
     }
     if (test_kind(name, &plain, &yes) || test_operator(in, name, v, args, &yes) ||
         test_number(in, name, v, args, &yes))

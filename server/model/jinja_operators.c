@@ -6,8 +6,7 @@
 
 static const struct jinja_value undefined;
 
-static struct jinja_value joined(struct interpreter *in, struct jinja_value x,
-                                 struct jinja_value y)
+static struct jinja_value joined(struct interpreter *in, struct jinja_value x, struct jinja_value y)
 {
     size_t len = x.len + y.len;
 
@@ -43,15 +42,15 @@ static struct jinja_value whole(struct interpreter *in, char operator, int64_t x
     int64_t r = 0;
     bool over = false;
 
-    if ((operator == '/' || operator == '%') && (!y || (x == INT64_MIN && y == -1)))
+    if ((operator== '/' || operator== '%') && (!y || (x == INT64_MIN && y == -1)))
         return jinja_fail(in, "ZeroDivisionError", "integer division or modulo by zero");
-    if (operator == '+')
+    if (operator== '+')
         over = __builtin_add_overflow(x, y, &r);
-    else if (operator == '-')
+    else if (operator== '-')
         over = __builtin_sub_overflow(x, y, &r);
-    else if (operator == '*')
+    else if (operator== '*')
         over = __builtin_mul_overflow(x, y, &r);
-    else if (operator == '/') /* rounds down */
+    else if (operator== '/') /* rounds down */
         r = x / y - (x % y && (x < 0) != (y < 0));
     else
         r = x % y + (x % y && (x < 0) != (y < 0) ? y : 0);
@@ -141,8 +140,9 @@ struct jinja_value jinja_binary(struct interpreter *in, const char *operator, st
         struct jinja_value args = y.kind == JINJA_TUPLE ? y : jinja_list(in->arena);
         if (y.kind != JINJA_TUPLE)
             jinja_append(in->arena, &args, y);
-        return jinja_filter(in, "format", x, &(struct arguments){args.list->items, args.list->count,
-                                                                 jinja_dict(in->arena)});
+        return jinja_filter(
+            in, "format", x,
+            &(struct arguments){args.list->items, args.list->count, jinja_dict(in->arena)});
     }
     if (add && x.kind == JINJA_STRING && y.kind == JINJA_STRING)
         return joined(in, x, y);
@@ -153,8 +153,9 @@ struct jinja_value jinja_binary(struct interpreter *in, const char *operator, st
     if (is_moment(&x) && is_moment(&y))
         out = of_moments(operator, x, y);
     if (out.kind == JINJA_UNDEFINED)
-        return jinja_fail(in, "TypeError", "unsupported operand type(s) for %s: '%s' and '%s'",
-                          operator, jinja_type(&x), jinja_type(&y));
+        return jinja_fail(in, "TypeError",
+                          "unsupported operand type(s) for %s: '%s' and '%s'", operator,
+                          jinja_type(&x), jinja_type(&y));
     return out;
 }
 
@@ -165,8 +166,11 @@ static bool contains(struct interpreter *in, struct jinja_value item, struct jin
         return jinja_find(&of, &item);
     if (of.kind == JINJA_STRING) {
         if (item.kind != JINJA_STRING)
-            return jinja_fail(in, "TypeError", "'in <string>' requires string as left operand, not "
-                                               "%s", jinja_type(&item)).flag;
+            return jinja_fail(in, "TypeError",
+                              "'in <string>' requires string as left operand, not "
+                              "%s",
+                              jinja_type(&item))
+                .flag;
         return !item.len || memmem(of.text, of.len, item.text, item.len);
     }
     struct jinja_value list = jinja_iterate(in, of);
@@ -182,15 +186,15 @@ bool jinja_compare(struct interpreter *in, const char *operator, struct jinja_va
     int order = 0;
 
     if (!strcmp(operator, "in") || !strcmp(operator, "not in"))
-        return contains(in, x, y) == (*operator == 'i');
+        return contains(in, x, y) == (*operator== 'i');
     if (!strcmp(operator, "==") || !strcmp(operator, "!="))
-        return jinja_equal(in->arena, x, y) == (*operator == '=');
+        return jinja_equal(in->arena, x, y) == (*operator== '=');
     if (!jinja_order(in->arena, x, y, &order)) {
-        jinja_fail(in, "TypeError", "'%s' not supported between instances of '%s' and '%s'",
-                   operator, jinja_type(&x), jinja_type(&y));
+        jinja_fail(in, "TypeError",
+                   "'%s' not supported between instances of '%s' and '%s'", operator,
+                   jinja_type(&x), jinja_type(&y));
         return false;
     }
     bool or_equal = operator[1] == '=';
-    return (*operator == '<' ? order < 0 : order > 0) || (or_equal && !order);
+    return (*operator== '<' ? order < 0 : order> 0) || (or_equal && !order);
 }
-

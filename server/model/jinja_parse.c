@@ -420,13 +420,13 @@ static struct node *parse_statement(struct parser *p)
         const char *name;
         struct node *(*parse)(struct parser *p);
     } statements[] = {
-        {"for", parse_for},           {"if", parse_if},
-        {"set", parse_set},           {"with", parse_with},
-        {"macro", parse_macro},       {"filter", parse_filter_block},
-        {"print", parse_print},       {"block", parse_plain_block},
-        {"call", parse_refused},      {"autoescape", parse_plain_block},
-        {"include", parse_refused},   {"import", parse_refused},
-        {"from", parse_refused},      {"extends", parse_refused},
+        {"for", parse_for},         {"if", parse_if},
+        {"set", parse_set},         {"with", parse_with},
+        {"macro", parse_macro},     {"filter", parse_filter_block},
+        {"print", parse_print},     {"block", parse_plain_block},
+        {"call", parse_refused},    {"autoescape", parse_plain_block},
+        {"include", parse_refused}, {"import", parse_refused},
+        {"from", parse_refused},    {"extends", parse_refused},
     };
 
     if (p->at->kind != TOKEN_NAME)
@@ -516,8 +516,8 @@ bool jinja_check_loops(struct arena *a, const struct jinja_template *t,
     out_error->line = 0;
     if (t->loops > JINJA_LOOPS_MAX)
         out_error->message = arena_printf(
-            a, "Contains %d for loops. Templates can contain no more than %d for loops.",
-            t->loops, JINJA_LOOPS_MAX);
+            a, "Contains %d for loops. Templates can contain no more than %d for loops.", t->loops,
+            JINJA_LOOPS_MAX);
     else if (t->loop_depth > JINJA_LOOP_DEPTH_MAX)
         out_error->message =
             arena_printf(a,

@@ -53,8 +53,8 @@ static void leave(struct interpreter *in)
 /* --- for -----------------------------------------------------------------------------------------
  */
 
-static struct jinja_value loop_of(struct interpreter *in, const struct jinja_list *items,
-                                  size_t i, size_t depth)
+static struct jinja_value loop_of(struct interpreter *in, const struct jinja_list *items, size_t i,
+                                  size_t depth)
 {
     struct jinja_value loop = jinja_dict(in->arena);
     const struct {
@@ -274,7 +274,8 @@ static struct jinja_value range(struct interpreter *in, const struct arguments *
         if (out.list->count == JINJA_RANGE_MAX)
             return jinja_fail(in, "OverflowError",
                               "Range too big. The sandbox blocks ranges larger than "
-                              "MAX_TEMPLATE_RANGE=%d.", JINJA_RANGE_MAX);
+                              "MAX_TEMPLATE_RANGE=%d.",
+                              JINJA_RANGE_MAX);
         jinja_append(in->arena, &out, jinja_int(i));
         if (__builtin_add_overflow(i, n[2], &i))
             break;
@@ -339,8 +340,8 @@ struct jinja_value jinja_arg(const struct arguments *args, size_t index, const c
 {
     if (index < args->count)
         return args->items[index];
-    struct jinja_value *named = name && args->named.dict ? jinja_find_text(&args->named, name)
-                                                         : NULL;
+    struct jinja_value *named =
+        name && args->named.dict ? jinja_find_text(&args->named, name) : NULL;
     return named ? *named : undefined;
 }
 
@@ -353,8 +354,8 @@ int64_t jinja_arg_int(const struct arguments *args, size_t index, const char *na
                                                        : otherwise;
 }
 
-bool jinja_render(struct arena *a, const struct jinja_template *t,
-                  const struct jinja_scope *scope, struct buf *out, const char **out_reason)
+bool jinja_render(struct arena *a, const struct jinja_template *t, const struct jinja_scope *scope,
+                  struct buf *out, const char **out_reason)
 {
     struct interpreter in = {.arena = a, .scope = scope, .out = out};
     struct frame global;

@@ -250,8 +250,9 @@ bool jinja_equal(struct arena *a, struct jinja_value x, struct jinja_value y)
         y = jinja_plain(a, y);
     }
     if (jinja_is_number(&x) && jinja_is_number(&y))
-        return x.kind != JINJA_FLOAT && y.kind != JINJA_FLOAT ? x.number == y.number
-                                                              : jinja_number(&x) == jinja_number(&y);
+        return x.kind != JINJA_FLOAT && y.kind != JINJA_FLOAT
+                   ? x.number == y.number
+                   : jinja_number(&x) == jinja_number(&y);
     if (x.kind != y.kind)
         return false;
     switch (x.kind) {

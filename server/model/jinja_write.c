@@ -58,7 +58,8 @@ static void write_span(struct buf *b, int64_t us)
         days--;
     }
     if (days) {
-        snprintf(text, sizeof(text), "%" PRId64 " day%s, ", days, days == 1 || days == -1 ? "" : "s");
+        snprintf(text, sizeof(text), "%" PRId64 " day%s, ", days,
+                 days == 1 || days == -1 ? "" : "s");
         add(b, text);
     }
     snprintf(text, sizeof(text), "%" PRId64 ":%02d:%02d", in_day / 3600, (int)(in_day / 60 % 60),

@@ -7,7 +7,7 @@
 #include "shared/base/clock.h"
 #include "shared/json/write.h"
 
-#define T struct trigger
+#define T                struct trigger
 #define PROACTIVE_MIN_US INT64_C(10000000)
 
 enum { CANONICAL_MAX_BYTES = 16 << 20 };
@@ -269,8 +269,7 @@ static struct raw take(const struct reading *r, struct buf *b)
     return raw;
 }
 
-static bool read_children(const struct reading *r, const struct variant *variants,
-                          struct raw *out)
+static bool read_children(const struct reading *r, const struct variant *variants, struct raw *out)
 {
     struct buf b = {.max_bytes = CANONICAL_MAX_BYTES};
     size_t before = r->bad->count;
@@ -280,7 +279,8 @@ static bool read_children(const struct reading *r, const struct variant *variant
     if (val_type(r->v) != DOC_ARRAY)
         return reading_fail(r, "list_type", "Input should be a valid list", NULL);
     write_array(&b);
-    for (struct val_iter it = val_each(r->v); val_next(&it) && r->bad->count < INVALID_LISTED_MAX;) {
+    for (struct val_iter it = val_each(r->v);
+         val_next(&it) && r->bad->count < INVALID_LISTED_MAX;) {
         struct loc at = {r->at, NULL, it.index};
         (void)write_one(&(struct reading){r->f, it.value, &at, r->bad}, variants, &b);
     }
@@ -342,8 +342,7 @@ static struct val parse(struct arena *a, struct raw json)
     struct doc *d = arena_new(a, struct doc);
     struct doc_error bad;
 
-    return json.text && doc_parse(a, json.text, json.len, d, &bad) ? doc_root(d)
-                                                                   : (struct val){0};
+    return json.text && doc_parse(a, json.text, json.len, d, &bad) ? doc_root(d) : (struct val){0};
 }
 
 static struct strings expected_values(struct arena *a, struct val v)
@@ -364,8 +363,8 @@ static struct specification load_spec(struct arena *a, struct val object)
     struct specification s = {arena_array(a, struct expected_label, val_count(object) + 1), 0};
 
     for (struct val_iter it = val_each(object); val_next(&it);)
-        s.labels[s.count++] = (struct expected_label){val_string(a, it.key, NULL),
-                                                      expected_values(a, it.value)};
+        s.labels[s.count++] =
+            (struct expected_label){val_string(a, it.key, NULL), expected_values(a, it.value)};
     return s;
 }
 

@@ -21,7 +21,7 @@ struct specification {
     struct expected_label {
         const char *name;
         struct strings values;
-    } *labels;
+    } * labels;
     size_t count;
 };
 

@@ -57,8 +57,7 @@ bool trigger_covers(const struct trigger *t, const struct event_view *event)
     return true;
 }
 
-struct strings trigger_key(struct arena *a, const struct trigger *t,
-                           const struct event_view *event)
+struct strings trigger_key(struct arena *a, const struct trigger *t, const struct event_view *event)
 {
     struct strings key = {arena_array(a, const char *, t->for_each.count + 1), t->for_each.count};
 

@@ -28,7 +28,7 @@ struct loc {
 };
 extern const struct loc loc_body; /* "body" */
 
-/* Appends one error.  ctx is JSON text or NULL. */
+/* Appends one error.  ctx is JSON text or NULL; so is `at`, for an error of the whole. */
 void invalid_add(struct invalid *bad, const struct loc *at, const char *type, const char *msg,
                  struct raw input, const char *ctx);
 /* Appends all errors of `other`. */

@@ -26,6 +26,8 @@ static int format_path(char *out, size_t size, const struct loc *at)
 {
     char outer[120] = "";
 
+    if (!at)
+        return snprintf(out, size, "body");
     if (at->outer)
         format_path(outer, sizeof(outer), at->outer);
     const char *dot = at->outer ? "." : "";
