@@ -44,15 +44,34 @@ static void answer(struct request *rq, const struct err *failed)
     request_finish(rq);
 }
 
+static struct event_limits limits_of(const struct server *s)
+{
+    const struct settings *set = &s->config.settings;
+
+    return (struct event_limits){
+        .name_chars = settings_int(set, SETTING_SERVER_EVENTS_MAXIMUM_EVENT_NAME_LENGTH),
+        .labels = settings_int(set, SETTING_SERVER_EVENTS_MAXIMUM_LABELS_PER_RESOURCE),
+        .related = settings_int(set, SETTING_SERVER_EVENTS_MAXIMUM_RELATED_RESOURCES),
+        .bytes = settings_int(set, SETTING_SERVER_EVENTS_MAXIMUM_SIZE_BYTES),
+    };
+}
+
+/* Leaves out what is too large. */
 static enum err_code check_all(struct request *rq)
 {
-    const struct event *events = rq->in;
+    struct event_limits limits = limits_of(rq->work.server);
+    struct event *events = rq->in;
+    size_t kept = 0;
 
     for (size_t i = 0; i < rq->in_count; i++) {
-        const char *why = event_check(&rq->work.arena, &events[i]);
-        if (why)
-            return err_set(&rq->work.err, INVALID, "event %zu: %s", i, why);
+        struct loc at = {&loc_body, NULL, i};
+        if (event_check(&limits, &events[i], &at, &rq->invalid) == ERR_OK &&
+            event_fits(&limits, &events[i]))
+            events[kept++] = events[i];
     }
+    if (rq->invalid.count)
+        return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
+    rq->in_count = kept;
     return ERR_OK;
 }
 
@@ -60,8 +79,8 @@ void events_create(struct request *rq)
 {
     struct pending *p = arena_new(&rq->work.arena, struct pending);
 
-    *p = (struct pending){.rq = rq, .events = rq->in, .count = rq->in_count};
     enum err_code rc = check_all(rq);
+    *p = (struct pending){.rq = rq, .events = rq->in, .count = rq->in_count};
     if (!rc)
         rc = lane_submit(rq->work.server->events, &p->item, &rq->work.err);
     if (!rc)
@@ -111,36 +130,44 @@ static void on_stored(struct loop_call *call)
     pending_free(p);
 }
 
-static struct pending *read_event(const char *text, size_t len, struct err *e)
+/* What no repetition would mend must not end the connection: the client would send it again and
+ * again, and all behind it. */
+static enum err_code read_event(const struct event_limits *limits, struct pending *p,
+                                const char *text, size_t len, struct err *e)
 {
-    struct pending *p = calloc(1, sizeof(*p));
-    if (!p)
-        abort();
-    char *copy = arena_strndup(&p->arena, text, len);
+    static const struct loc at = {NULL, "event", 0};
+    struct invalid bad = {.arena = &p->arena};
     struct event *event = arena_new(&p->arena, struct event);
-    const char *why = NULL;
+    struct doc *doc = arena_new(&p->arena, struct doc);
+    struct doc_error syntax;
 
-    if (json_decode_text(&p->arena, &event_resource, copy, len, event, e) == ERR_OK &&
-        !(why = event_check(&p->arena, event))) {
-        p->events = event;
-        p->count = 1;
-        return p;
-    }
-    if (why)
-        (void)err_set(e, INVALID, "%s", why);
-    pending_free(p);
-    return NULL;
+    if (!doc_parse(&p->arena, arena_strndup(&p->arena, text, len), len, doc, &syntax))
+        return err_set(e, BAD_REQUEST, "not JSON: %s at %zu", syntax.reason, syntax.offset);
+    if (json_decode(&event_resource, doc_root(doc), &at, event, &bad) != ERR_OK ||
+        event_check(limits, event, &at, &bad) != ERR_OK)
+        return err_set(e, INVALID, "%s", bad.first);
+    if (!event_fits(limits, event))
+        return err_set(e, INVALID, "an event of more than %lld bytes", (long long)limits->bytes);
+    p->events = event;
+    p->count = 1;
+    return ERR_OK;
 }
 
 static void on_text(struct websocket *ws, const char *text, size_t len)
 {
     struct feed *feed = websocket_state(ws);
+    struct event_limits limits = limits_of(websocket_server(ws));
     struct err e = {0};
-    struct pending *p = read_event(text, len, &e);
+    struct pending *p = calloc(1, sizeof(*p));
 
-    if (!p) {
+    if (!p)
+        abort();
+    enum err_code rc = read_event(&limits, p, text, len, &e);
+    if (rc) {
         log_warn("event_refused", KV_E(&e));
-        websocket_close(ws, 1007, e.detail);
+        pending_free(p);
+        if (rc == ERR_BAD_REQUEST)
+            websocket_close(ws, 1007, e.detail);
         return;
     }
     p->feed = feed;
@@ -194,7 +221,7 @@ static void finish(struct work *w, struct pending *p, enum err_code rc)
         answer(p->rq, rc ? &w->err : NULL);
         return;
     }
-    p->rc = rc;
+    p->rc = rc == ERR_INVALID ? ERR_OK : rc; /* it would be refused again */
     loop_call(w->server->loop_calls, &p->call);
 }
 

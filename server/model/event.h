@@ -2,13 +2,6 @@
 #pragma once
 #include "shared/json/codec.h"
 
-enum {
-    EVENT_NAME_MAX = 1024,
-    EVENT_LABELS_MAX = 500,
-    EVENT_RELATED_MAX = 100,
-    EVENT_MAX_BYTES = 1500000
-};
-
 struct event {
     struct given given;
     struct uuid id;
@@ -21,5 +14,19 @@ struct event {
 /* Unknown keys are ignored, as Prefect does. */
 extern const struct resource event_resource;
 
-/* NULL when within the limits, else which one it breaks. */
-const char *event_check(struct arena *a, const struct event *e);
+/* What the settings allow. */
+struct event_limits {
+    int64_t name_chars, labels, related, bytes;
+};
+extern const struct event_limits event_limits_default;
+
+/* What the rows of event_resource cannot say.  Errors go to `bad`, with their place below `at`. */
+MUST_CHECK enum err_code event_check(const struct event_limits *limits, const struct event *e,
+                                     const struct loc *at, struct invalid *bad);
+
+/* Too large events are passed over without an error, as Prefect does. */
+bool event_fits(const struct event_limits *limits, const struct event *e);
+
+/* As readers get it: ReceivedEvent. */
+void event_write(struct buf *b, const struct event *e, int64_t received_us);
+extern const struct resource received_event_resource; /* for OpenAPI */

@@ -157,9 +157,10 @@ static enum err_code take_events(struct delivery *d, const struct journal_body *
     (void)claim;
 
     for (size_t i = 0; i < body->events_count; i++) {
-        const char *why = event_check(&d->w->arena, &body->events[i]);
-        if (why) {
-            out->refused = why;
+        struct loc at = {NULL, NULL, i};
+        struct invalid bad = {.arena = &d->w->arena};
+        if (event_check(&event_limits_default, &body->events[i], &at, &bad) != ERR_OK) {
+            out->refused = arena_strndup(&d->w->arena, bad.first, strlen(bad.first));
             return ERR_OK;
         }
     }

@@ -14,7 +14,7 @@ struct record {
     const char *type;
 };
 
-enum { RUN_COLUMNS = 26, STATE_COLUMNS = 8 };
+enum { RECORD_MAX_BYTES = 1500000, RUN_COLUMNS = 26, STATE_COLUMNS = 8 };
 
 static const char *string_of(struct work *w, struct val object, const char *key)
 {
@@ -116,7 +116,7 @@ static void put_details(struct work *w, struct array *a, const struct record *r)
     struct state_details d = STATE_DETAILS_INIT;
     struct val given = val_get(r->state, "state_details");
     struct raw text = val_type(given) == DOC_OBJECT ? val_raw(given) : RAW("{}");
-    struct buf b = {.max_bytes = EVENT_MAX_BYTES};
+    struct buf b = {.max_bytes = RECORD_MAX_BYTES};
 
     if (json_decode_text(&w->arena, &state_details_resource, text.text, text.len, &d, &w->err) !=
         ERR_OK)

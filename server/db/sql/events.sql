@@ -15,6 +15,9 @@ WITH stored AS (
 )
 SELECT id, received FROM stored;
 
+-- name: events_by_id
+SELECT e.id, e.occurred, e.received, e.event, e.resource, e.related, e.payload, e.follows FROM event e WHERE e.id = ANY($1::uuid[]);
+
 -- name: flow_run_event_facts
 -- Parallel arrays: state, state before or NULL, run count.  States whose run is gone are left out.
 SELECT s.id, s.flow_run_id, s."timestamp", s.type, s.name, s.message, s.state_details->>'pause_reschedule',
