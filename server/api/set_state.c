@@ -113,14 +113,8 @@ static enum err_code run_batch(struct work *w, struct pending **batch, size_t co
 
     for (size_t i = 0; i < count; i++)
         items[i] = &batch[i]->transition;
-    enum err_code rc = db_begin(w);
+    enum err_code rc = transitions_run(w, items, count);
     if (!rc)
-        rc = transitions_apply(w, items, count);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         transitions_announce(w, items, count);
     return rc;
 }

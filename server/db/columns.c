@@ -1,5 +1,6 @@
 #include "server/db/columns.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,12 +50,75 @@ static void plain(struct array *a, const char *text, size_t len)
     buf_add(&a->text, text, len);
 }
 
+/* --- binary ----------------------------------------------------------------------------------- */
+
+/* OIDs of pg_type, fixed by PostgreSQL; the header of an array: dimensions, nulls, type, length,
+ * lower bound. */
+enum { BOOL_OID = 16, INT8_OID = 20, FLOAT8_OID = 701, TIMESTAMPTZ_OID = 1184, UUID_OID = 2950 };
+enum { HEADER_BYTES = 20 };
+
+/* PostgreSQL counts from 2000-01-01. */
+static const int64_t epoch_us = INT64_C(946684800) * 1000000;
+
+static void put_u32(char *at, uint32_t value)
+{
+    value = htobe32(value);
+    memcpy(at, &value, sizeof(value));
+}
+
+static void element(struct array *a, unsigned type, const void *bytes, size_t len)
+{
+    char size[4];
+
+    if (!a->count++) {
+        static const char header[HEADER_BYTES];
+        a->text.max_bytes = COLUMN_MAX_BYTES;
+        a->type = type;
+        buf_add(&a->text, header, sizeof(header));
+    }
+    put_u32(size, bytes ? (uint32_t)len : UINT32_MAX);
+    buf_add(&a->text, size, sizeof(size));
+    a->nulls |= !bytes;
+    if (bytes)
+        buf_add(&a->text, bytes, len);
+}
+
+static void element_u64(struct array *a, unsigned type, uint64_t value)
+{
+    value = htobe64(value);
+    element(a, type, &value, sizeof(value));
+}
+
+static void finish_binary(struct array *a)
+{
+    if (a->text.full)
+        return;
+    put_u32(a->text.bytes, 1);
+    put_u32(a->text.bytes + 4, a->nulls);
+    put_u32(a->text.bytes + 8, a->type);
+    put_u32(a->text.bytes + 12, (uint32_t)a->count);
+    put_u32(a->text.bytes + 16, 1);
+}
+
+void arrays_binary(struct array *arrays, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        arrays[i].binary = true;
+}
+
+/* --- either ----------------------------------------------------------------------------------- */
+
 void array_uuid(struct array *a, struct uuid id)
 {
     static const struct uuid nil;
     char text[UUID_TEXT_BYTES];
+    bool none = memcmp(&id, &nil, sizeof(id)) == 0;
 
-    if (memcmp(&id, &nil, sizeof(id)) == 0) {
+    if (a->binary) {
+        element(a, UUID_OID, none ? NULL : id.bytes, sizeof(id.bytes));
+        return;
+    }
+    if (none) {
         plain(a, "NULL", 4);
         return;
     }
@@ -66,7 +130,11 @@ void array_time(struct array *a, int64_t time_us)
 {
     char text[TIME_TEXT_BYTES];
 
-    if (time_us == TIME_NONE)
+    if (a->binary && time_us == TIME_NONE)
+        element(a, TIMESTAMPTZ_OID, NULL, 0);
+    else if (a->binary)
+        element_u64(a, TIMESTAMPTZ_OID, (uint64_t)(time_us - epoch_us));
+    else if (time_us == TIME_NONE)
         plain(a, "NULL", 4);
     else
         plain(a, text, time_format(time_us, text));
@@ -75,29 +143,50 @@ void array_time(struct array *a, int64_t time_us)
 void array_int(struct array *a, int64_t value)
 {
     char text[24];
-    plain(a, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
+
+    if (a->binary)
+        element_u64(a, INT8_OID, (uint64_t)value);
+    else
+        plain(a, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
 }
 
 void array_seconds(struct array *a, int64_t duration_us)
 {
     char text[32];
-    plain(a, text, (size_t)snprintf(text, sizeof(text), "%.6f", (double)duration_us / 1e6));
+    double seconds = (double)duration_us / 1e6;
+    uint64_t bits;
+
+    memcpy(&bits, &seconds, sizeof(bits));
+    if (a->binary)
+        element_u64(a, FLOAT8_OID, bits);
+    else
+        plain(a, text, (size_t)snprintf(text, sizeof(text), "%.6f", seconds));
 }
 
 void array_bool(struct array *a, bool value)
 {
-    plain(a, value ? "t" : "f", 1);
+    if (a->binary)
+        element(a, BOOL_OID, &(char){value}, 1);
+    else
+        plain(a, value ? "t" : "f", 1);
+}
+
+static void finish_literal(struct array *a)
+{
+    a->text.max_bytes = COLUMN_MAX_BYTES;
+    if (!a->count)
+        buf_lit(&a->text, "{");
+    buf_add(&a->text, "}", 2);
 }
 
 enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count,
                             const char **out_parameters)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!arrays[i].text.max_bytes)
-            arrays[i].text.max_bytes = COLUMN_MAX_BYTES;
-        if (!arrays[i].count)
-            buf_lit(&arrays[i].text, "{");
-        buf_add(&arrays[i].text, "}", 2);
+        if (arrays[i].type)
+            finish_binary(&arrays[i]);
+        else
+            finish_literal(&arrays[i]);
         if (arrays[i].text.full)
             return err_set(&w->err, INTERNAL, "a batch has more than %d bytes in a column",
                            COLUMN_MAX_BYTES);

@@ -1,6 +1,9 @@
 /* Columns of many rows as parameters: `unnest($1::uuid[], $2::text[], ...)`.
  *
- * Memory: malloc'ed while it grows; parameters are valid until columns_free(). */
+ * On hot paths uuid[], timestamptz[], bigint[], float8[] and boolean[] travel binary
+ * (arrays_binary()): the database then parses nothing.  Source: array_recv() and the types' receive
+ * functions of PostgreSQL. Memory: malloc'ed while it grows; parameters are valid until
+ * arrays_free(). */
 #pragma once
 #include "server/db/db.h"
 #include "shared/base/buf.h"
@@ -12,7 +15,13 @@ enum { COLUMN_MAX_BYTES = 256 << 20 };
 struct array {
     struct buf text;
     size_t count;
+    unsigned type; /* of binary elements, a type's OID; 0: a literal */
+    bool binary, nulls;
 };
+
+/* Elements other than texts and JSON will be binary; before the first is added, and for db_arrays()
+ * only. */
+void arrays_binary(struct array *arrays, size_t count);
 
 void array_text(struct array *a, const char *value, size_t len); /* NULL value is SQL NULL */
 void array_string(struct array *a, const char *value);
@@ -27,3 +36,7 @@ void array_bool(struct array *a, bool value);
 MUST_CHECK enum err_code arrays_finish(struct work *w, struct array *arrays, size_t count,
                                        const char **out_parameters);
 void arrays_free(struct array *arrays, size_t count);
+
+/* db_query() with an array per parameter.  Errors: also INTERNAL when one is too long. */
+MUST_CHECK enum err_code db_arrays(struct work *w, enum query q, struct array *arrays,
+                                   struct rows *out);

@@ -16,7 +16,7 @@ void connection_drop(struct db *db)
     if (db->conn)
         PQfinish(db->conn);
     db->conn = NULL;
-    db->in_transaction = false;
+    db->in_transaction = db->begins = false;
     memset(db->prepared, 0, QUERY_COUNT);
     for (size_t i = 0; i < COUNT(db->adhoc); i++) {
         free(db->adhoc[i].sql);

@@ -18,6 +18,7 @@ struct db {
     PGconn *conn;
     uint64_t clock;
     bool in_transaction;
+    bool begins;                            /* BEGIN goes with the next statement */
     struct commit_hook *hooks, **hooks_end; /* of the open transaction */
     char constraint[64];                    /* named by the last error */
     struct adhoc adhoc[ADHOC_MAX];

@@ -109,6 +109,12 @@ const char *connection_query_name(enum query q, int *out_parameters)
 enum err_code db_query(struct work *w, enum query q, const char *const *parameters,
                        struct rows *out)
 {
+    struct db_step step = {q, parameters, {0}, NULL, false};
+    if (w->db->begins) {
+        enum err_code begun = db_pipeline(w, &step, 1);
+        *out = step.rows;
+        return begun;
+    }
     enum err_code rc = connection_prepare(w, q);
     if (rc)
         return rc;
@@ -117,6 +123,19 @@ enum err_code db_query(struct work *w, enum query q, const char *const *paramete
     PGresult *res = PQexecPrepared(w->db->conn, queries[q].name, queries[q].parameters, parameters,
                                    NULL, NULL, 0);
     return connection_take(w, res, out);
+}
+
+/* For statements that cannot take BEGIN with them. */
+static enum err_code ready_and_begun(struct work *w)
+{
+    struct db *db = w->db;
+    bool begins = db->begins;
+    enum err_code rc = connection_ready(w);
+
+    if (rc || !begins)
+        return rc;
+    db->begins = false;
+    return connection_take(w, PQexec(db->conn, "BEGIN"), NULL);
 }
 
 /* Finds the statement's slot, or frees the least recently used one for it. */
@@ -162,7 +181,7 @@ enum err_code db_query_text(struct work *w, const char *sql, size_t count,
                             const char *const *parameters, struct rows *out)
 {
     const char *name;
-    enum err_code rc = connection_ready(w);
+    enum err_code rc = ready_and_begun(w);
 
     if (!rc)
         rc = adhoc_prepare(w, sql, count, &name);
@@ -176,15 +195,15 @@ enum err_code db_query_text(struct work *w, const char *sql, size_t count,
 
 enum err_code db_script(struct work *w, const char *sql)
 {
-    enum err_code rc = connection_ready(w);
+    enum err_code rc = ready_and_begun(w);
     return rc ? rc : connection_take(w, PQexec(w->db->conn, sql), NULL);
 }
 
 enum err_code db_begin(struct work *w)
 {
-    enum err_code rc = db_script(w, "BEGIN");
+    enum err_code rc = connection_ready(w);
     if (!rc)
-        w->db->in_transaction = true;
+        w->db->in_transaction = w->db->begins = true;
     w->db->hooks = NULL;
     w->db->hooks_end = &w->db->hooks;
     return rc;
@@ -214,8 +233,11 @@ static void run_hooks(struct work *w)
 
 enum err_code db_commit(struct work *w)
 {
-    enum err_code rc =
-        FAULT("db.commit") ? err_set(&w->err, DB, "fault injected") : db_script(w, "COMMIT");
+    bool empty = w->db->begins;
+    w->db->begins = false;
+    enum err_code rc = empty                ? ERR_OK
+                       : FAULT("db.commit") ? err_set(&w->err, DB, "fault injected")
+                                            : db_script(w, "COMMIT");
     if (rc)
         return rc;
     w->db->in_transaction = false;
@@ -229,13 +251,15 @@ void db_rollback(struct work *w)
         return;
     w->db->in_transaction = false;
     w->db->hooks = NULL;
-    PQclear(PQexec(w->db->conn, "ROLLBACK"));
+    if (!w->db->begins)
+        PQclear(PQexec(w->db->conn, "ROLLBACK"));
+    w->db->begins = false;
 }
 
 enum err_code db_copy_in(struct work *w, const char *sql, const char *data, size_t len)
 {
     struct db *db = w->db;
-    enum err_code rc = connection_ready(w);
+    enum err_code rc = ready_and_begun(w);
     if (rc)
         return rc;
     PGresult *res = PQexec(db->conn, sql);

@@ -6,6 +6,7 @@
  * Thread: one at a time per connection. */
 #pragma once
 #include "server/work.h"
+#include "shared/base/uuid.h"
 
 enum query {
 #define QUERY(name, parameters, text) Q_##name,
@@ -15,7 +16,7 @@ enum query {
 };
 
 struct db;
-struct pg_result;
+struct array;
 
 /* Rows of one answer.  Columns are text as PostgreSQL prints it, NULL for SQL NULL. */
 struct rows {
@@ -38,7 +39,8 @@ MUST_CHECK enum err_code db_query(struct work *w, enum query q, const char *cons
 MUST_CHECK enum err_code db_query_text(struct work *w, const char *sql, size_t count,
                                        const char *const *parameters, struct rows *out);
 
-/* A transaction; db_rollback() after any error, it keeps w->err. */
+/* A transaction; db_rollback() after any error, it keeps w->err.  It begins with the first
+ * statement, in the same round trip. */
 MUST_CHECK enum err_code db_begin(struct work *w);
 MUST_CHECK enum err_code db_commit(struct work *w);
 void db_rollback(struct work *w);
@@ -56,7 +58,9 @@ void db_rollback_if_open(struct work *w);
 struct db_step {
     enum query query;
     const char *const *parameters;
-    struct rows rows; /* out */
+    struct rows rows;     /* out */
+    struct array *arrays; /* instead of parameters, see columns.h */
+    bool binary_rows;     /* rows_text() and the others read both */
 };
 MUST_CHECK enum err_code db_pipeline(struct work *w, struct db_step *steps, size_t count);
 
@@ -69,7 +73,7 @@ MUST_CHECK enum err_code db_script(struct work *w, const char *sql);
 /* True when the last error named this unique index or constraint. */
 bool db_conflict_is(const struct work *w, const char *constraint);
 
-/* NULL for SQL NULL. */
+/* NULL for SQL NULL.  Of binary rows: texts, JSON and bytes only. */
 const char *rows_text(const struct rows *r, int row, int column);
 size_t rows_len(const struct rows *r, int row, int column);
 int64_t rows_i64(const struct rows *r, int row, int column); /* 0 for NULL */
@@ -77,6 +81,8 @@ double rows_f64(const struct rows *r, int row, int column);
 bool rows_bool(const struct rows *r, int row, int column);
 /* Microseconds; TIME_NONE for NULL. */
 int64_t rows_time(const struct rows *r, int row, int column);
+/* Nil for NULL. */
+struct uuid rows_uuid(const struct rows *r, int row, int column);
 
 /* Parameters as text in the arena. */
 const char *param_i64(struct work *w, int64_t value);

@@ -8,38 +8,93 @@
 #include "shared/base/buf.h"
 #include "shared/base/clock.h"
 
+/* OID of pg_type, fixed by PostgreSQL; its binary form begins with a version. */
+enum { JSONB_OID = 3802 };
+
+/* PostgreSQL counts from 2000-01-01. */
+static const int64_t epoch_us = INT64_C(946684800) * 1000000;
+
+static bool is_binary(const struct rows *r, int column)
+{
+    return PQfformat(r->result, column) == 1;
+}
+
+static bool has_version(const struct rows *r, int column)
+{
+    return is_binary(r, column) && PQftype(r->result, column) == JSONB_OID;
+}
+
+/* Binary integers, floats and times: big endian, of their size. */
+static uint64_t read_binary(const struct rows *r, int row, int column)
+{
+    const unsigned char *p = (const unsigned char *)PQgetvalue(r->result, row, column);
+    int len = PQgetlength(r->result, row, column);
+    uint64_t n = 0;
+
+    for (int i = 0; i < len; i++)
+        n = n << 8 | p[i];
+    return n;
+}
+
 const char *rows_text(const struct rows *r, int row, int column)
 {
-    return PQgetisnull(r->result, row, column) ? NULL : PQgetvalue(r->result, row, column);
+    return PQgetisnull(r->result, row, column)
+               ? NULL
+               : PQgetvalue(r->result, row, column) + has_version(r, column);
 }
 
 size_t rows_len(const struct rows *r, int row, int column)
 {
-    return (size_t)PQgetlength(r->result, row, column);
+    int len = PQgetlength(r->result, row, column);
+    return (size_t)len - (len && has_version(r, column));
 }
 
 int64_t rows_i64(const struct rows *r, int row, int column)
 {
+    if (is_binary(r, column))
+        return (int64_t)read_binary(r, row, column);
     return strtoll(PQgetvalue(r->result, row, column), NULL, 10);
 }
 
 double rows_f64(const struct rows *r, int row, int column)
 {
-    return strtod(PQgetvalue(r->result, row, column), NULL);
+    if (!is_binary(r, column))
+        return strtod(PQgetvalue(r->result, row, column), NULL);
+    uint64_t bits = read_binary(r, row, column);
+    double value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
 }
 
 bool rows_bool(const struct rows *r, int row, int column)
 {
-    return PQgetvalue(r->result, row, column)[0] == 't';
+    char yes = is_binary(r, column) ? 1 : 't';
+    return PQgetvalue(r->result, row, column)[0] == yes;
 }
 
 int64_t rows_time(const struct rows *r, int row, int column)
 {
     int64_t us;
-    if (PQgetisnull(r->result, row, column) ||
-        !time_parse(PQgetvalue(r->result, row, column), rows_len(r, row, column), &us))
+    if (PQgetisnull(r->result, row, column))
+        return TIME_NONE;
+    if (is_binary(r, column))
+        return (int64_t)read_binary(r, row, column) + epoch_us;
+    if (!time_parse(PQgetvalue(r->result, row, column), rows_len(r, row, column), &us))
         return TIME_NONE;
     return us;
+}
+
+struct uuid rows_uuid(const struct rows *r, int row, int column)
+{
+    struct uuid id = {{0}};
+    const char *value = PQgetvalue(r->result, row, column);
+    size_t len = rows_len(r, row, column);
+
+    if (is_binary(r, column) && len == sizeof(id.bytes))
+        memcpy(id.bytes, value, sizeof(id.bytes));
+    else if (!uuid_parse(value, len, &id))
+        return (struct uuid){{0}};
+    return id;
 }
 
 const char *param_i64(struct work *w, int64_t value)

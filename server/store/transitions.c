@@ -21,15 +21,6 @@ static int compare_runs(const void *a, const void *b)
     return memcmp(&x->run_id, &y->run_id, sizeof(x->run_id));
 }
 
-static struct uuid read_uuid(const struct rows *r, int row, int column)
-{
-    struct uuid id = {{0}};
-    const char *text = rows_text(r, row, column);
-    if (text && !uuid_parse(text, rows_len(r, row, column), &id))
-        return (struct uuid){{0}};
-    return id;
-}
-
 static int64_t read_seconds_us(const struct rows *r, int row, int column)
 {
     return (int64_t)(rows_f64(r, row, column) * 1e6 + 0.5);
@@ -58,6 +49,7 @@ enum {
     C_DEPLOYMENT_EXISTS,
     C_LIMIT,
     C_OPTIONS,
+    C_VERSION,
 };
 
 static enum err_code read_state(struct work *w, const struct rows *r, int row, struct state *out)
@@ -68,7 +60,7 @@ static enum err_code read_state(struct work *w, const struct rows *r, int row, s
     *out = (struct state){.details = no_details, .timestamp_us = TIME_NONE};
     if (!type)
         return ERR_OK;
-    out->id = read_uuid(r, row, C_STATE_ID);
+    out->id = rows_uuid(r, row, C_STATE_ID);
     out->type = state_type_parse(type, rows_len(r, row, C_TYPE));
     out->name = rows_text(r, row, C_NAME);
     out->timestamp_us = rows_time(r, row, C_TIMESTAMP);
@@ -109,7 +101,7 @@ static enum err_code read_facts(struct work *w, const struct rows *r, int row,
                                 struct run_facts *out)
 {
     *out = (struct run_facts){.kind = RUN_FLOW, .run = RUN_COLUMNS_INIT};
-    out->id = read_uuid(r, row, C_ID);
+    out->id = rows_uuid(r, row, C_ID);
     enum err_code rc = read_state(w, r, row, &out->state);
     if (!rc)
         rc = read_policy(w, r, row, &out->run.policy);
@@ -124,9 +116,9 @@ static enum err_code read_facts(struct work *w, const struct rows *r, int row,
     out->run.next_scheduled_start_time_us = rows_time(r, row, C_NEXT);
     out->run.total_run_time_us = read_seconds_us(r, row, C_TOTAL);
     out->run.run_count = rows_i64(r, row, C_RUN_COUNT);
-    out->parent_task_run_id = read_uuid(r, row, C_PARENT);
+    out->parent_task_run_id = rows_uuid(r, row, C_PARENT);
     out->has_infrastructure_pid = rows_bool(r, row, C_HAS_PID);
-    out->deployment.id = read_uuid(r, row, C_DEPLOYMENT);
+    out->deployment.id = rows_uuid(r, row, C_DEPLOYMENT);
     out->deployment.exists = rows_bool(r, row, C_DEPLOYMENT_EXISTS);
     return rc;
 }
@@ -148,7 +140,7 @@ static enum err_code lock_limits(struct work *w, const struct rows *facts, struc
 
     for (int i = 0; i < facts->count; i++)
         if (rows_text(facts, i, C_LIMIT))
-            ids.items[ids.count++] = read_uuid(facts, i, C_LIMIT);
+            ids.items[ids.count++] = rows_uuid(facts, i, C_LIMIT);
     *out_count = 0;
     if (!ids.count)
         return ERR_OK;
@@ -157,7 +149,7 @@ static enum err_code lock_limits(struct work *w, const struct rows *facts, struc
         return rc;
     *out = arena_array(&w->arena, struct limit_view, (size_t)rows.count);
     for (int i = 0; i < rows.count; i++)
-        (*out)[i] = (struct limit_view){read_uuid(&rows, i, 0), rows_i64(&rows, i, 1),
+        (*out)[i] = (struct limit_view){rows_uuid(&rows, i, 0), rows_i64(&rows, i, 1),
                                         rows_i64(&rows, i, 2)};
     *out_count = (size_t)rows.count;
     return ERR_OK;
@@ -169,14 +161,14 @@ static enum err_code find_holders(struct work *w, const struct rows *facts, stru
                         (size_t)facts->count};
 
     for (int i = 0; i < facts->count; i++)
-        ids.items[i] = read_uuid(facts, i, C_ID);
+        ids.items[i] = rows_uuid(facts, i, C_ID);
     return db_query(w, Q_transition_holders, PARAMS(param_uuid_array(w, ids)), out);
 }
 
 static bool holds(const struct rows *holders, struct uuid id)
 {
     for (int i = 0; i < holders->count; i++) {
-        struct uuid holder = read_uuid(holders, i, 0);
+        struct uuid holder = rows_uuid(holders, i, 0);
         if (memcmp(&holder, &id, sizeof(id)) == 0)
             return true;
     }
@@ -238,7 +230,7 @@ static enum err_code decide_all(struct work *w, struct transition **items, size_
         struct transition *t = items[i];
         struct uuid id = {{0}};
         while (row < (size_t)facts->count &&
-               (id = read_uuid(facts, (int)row, C_ID), memcmp(&id, &t->run_id, sizeof(id)) < 0))
+               (id = rows_uuid(facts, (int)row, C_ID), memcmp(&id, &t->run_id, sizeof(id)) < 0))
             row++;
         t->found = row < (size_t)facts->count && memcmp(&id, &t->run_id, sizeof(id)) == 0;
         if (!t->found)
@@ -247,31 +239,116 @@ static enum err_code decide_all(struct work *w, struct transition **items, size_
             i && memcmp(&items[i - 1]->run_id, &t->run_id, sizeof(id)) == 0 ? items[i - 1] : NULL;
         if (before) {
             t->facts = before->facts;
+            t->version = before->version;
         } else {
             rc = read_facts(w, facts, (int)row, &t->facts);
+            t->version = rows_i64(facts, (int)row, C_VERSION);
             t->facts.deployment.slot_held = view_count && holds(&holders, t->run_id);
         }
         if (!rc) {
             t->previous = t->facts.state.id;
-            decide(w, t, view_of(views, view_count, read_uuid(facts, (int)row, C_LIMIT)));
+            decide(w, t, view_of(views, view_count, rows_uuid(facts, (int)row, C_LIMIT)));
             run_facts_apply(&t->facts, &t->verdict);
         }
     }
     return rc;
 }
 
-enum err_code transitions_apply(struct work *w, struct transition **items, size_t count)
+/* The runs in the order of their ids. */
+static enum err_code read_runs(struct work *w, struct transition **items, size_t count, bool locks,
+                               struct rows *out)
 {
-    struct uuids ids = {arena_array(&w->arena, struct uuid, count), count};
-    struct rows facts;
+    struct array ids[1] = {{.binary = true}};
+    struct db_step steps[] = {{.query = Q_transition_lock, .arrays = ids},
+                              {.query = Q_transition_facts, .arrays = ids, .binary_rows = true}};
 
     qsort(items, count, sizeof(struct transition *), compare_runs);
     for (size_t i = 0; i < count; i++)
-        ids.items[i] = items[i]->run_id;
-    enum err_code rc = db_query(w, Q_transition_facts, PARAMS(param_uuid_array(w, ids)), &facts);
+        array_uuid(ids, items[i]->run_id);
+    enum err_code rc = locks ? db_pipeline(w, steps, 2) : db_pipeline(w, &steps[1], 1);
+    arrays_free(ids, 1);
+    *out = steps[1].rows;
+    return rc;
+}
+
+enum err_code transitions_apply(struct work *w, struct transition **items, size_t count)
+{
+    struct rows facts;
+    bool all = true;
+
+    enum err_code rc = read_runs(w, items, count, true, &facts);
     if (!rc)
         rc = decide_all(w, items, count, &facts);
-    return rc ? rc : transitions_write(w, items, count);
+    if (!rc)
+        rc = transitions_write(w, items, count, &all);
+    if (!rc && !all)
+        rc = err_set(&w->err, INTERNAL, "a locked run has changed");
+    return rc ? rc : transitions_effects(w, items, count);
+}
+
+static enum err_code run_locked(struct work *w, struct transition **items, size_t count)
+{
+    enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = transitions_apply(w, items, count);
+    return rc ? rc : db_commit(w);
+}
+
+static bool any_limit(const struct rows *facts)
+{
+    for (int i = 0; i < facts->count; i++)
+        if (rows_text(facts, i, C_LIMIT))
+            return true;
+    return false;
+}
+
+/* Slots are counted and effects done together with the states: all or nothing. */
+static enum err_code run_with_effects(struct work *w, struct transition **items, size_t count)
+{
+    bool all = true;
+    enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = transitions_write(w, items, count, &all);
+    if (!rc && !all) {
+        db_rollback(w);
+        return run_locked(w, items, count);
+    }
+    if (!rc)
+        rc = transitions_effects(w, items, count);
+    return rc ? rc : db_commit(w);
+}
+
+/* The statement is a transaction. */
+static enum err_code run_alone(struct work *w, struct transition **items, size_t count)
+{
+    struct transition **stale = arena_array(&w->arena, struct transition *, count);
+    size_t n = 0;
+    bool all;
+
+    enum err_code rc = transitions_write(w, items, count, &all);
+    if (rc || all)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        if (items[i]->stale)
+            stale[n++] = items[i];
+    return run_locked(w, stale, n);
+}
+
+enum err_code transitions_run(struct work *w, struct transition **items, size_t count)
+{
+    struct rows facts;
+
+    enum err_code rc = read_runs(w, items, count, false, &facts);
+    if (!rc && any_limit(&facts))
+        rc = run_locked(w, items, count);
+    else if (!rc && !(rc = decide_all(w, items, count, &facts)))
+        rc = transitions_wanted_effects(items, count) ? run_with_effects(w, items, count)
+                                                      : run_alone(w, items, count);
+    if (rc)
+        db_rollback_if_open(w);
+    return rc;
 }
 
 void transitions_announce(struct work *w, struct transition **items, size_t count)

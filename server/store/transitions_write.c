@@ -6,7 +6,7 @@
 #include "server/db/params.h"
 #include "shared/base/buf.h"
 
-/* The first eight columns serve transition_states, all fifteen transition_runs. */
+/* The columns of transition_write; the first eight are a state. */
 enum {
     A_STATE_ID,
     A_RUN,
@@ -23,6 +23,8 @@ enum {
     A_TOTAL,
     A_RUNS,
     A_POLICY,
+    A_LAST,
+    A_VERSION,
     RUN_COLUMNS
 };
 enum { STATE_COLUMNS = A_DATA + 1, TEXT_MAX_BYTES = 1 << 20 };
@@ -83,36 +85,59 @@ static void carry_policy(struct transition **items, size_t i)
             items[k - 1]->found && items[k - 1]->verdict.policy_changed;
 }
 
-static enum err_code write_states(struct work *w, struct transition **items, size_t count)
+/* True when a run that was to be written is not among the rows. */
+static void mark_written(struct transition **items, size_t count, const struct rows *written,
+                         bool *out_all)
 {
-    struct array states[STATE_COLUMNS] = {0}, runs[RUN_COLUMNS] = {0};
-    const char *state_parameters[STATE_COLUMNS], *run_parameters[RUN_COLUMNS];
-    struct buf scratch = {.max_bytes = TEXT_MAX_BYTES};
-
+    *out_all = true;
     for (size_t i = 0; i < count; i++) {
         struct transition *t = items[i];
         if (!t->found || !t->verdict.writes)
             continue;
-        put_state(states, t->run_id, &t->verdict.state, &scratch);
-        if (!is_last_of_run(items, count, i))
+        t->stale = true;
+        for (int k = 0; k < written->count && t->stale; k++) {
+            struct uuid id = rows_uuid(written, k, 0);
+            t->stale = memcmp(&id, &t->run_id, sizeof(id)) != 0;
+        }
+        *out_all &= !t->stale;
+    }
+}
+
+static void put_all(struct array *a, struct transition **items, size_t count)
+{
+    struct buf scratch = {.max_bytes = TEXT_MAX_BYTES};
+
+    arrays_binary(a, A_VERSION);
+    for (size_t i = 0; i < count; i++) {
+        struct transition *t = items[i];
+        if (!t->found || !t->verdict.writes)
             continue;
-        carry_policy(items, i);
-        put_state(runs, t->run_id, &t->verdict.state, &scratch);
-        put_run(runs, t, &scratch);
+        bool last = is_last_of_run(items, count, i);
+        if (last)
+            carry_policy(items, i);
+        put_state(a, t->run_id, &t->verdict.state, &scratch);
+        put_run(a, t, &scratch);
+        array_bool(&a[A_LAST], last);
+        array_int(&a[A_VERSION], t->version);
     }
-    enum err_code rc = ERR_OK;
-    if (states[0].count) {
-        rc = arrays_finish(w, states, STATE_COLUMNS, state_parameters);
-        if (!rc)
-            rc = arrays_finish(w, runs, RUN_COLUMNS, run_parameters);
-        struct db_step steps[] = {{Q_transition_states, state_parameters, {0}},
-                                  {Q_transition_runs, run_parameters, {0}}};
-        if (!rc)
-            rc = db_pipeline(w, steps, COUNT(steps));
-    }
-    arrays_free(states, STATE_COLUMNS);
-    arrays_free(runs, RUN_COLUMNS);
     buf_free(&scratch);
+}
+
+enum err_code transitions_write(struct work *w, struct transition **items, size_t count,
+                                bool *out_all)
+{
+    struct array columns[RUN_COLUMNS] = {0};
+    struct db_step step = {.query = Q_transition_write, .arrays = columns, .binary_rows = true};
+    enum err_code rc = ERR_OK;
+
+    *out_all = true;
+    put_all(columns, items, count);
+    if (columns[A_RUN].count) {
+        rc = db_pipeline(w, &step, 1);
+        if (!rc)
+            mark_written(items, count, &step.rows, out_all);
+    }
+    arrays_free(columns, RUN_COLUMNS);
     return rc;
 }
 
@@ -123,7 +148,6 @@ static enum err_code write_states(struct work *w, struct transition **items, siz
 struct effect_row {
     enum effect effect;
     enum query query;
-    size_t columns;
     void (*put)(struct array *a, const struct transition *t);
 };
 
@@ -184,51 +208,49 @@ static void put_mirror(struct array *a, const struct transition *t)
 
 /* In the order in which they are done. */
 static const struct effect_row effects[] = {
-    {EFFECT_RELEASE_SLOT, Q_transition_release_slots, 1, put_id},
-    {EFFECT_TAKE_SLOT, Q_transition_take_slots, 3, put_take},
-    {EFFECT_RENEW_LEASE, Q_transition_renew_slots, 2, put_renew},
-    {EFFECT_PIN_SLOT, Q_transition_renew_slots, 2, put_pin},
-    {EFFECT_DELETE_INPUTS, Q_transition_delete_inputs, 2, put_keyset},
-    {EFFECT_WRITE_RESULT, Q_transition_results, 7, put_result},
-    {EFFECT_MIRROR_TO_PARENT, Q_transition_mirror, STATE_COLUMNS, put_mirror},
+    {EFFECT_RELEASE_SLOT, Q_transition_release_slots, put_id},
+    {EFFECT_TAKE_SLOT, Q_transition_take_slots, put_take},
+    {EFFECT_RENEW_LEASE, Q_transition_renew_slots, put_renew},
+    {EFFECT_PIN_SLOT, Q_transition_renew_slots, put_pin},
+    {EFFECT_DELETE_INPUTS, Q_transition_delete_inputs, put_keyset},
+    {EFFECT_WRITE_RESULT, Q_transition_results, put_result},
+    {EFFECT_MIRROR_TO_PARENT, Q_transition_mirror, put_mirror},
 };
 
 static enum err_code do_effect(struct work *w, const struct effect_row *e,
                                struct transition **items, size_t count)
 {
     struct array columns[STATE_COLUMNS] = {0};
-    const char *parameters[STATE_COLUMNS];
     struct rows none;
+    enum err_code rc = ERR_OK;
 
+    arrays_binary(columns, STATE_COLUMNS);
     for (size_t i = 0; i < count; i++)
         if (items[i]->found && items[i]->verdict.writes && (items[i]->verdict.effects & e->effect))
             e->put(columns, items[i]);
-    enum err_code rc = ERR_OK;
-    if (columns[0].count) {
-        rc = arrays_finish(w, columns, e->columns, parameters);
-        if (!rc)
-            rc = db_query(w, e->query, parameters, &none);
-    }
+    if (columns[0].count)
+        rc = db_arrays(w, e->query, columns, &none);
     arrays_free(columns, STATE_COLUMNS);
     return rc;
 }
 
-enum err_code transitions_effects(struct work *w, struct transition **items, size_t count)
+unsigned transitions_wanted_effects(struct transition **items, size_t count)
 {
     unsigned wanted = 0;
-    enum err_code rc = ERR_OK;
 
     for (size_t i = 0; i < count; i++)
         if (items[i]->found && items[i]->verdict.writes)
             wanted |= items[i]->verdict.effects;
+    return wanted;
+}
+
+enum err_code transitions_effects(struct work *w, struct transition **items, size_t count)
+{
+    unsigned wanted = transitions_wanted_effects(items, count);
+    enum err_code rc = ERR_OK;
+
     for (size_t i = 0; i < COUNT(effects) && !rc; i++)
         if (wanted & effects[i].effect)
             rc = do_effect(w, &effects[i], items, count);
     return rc;
-}
-
-enum err_code transitions_write(struct work *w, struct transition **items, size_t count)
-{
-    enum err_code rc = write_states(w, items, count);
-    return rc ? rc : transitions_effects(w, items, count);
 }
