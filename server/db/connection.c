@@ -1,5 +1,6 @@
 #include "server/db/connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +31,11 @@ static enum err_code connect_now(struct work *w)
     const char *keys[] = {
         "dbname",           "options", "application_name", "connect_timeout", "client_encoding",
         "tcp_user_timeout", NULL};
-    const char *values[] = {
-        db->conninfo, session_options, "switchyard-server", "10", "UTF8", "40000", NULL};
+    char options[sizeof(session_options) + 128];
+    const char *values[] = {db->conninfo, options, "switchyard-server", "10", "UTF8",
+                            "40000",      NULL};
 
+    snprintf(options, sizeof(options), "%s%s", session_options, db->more_options);
     if (FAULT("db.connect"))
         return err_set(&w->err, DB, "fault injected");
     db->conn = PQconnectdbParams(keys, values, 1);

@@ -15,6 +15,7 @@ struct adhoc {
 
 struct db {
     char *conninfo;
+    const char *more_options; /* of the session */
     PGconn *conn;
     uint64_t clock;
     bool in_transaction;

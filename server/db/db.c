@@ -25,6 +25,14 @@ struct db *db_open(const char *conninfo)
     struct db *db = calloc(1, sizeof(*db) + QUERY_COUNT);
     if (!db || !(db->conninfo = strdup(conninfo)))
         abort();
+    db->more_options = "";
+    return db;
+}
+
+struct db *db_open_for_batches(const char *conninfo)
+{
+    struct db *db = db_open(conninfo);
+    db->more_options = " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off";
     return db;
 }
 

@@ -44,7 +44,7 @@ static void *run(void *arg)
 {
     struct lane *lane = arg;
     struct lane_item **items = calloc(lane->kind->batch_max, sizeof(struct lane_item *));
-    struct work w = {.server = lane->server, .db = db_open(lane->server->conninfo)};
+    struct work w = {.server = lane->server, .db = db_open_for_batches(lane->server->conninfo)};
     size_t n;
 
     if (!items)

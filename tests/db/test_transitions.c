@@ -1,5 +1,7 @@
 /* Batches of transitions against a real database. */
 #include <check.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "server/store/transitions.h"
@@ -112,6 +114,50 @@ START_TEST(a_failure_leaves_nothing_behind)
 }
 END_TEST
 
+enum { THREADS = 4, ROUNDS = 40, SHARED_RUNS = 4 };
+
+/* Every round moves all shared runs to RUNNING once more, over a connection of its own. */
+static void *fight(void *arg)
+{
+    struct work w = {
+        .server = &f.server, .db = db_open_for_batches(f.server.conninfo), .now_us = f.work.now_us};
+    int *writes = arg;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct transition items[SHARED_RUNS], *list[SHARED_RUNS];
+        for (int i = 0; i < SHARED_RUNS; i++) {
+            items[i] = propose(fixture_run(i), STATE_RUNNING);
+            list[i] = &items[i];
+        }
+        if (transitions_run(&w, list, SHARED_RUNS) != ERR_OK) {
+            fprintf(stderr, "%s\n", w.err.detail);
+            break;
+        }
+        for (int i = 0; i < SHARED_RUNS; i++)
+            *writes += items[i].verdict.writes;
+        arena_reset(&w.arena);
+    }
+    db_close(w.db);
+    return NULL;
+}
+
+START_TEST(no_transition_is_lost_when_connections_fight_over_runs)
+{
+    pthread_t threads[THREADS];
+    int writes[THREADS] = {0}, total = 0;
+
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, fight, &writes[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        total += writes[i];
+    }
+    ck_assert_int_eq(total, THREADS * ROUNDS * SHARED_RUNS);
+    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow_run_state"), total);
+    ck_assert_int_eq(fixture_count(&f, "SELECT sum(run_count)::int FROM flow_run"), total);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("db transitions");
@@ -121,6 +167,8 @@ int main(void)
     tcase_add_test(t, a_batch_moves_every_run_once);
     tcase_add_test(t, transitions_of_one_run_are_decided_in_turn);
     tcase_add_test(t, a_missing_run_does_not_stop_the_others);
+    tcase_add_test(t, no_transition_is_lost_when_connections_fight_over_runs);
+    tcase_add_test(t, no_transition_is_lost_when_connections_fight_over_runs);
     tcase_add_test(t, a_failure_leaves_nothing_behind);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
