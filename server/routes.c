@@ -5,6 +5,7 @@
 #include "server/api/artifacts.h"
 #include "server/api/automations.h"
 #include "server/api/blocks.h"
+#include "server/api/bulk.h"
 #include "server/api/concurrency_limits.h"
 #include "server/api/deployment_runs.h"
 #include "server/api/deployments.h"
@@ -18,13 +19,17 @@
 #include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
+#include "server/api/observed_states.h"
 #include "server/api/result_storage.h"
 #include "server/api/run_states.h"
 #include "server/api/saved_searches.h"
 #include "server/api/set_state.h"
+#include "server/api/tag_limits.h"
 #include "server/api/task_runs.h"
+#include "server/api/ui.h"
 #include "server/api/variables.h"
 #include "server/api/work_pools.h"
+#include "server/api/work_queues.h"
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
@@ -41,7 +46,9 @@
 #include "server/model/log.h"
 #include "server/model/result_storage.h"
 #include "server/model/saved_search.h"
+#include "server/model/tag_limit.h"
 #include "server/model/task_run.h"
+#include "server/model/ui.h"
 #include "server/model/variable.h"
 #include "server/model/work_pool.h"
 
@@ -70,6 +77,7 @@ const struct route routes[] = {
     {POST,   "/flows/filter",                flows_filter,        .flags = BODY_DOC | REPLY_LIST, .reply = &flow_resource, .doc = "Flows that match."},
     {POST,   "/flows/count",                 flows_count,         .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/flows/paginate",              flows_paginate,      .flags = BODY_DOC, .doc = "A page of flows that match."},
+    {POST,   "/flows/bulk_delete",           flows_bulk_delete,   .body = &bulk_flows_resource, .flags = BODY_OPTIONAL, .doc = "Delete flows that match."},
     {GET,    "/flows/name/{name}",           flows_get_by_name,   .reply = &flow_resource, .doc = "The flow of that name."},
     {GET,    "/flows/{id:uuid}",             flows_get,           .reply = &flow_resource, .doc = "One flow."},
     {PATCH,  "/flows/{id:uuid}",             flows_update,        .body = &flow_update_resource, .doc = "Change a flow."},
@@ -111,6 +119,7 @@ const struct route routes[] = {
     {DELETE, "/task_runs/{id:uuid}",         task_runs_delete,    .doc = "Delete a task run."},
     {POST,   "/task_runs/{id:uuid}/set_state", task_runs_set_state, .body = &set_state_resource, .doc = "Propose a state."},
     {GET,    "/task_run_states/",            task_run_states_list, .reply = &state_read_resource, .flags = REPLY_LIST, .doc = "The states a task run went through."},
+    {GET,    "/observed-states",             observed_states_list, .reply = &observed_state_resource, .flags = REPLY_LIST, .doc = "The states that runs have gone through."},
     {GET,    "/task_run_states/{id:uuid}",   task_run_states_get, .reply = &state_read_resource, .doc = "One state."},
 
     /* deployments and their schedules */
@@ -118,6 +127,7 @@ const struct route routes[] = {
     {POST,   "/deployments/filter",          deployments_filter,  .flags = BODY_DOC | REPLY_LIST, .reply = &deployment_resource, .doc = "Deployments that match."},
     {POST,   "/deployments/count",           deployments_count,   .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/deployments/paginate",        deployments_paginate, .flags = BODY_DOC, .doc = "A page of deployments that match."},
+    {POST,   "/deployments/bulk_delete",     deployments_bulk_delete, .body = &bulk_deployments_resource, .flags = BODY_OPTIONAL, .doc = "Delete deployments that match."},
     {GET,    "/deployments/name/{flow}/{name}", deployments_get_by_name, .reply = &deployment_resource, .doc = "The deployment of that name."},
     {GET,    "/deployments/{id:uuid}",       deployments_get,     .reply = &deployment_resource, .doc = "One deployment."},
     {PATCH,  "/deployments/{id:uuid}",       deployments_update,  .body = &deployment_update_resource, .doc = "Change a deployment."},
@@ -126,6 +136,7 @@ const struct route routes[] = {
     {POST,   "/deployments/{id:uuid}/create_flow_run/bulk", deployments_create_flow_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make runs of it, at most 100."},
     {POST,   "/deployments/{id:uuid}/pause_deployment", deployments_pause, .doc = "Make no more scheduled runs."},
     {POST,   "/deployments/{id:uuid}/resume_deployment", deployments_resume, .doc = "Make scheduled runs again."},
+    {GET,    "/deployments/{id:uuid}/work_queue_check", deployments_work_queue_check, .reply = &legacy_queue_resource, .flags = REPLY_LIST, .doc = "Queues that let its runs through."},
     {GET,    "/deployments/{id:uuid}/schedules", schedules_list,  .flags = REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Its schedules."},
     {POST,   "/deployments/{id:uuid}/schedules", schedules_create, .body = &deployment_schedule_create_resource, .flags = BODY_LIST | REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Add schedules."},
     {PATCH,  "/deployments/{id:uuid}/schedules/{schedule:uuid}", schedules_update, .body = &deployment_schedule_update_resource, .doc = "Change a schedule."},
@@ -145,6 +156,15 @@ const struct route routes[] = {
     {PATCH,  "/work_pools/{name}/queues/{queue}", work_queues_update, .body = &work_queue_update_resource, .doc = "Change a queue."},
     {DELETE, "/work_pools/{name}/queues/{queue}", work_queues_delete, .doc = "Delete a queue."},
     {GET,    "/work_queues/{id:uuid}",       work_queues_get_by_id, .reply = &work_queue_resource, .doc = "One queue, by its id."},
+    {POST,   "/work_queues/",                queues_create,       .body = &work_queue_create_resource, .reply = &work_queue_resource, .doc = "Make a queue without naming a pool."},
+    {POST,   "/work_queues/filter",          queues_filter,       .flags = BODY_DOC | REPLY_LIST, .reply = &work_queue_resource, .doc = "Queues of all pools, by name."},
+    {GET,    "/work_queues/name/{name}",     queues_get_by_name,  .reply = &work_queue_resource, .doc = "One of those without a pool."},
+    {PATCH,  "/work_queues/{id:uuid}",       queues_update,       .body = &work_queue_update_resource, .doc = "Change a queue."},
+    {DELETE, "/work_queues/{id:uuid}",       queues_delete,       .doc = "Delete a queue."},
+    {POST,   "/work_queues/{id:uuid}/get_runs", queues_get_runs,  .body = &queue_runs_resource, .flags = BODY_OPTIONAL | REPLY_LIST, .reply = &flow_run_resource, .doc = "Runs of a queue that are due."},
+    {GET,    "/work_queues/{id:uuid}/status", queues_status,      .doc = "Is the queue served, and are runs late?"},
+    {POST,   "/work_queues/{id:uuid}/concurrency_status", queues_concurrency, .body = &slots_page_resource, .flags = BODY_OPTIONAL, .doc = "Slots of a queue, and who holds them."},
+    {POST,   "/work_pools/{name}/concurrency_status", pools_concurrency, .body = &slots_page_resource, .flags = BODY_OPTIONAL, .doc = "Slots of a pool and its queues, and who holds them."},
     {POST,   "/work_pools/{name}/workers/heartbeat", workers_heartbeat, .body = &worker_heartbeat_resource, .doc = "A worker lives."},
     {POST,   "/work_pools/{name}/workers/filter", workers_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &worker_resource, .doc = "Workers of a pool."},
     {DELETE, "/work_pools/{name}/workers/{worker}", workers_delete, .doc = "Forget a worker."},
@@ -160,6 +180,16 @@ const struct route routes[] = {
     {GET,    "/v2/concurrency_limits/{limit}", limits_get,        .reply = &concurrency_limit_read_resource, .doc = "One limit, by id or name."},
     {PATCH,  "/v2/concurrency_limits/{limit}", limits_update,     .body = &concurrency_limit_update_resource, .doc = "Change a limit."},
     {DELETE, "/v2/concurrency_limits/{limit}", limits_delete,     .doc = "Delete a limit."},
+
+    {POST,   "/concurrency_limits/",         tag_limits_create,   .body = &tag_limit_create_resource, .reply = &tag_limit_resource, .doc = "Limit the task runs with a tag."},
+    {POST,   "/concurrency_limits/filter",   tag_limits_filter,   .flags = BODY_DOC | REPLY_LIST, .reply = &tag_limit_resource, .doc = "All limits of tags."},
+    {POST,   "/concurrency_limits/increment", tag_limits_increment, .body = &tag_slots_resource, .doc = "Take a slot of each tag."},
+    {POST,   "/concurrency_limits/decrement", tag_limits_decrement, .body = &tag_slots_resource, .doc = "Give slots back."},
+    {GET,    "/concurrency_limits/{id:uuid}", tag_limits_get,     .reply = &tag_limit_resource, .doc = "One limit."},
+    {DELETE, "/concurrency_limits/{id:uuid}", tag_limits_delete,  .doc = "Delete a limit."},
+    {GET,    "/concurrency_limits/tag/{tag}", tag_limits_get_by_tag, .reply = &tag_limit_resource, .doc = "The limit of a tag."},
+    {DELETE, "/concurrency_limits/tag/{tag}", tag_limits_delete_by_tag, .doc = "Delete the limit of a tag."},
+    {POST,   "/concurrency_limits/tag/{tag}/reset", tag_limits_reset, .body = &tag_reset_resource, .flags = BODY_OPTIONAL, .doc = "Free the slots of a tag."},
 
     /* logs */
     {POST,   "/logs/",                       .submit = logs_create, .body = &log_create_resource, .flags = BODY_LIST, .doc = "Append lines."},
@@ -247,6 +277,16 @@ const struct route routes[] = {
     {GET,    "/switchyard/files/{sha256}",   files_get,           .doc = "A content."},
     {PUT,    "/switchyard/files/names/{name}", file_names_put,    .body = &file_name_resource, .doc = "Point a name at a content."},
     {GET,    "/switchyard/files/names/{name}", file_names_get,    .doc = "What a name points at."},
+
+    /* what Prefect's pages call */
+    {POST,   "/ui/flow_runs/history",        ui_flow_runs_history, .flags = BODY_DOC | REPLY_LIST, .reply = &ui_run_resource, .doc = "Runs that match, as dots of a chart."},
+    {POST,   "/ui/flow_runs/count-task-runs", ui_flow_runs_count_task_runs, .body = &ui_flow_run_ids_resource, .doc = "How many task runs each has."},
+    {POST,   "/ui/flows/count-deployments",  ui_flows_count_deployments, .body = &ui_flow_ids_resource, .doc = "How many deployments each has."},
+    {POST,   "/ui/flows/next-runs",          ui_flows_next_runs,  .body = &ui_flow_ids_resource, .doc = "The next scheduled run of each."},
+    {POST,   "/ui/schemas/validate",         ui_schemas_validate, .body = &ui_validation_resource, .doc = "What is wrong with the values of a form."},
+    {POST,   "/ui/task_runs/dashboard/counts", ui_task_runs_dashboard, .flags = BODY_DOC, .doc = "Task runs that ended well and badly, in 20 buckets of time."},
+    {POST,   "/ui/task_runs/count",          ui_task_runs_count,  .flags = BODY_DOC, .doc = "How many task runs are in each state."},
+    {GET,    "/ui/task_runs/{id:uuid}",      ui_task_runs_get,    .reply = &task_run_resource, .doc = "One task run, with the name of its flow run."},
 
     /* saved searches */
     {PUT,    "/saved_searches/",             saved_searches_put,  .body = &saved_search_create_resource, .reply = &saved_search_resource, .doc = "Keep a search under a name."},

@@ -15,13 +15,10 @@ START_S, STOP_S = 60, 30
 
 class Server:
     """with Server() as server: server.url is the API's.  The data folder goes away at the end.
-    Environment variables are given by name: Server(PREFECT_SERVER_UI_ENABLED="false")."""
+    Options as on the command line, environment variables by name: Server("--queue", "10", PREFECT_UI_ENABLED="0")."""
 
-    def __init__(self, **environment):
-        self.environment = {**os.environ, **environment}
-
-    def __init__(self, *options):
-        self.options = options
+    def __init__(self, *options, **environment):
+        self.options, self.environment = options, {**os.environ, **environment}
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="switchyard-test-")

@@ -11,7 +11,6 @@
 #include "server/http/reply.h"
 #include "server/server.h"
 #include "server/store/access.h"
-#include "shared/json/write.h"
 
 enum { KEY_RANDOM_BYTES = 32, KEY_TEXT_BYTES = 3 + 2 * KEY_RANDOM_BYTES + 1 };
 
@@ -79,13 +78,9 @@ enum err_code api_keys_create(struct request *rq)
         rc = load_keys(w);
     if (!rc)
         rc = reply_row(rq, 201, &api_key_resource, &rows, 0);
-    if (rc)
-        return rc;
-    rq->reply.body.len--; /* the key is one more member, this once */
-    write_key(&rq->reply.body, "key");
-    write_string(&rq->reply.body, key);
-    write_end_object(&rq->reply.body);
-    return reply_status(rq, 201);
+    if (!rc)
+        reply_add_string(rq, "key", key); /* this once */
+    return rc;
 }
 
 static const struct sort sorts[] = {{"NAME_ASC", "k.name COLLATE \"C\""}};

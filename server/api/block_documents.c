@@ -77,24 +77,11 @@ static enum err_code decode_secrets(struct request *rq, struct val v, const char
 
 static enum err_code query_secrets(struct request *rq, bool *out)
 {
-    const char *value = request_query(rq, "include_secrets");
-    struct doc *d = arena_new(&rq->work.arena, struct doc);
-    struct buf b = {.max_bytes = 4096};
-    struct doc_error error;
+    struct secrets_query in = {0};
+    enum err_code rc = request_decode_query(rq, &secrets_query_resource, &in);
 
-    *out = false;
-    if (!value)
-        return ERR_OK;
-    write_object(&b);
-    write_key(&b, "include_secrets");
-    write_string(&b, value);
-    write_end_object(&b);
-    const char *text = b.full ? NULL : arena_strndup(&rq->work.arena, b.bytes, b.len);
-    size_t len = b.len;
-    buf_free(&b);
-    if (!text || !doc_parse(&rq->work.arena, text, len, d, &error))
-        return err_set(&rq->work.err, INVALID, "include_secrets: expected true or false");
-    return decode_secrets(rq, doc_root(d), "query", out);
+    *out = in.include_secrets;
+    return rc;
 }
 
 enum err_code block_documents_create(struct request *rq)

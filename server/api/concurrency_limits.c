@@ -54,8 +54,7 @@ enum err_code limits_filter(struct request *rq)
     return listing_filter(rq, &limits);
 }
 
-/* [{id, name, limit}], the first three columns of the rows. */
-static void write_limits(struct buf *b, const struct rows *rows)
+void limits_write(struct buf *b, const struct rows *rows)
 {
     write_array(b);
     for (int i = 0; i < rows->count; i++) {
@@ -86,7 +85,7 @@ enum err_code limits_increment(struct request *rq)
 
     if (rc)
         return rc;
-    write_limits(&rq->reply.body, &taken.limits);
+    limits_write(&rq->reply.body, &taken.limits);
     return reply_status(rq, 200);
 }
 
@@ -102,7 +101,7 @@ enum err_code limits_increment_with_lease(struct request *rq)
     write_key(b, "lease_id");
     write_uuid(b, taken.lease);
     write_key(b, "limits");
-    write_limits(b, &taken.limits);
+    limits_write(b, &taken.limits);
     write_end_object(b);
     return reply_status(rq, 200);
 }
@@ -114,7 +113,7 @@ enum err_code limits_decrement(struct request *rq)
 
     if (rc)
         return rc;
-    write_limits(&rq->reply.body, &rows);
+    limits_write(&rq->reply.body, &rows);
     return reply_status(rq, 200);
 }
 

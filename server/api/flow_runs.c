@@ -57,7 +57,7 @@ static const struct sort sorts[] = {
     {"NEXT_SCHEDULED_START_TIME_ASC", "fr.next_scheduled_start_time, fr.id"},
     {"END_TIME_DESC", "fr.end_time DESC, fr.id DESC"},
 };
-static const struct listing flow_runs = {
+const struct listing flow_runs_listing = {
     .resource = &flow_run_resource,
     .from = FLOW_RUN_TABLES,
     .alias = "fr",
@@ -69,22 +69,22 @@ static const struct listing flow_runs = {
 
 enum err_code flow_runs_filter(struct request *rq)
 {
-    return listing_filter(rq, &flow_runs);
+    return listing_filter(rq, &flow_runs_listing);
 }
 
 enum err_code flow_runs_count(struct request *rq)
 {
-    return listing_count(rq, &flow_runs);
+    return listing_count(rq, &flow_runs_listing);
 }
 
 enum err_code flow_runs_paginate(struct request *rq)
 {
-    return listing_paginate(rq, &flow_runs);
+    return listing_paginate(rq, &flow_runs_listing);
 }
 
 enum err_code flow_runs_history(struct request *rq)
 {
-    static const struct history history = {&flow_runs, "fr", RUN_ESTIMATED_RUN_TIME("fr"),
+    static const struct history history = {&flow_runs_listing, "fr", RUN_ESTIMATED_RUN_TIME("fr"),
                                            RUN_ESTIMATED_DELTA("fr")};
     return history_reply(rq, &history);
 }
@@ -94,12 +94,12 @@ enum err_code flow_runs_lateness(struct request *rq)
     struct listing_in in;
     struct sql s;
     struct rows rows;
-    enum err_code rc = listing_decode(rq, &flow_runs, &in);
+    enum err_code rc = listing_decode(rq, &flow_runs_listing, &in);
 
     if (rc)
         return rc;
     sql_begin(&s, &rq->work);
-    listing_select(&s, &flow_runs, &in, "avg(" RUN_ESTIMATED_DELTA("fr") ")");
+    listing_select(&s, &flow_runs_listing, &in, "avg(" RUN_ESTIMATED_DELTA("fr") ")");
     rc = sql_run(&s, &rows);
     if (rc)
         return rc;

@@ -4,6 +4,7 @@
 
 #include "server/db/params.h"
 #include "server/http/reply.h"
+#include "server/server.h"
 #include "shared/json/write.h"
 
 /* The keys of filters in a body. */
@@ -57,7 +58,9 @@ static size_t make_rows(const struct listing *l, struct field *rows, const struc
                                    .names = sorts,
                                    .def = default_sort,
                                    .offset = offsetof(struct listing_in, sort)};
-    rows[n++] = (struct field)F_INT(struct listing_in, limit, F_NULLABLE);
+    rows[n] = (struct field)F_INT(struct listing_in, limit, F_NULLABLE);
+    rows[n].has_max = l->limit_max > 0;
+    rows[n++].max = (double)l->limit_max;
     rows[n++] = (struct field)F_INT(struct listing_in, offset, F_GE(0), .def = "0");
     rows[n++] = (struct field)F_INT(struct listing_in, page, F_GE(1), .def = "1");
     return n;
@@ -82,12 +85,23 @@ enum err_code listing_decode(struct request *rq, const struct listing *l, struct
     struct val root = rq->doc.count ? doc_root(&rq->doc) : (struct val){0};
     if (json_decode(&body, root, &loc_body, out, &rq->invalid))
         return err_set(&w->err, INVALID, "%s", rq->invalid.first);
-    if (out->limit == INT_NONE || !given(out, limit))
-        out->limit = LIST_LIMIT_MAX;
-    if (out->limit > LIST_LIMIT_MAX)
-        return err_set(&w->err, INVALID, "Invalid limit: must be less than or equal to %d.",
-                       LIST_LIMIT_MAX);
-    if (out->limit < 0)
+    if (!given(out, limit))
+        out->limit = INT_NONE;
+    return listing_limit(rq, l->limit_max, &out->limit);
+}
+
+enum err_code listing_limit(struct request *rq, int64_t most, int64_t *in_out)
+{
+    struct work *w = &rq->work;
+
+    if (!most)
+        most = settings_int(&w->server->config.settings, SETTING_SERVER_API_DEFAULT_LIMIT);
+    if (*in_out == INT_NONE)
+        *in_out = most;
+    if (*in_out > most)
+        return err_set(&w->err, INVALID, "Invalid limit: must be less than or equal to %lld.",
+                       (long long)most);
+    if (*in_out < 0)
         return err_set(&w->err, INVALID, "Invalid limit: must be greater than or equal to 0.");
     return ERR_OK;
 }

@@ -19,9 +19,8 @@ struct listing {
     size_t sort_count, default_sort;
     /* Another name of the filter's key in the body; NULL: that of the target. */
     const char *key;
+    int64_t limit_max; /* what `limit` may be and is by default; 0: the setting */
 };
-
-enum { LIST_LIMIT_MAX = 200 };
 
 enum err_code listing_filter(struct request *rq, const struct listing *l);
 enum err_code listing_count(struct request *rq, const struct listing *l);
@@ -37,6 +36,8 @@ struct listing_in {
 };
 MUST_CHECK enum err_code listing_decode(struct request *rq, const struct listing *l,
                                         struct listing_in *out);
+/* A limit of a body: INT_NONE becomes the most there may be (0: what the setting says). */
+MUST_CHECK enum err_code listing_limit(struct request *rq, int64_t most, int64_t *in_out);
 /* Appends "SELECT ... FROM ... WHERE true AND ...", then it is up to the caller. */
 void listing_select(struct sql *s, const struct listing *l, const struct listing_in *in,
                     const char *what);

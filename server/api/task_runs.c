@@ -69,7 +69,7 @@ static const struct sort sorts[] = {
     {"DURATION_DESC", DURATION " DESC, tr.expected_start_time DESC, tr.id DESC"},
     {"DURATION_ASC", DURATION ", tr.expected_start_time DESC, tr.id DESC"},
 };
-static const struct listing task_runs = {
+const struct listing task_runs_listing = {
     .resource = &task_run_resource,
     .from = "task_run tr",
     .alias = "tr",
@@ -81,22 +81,22 @@ static const struct listing task_runs = {
 
 enum err_code task_runs_filter(struct request *rq)
 {
-    return listing_filter(rq, &task_runs);
+    return listing_filter(rq, &task_runs_listing);
 }
 
 enum err_code task_runs_count(struct request *rq)
 {
-    return listing_count(rq, &task_runs);
+    return listing_count(rq, &task_runs_listing);
 }
 
 enum err_code task_runs_paginate(struct request *rq)
 {
-    return listing_paginate(rq, &task_runs);
+    return listing_paginate(rq, &task_runs_listing);
 }
 
 enum err_code task_runs_history(struct request *rq)
 {
-    static const struct history history = {&task_runs, "tr", RUN_ESTIMATED_RUN_TIME("tr"),
+    static const struct history history = {&task_runs_listing, "tr", RUN_ESTIMATED_RUN_TIME("tr"),
                                            RUN_ESTIMATED_DELTA("tr")};
     return history_reply(rq, &history);
 }

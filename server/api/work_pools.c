@@ -221,12 +221,13 @@ enum err_code work_pools_scheduled(struct request *rq)
     const struct scheduled_body *in = request_in(rq, struct scheduled_body);
     struct work *w = &rq->work;
     struct work_wanted wanted = {in->work_queue_names, in->scheduled_before_us,
-                                 in->scheduled_after_us,
-                                 in->limit == INT_NONE ? LIST_LIMIT_MAX : in->limit};
+                                 in->scheduled_after_us, in->limit};
     struct rows due, runs;
     const char *pool;
 
-    enum err_code rc = work_pool_find(w, rq->params[0], &pool);
+    enum err_code rc = listing_limit(rq, 0, &wanted.limit);
+    if (!rc)
+        rc = work_pool_find(w, rq->params[0], &pool);
     if (!rc)
         rc = work_scheduled(w, rq->params[0], &wanted, &due);
     if (rc)

@@ -42,6 +42,18 @@ enum err_code reply_row(struct request *rq, int status, const struct resource *r
     return reply_status(rq, status);
 }
 
+void reply_add_string(struct request *rq, const char *key, const char *value)
+{
+    struct buf *b = &rq->reply.body;
+
+    if (b->full || !b->len)
+        return;
+    b->len--; /* the brace */
+    write_key(b, key);
+    write_string(b, value);
+    write_end_object(b);
+}
+
 enum err_code reply_rows(struct request *rq, const struct resource *r, const struct rows *rows)
 {
     write_array(&rq->reply.body);

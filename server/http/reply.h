@@ -10,6 +10,8 @@ enum err_code reply_text(struct request *rq, int status, const char *json);
 /* One object: row `row` of rows whose columns are those of the resource, in its order. */
 enum err_code reply_row(struct request *rq, int status, const struct resource *r,
                         const struct rows *rows, int row);
+/* One more member of the object that was just written; NULL is null. */
+void reply_add_string(struct request *rq, const char *key, const char *value);
 /* An array of all rows. */
 enum err_code reply_rows(struct request *rq, const struct resource *r, const struct rows *rows);
 /* For bodies written by the caller into rq->reply.body. */

@@ -7,6 +7,9 @@
 #include "server/http/reply.h"
 #include "server/http/route.h"
 #include "server/http/unescape.h"
+#include "shared/json/write.h"
+
+enum { QUERY_MAX_BYTES = 64 << 10 };
 
 const char *const method_names[METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
@@ -30,6 +33,35 @@ bool request_query_bool(struct request *rq, const char *name)
         if (strcasecmp(value, yes[i]) == 0)
             return true;
     return false;
+}
+
+enum err_code request_decode_query(struct request *rq, const struct resource *r, void *out)
+{
+    const struct loc at = {.key = "query"};
+    struct arena *a = &rq->work.arena;
+    struct doc *d = arena_new(a, struct doc);
+    struct buf b = {.max_bytes = QUERY_MAX_BYTES};
+    struct doc_error error;
+
+    write_object(&b);
+    for (size_t i = 0; i < r->count; i++) {
+        const char *value = request_query(rq, r->fields[i].name);
+        if (!value)
+            continue;
+        write_key(&b, r->fields[i].name);
+        write_string(&b, value);
+    }
+    write_end_object(&b);
+    const char *text = b.full ? NULL : arena_strndup(a, b.bytes, b.len);
+    size_t len = b.len;
+    buf_free(&b);
+    if (!text || !doc_parse(a, text, len, d, &error))
+        return err_set(&rq->work.err, INVALID, "the query is longer than %d bytes",
+                       QUERY_MAX_BYTES);
+    rq->invalid.arena = a;
+    if (json_decode(r, doc_root(d), &at, out, &rq->invalid))
+        return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
+    return ERR_OK;
 }
 
 /* Wrong versions are told with the words of Prefect, missing blank included. */
@@ -78,7 +110,7 @@ static enum err_code decode_body(struct request *rq)
     if (rq->route->flags & BODY_LIST) {
         rc = json_decode_list(r, root, &loc_body, &rq->in, &rq->in_count, &rq->invalid);
     } else {
-        if (val_type(root) <= DOC_NULL && !(rq->route->flags & BODY_OPTIONAL)) {
+        if (val_type(root) <= DOC_NULL && !(rq->route->flags & BODY_OPTIONAL) && !r->extra) {
             invalid_add(&rq->invalid, &loc_body, "missing", "Field required", RAW("null"), NULL);
             return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
         }

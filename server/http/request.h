@@ -73,6 +73,9 @@ const char *request_header(struct request *rq, const char *name);
 /* Decoded; NULL when absent. */
 const char *request_query(struct request *rq, const char *name);
 bool request_query_bool(struct request *rq, const char *name);
+/* The whole query by the rows of a resource; refused in Prefect's words, as a body is. */
+MUST_CHECK enum err_code request_decode_query(struct request *rq, const struct resource *r,
+                                              void *out);
 
 /* Parses and decodes the body as the route says; the last of the checks that precede a handler.
  * Thread: whoever has the request. */

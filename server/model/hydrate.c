@@ -160,6 +160,29 @@ static const struct kind {
     {"workspace_variable", hydrate_variable},
 };
 
+static const char hole_kind[] = "hole";
+
+static enum outcome write_hole(struct hydration *h, struct val kind, struct buf *out)
+{
+    bool later = val_equals(kind, "jinja", 5) && !h->render;
+
+    write_object(out);
+    write_key(out, kind_key);
+    write_string(out, hole_kind);
+    write_key(out, "reason");
+    write_string(out, later && strncmp(h->reason, "Missing", 7) != 0 ? "" : h->reason);
+    write_end_object(out);
+    return VALUE;
+}
+
+const char *hydration_hole(struct arena *a, struct val v)
+{
+    if (val_type(v) != DOC_OBJECT ||
+        !val_equals(val_get(v, kind_key), hole_kind, sizeof(hole_kind) - 1))
+        return NULL;
+    return val_string(a, val_get(v, "reason"), NULL);
+}
+
 static enum outcome hydrate_kind(struct hydration *h, struct val v, struct val name,
                                  struct buf *out)
 {
@@ -201,8 +224,14 @@ static enum outcome hydrate_value(struct hydration *h, struct val v, struct buf 
     enum doc_type type = val_type(v);
     struct val kind = type == DOC_OBJECT ? val_get(v, kind_key) : (struct val){0};
 
-    if (val_type(kind) != DOC_NONE)
-        return hydrate_kind(h, v, kind, out);
+    if (val_type(kind) != DOC_NONE) {
+        size_t before = out->len;
+        enum outcome result = hydrate_kind(h, v, kind, out);
+        if (result != FAILED || !h->lenient)
+            return result;
+        out->len = before;
+        return write_hole(h, kind, out);
+    }
     if (type != DOC_OBJECT && type != DOC_ARRAY) {
         val_write(out, v);
         return VALUE;

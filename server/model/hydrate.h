@@ -24,8 +24,13 @@ struct hydration {
     bool (*render)(void *context, struct arena *a, const char *template, const char **out_text,
                    const char **out_reason);
     void *context;
+    bool lenient;       /* what cannot be hydrated becomes a hole, see hydration_hole() */
     const char *reason; /* out: why it failed */
 };
+
+/* For values hydrated leniently: why there is no value in its place, "" where a template will be
+ * rendered later; NULL for a value. */
+const char *hydration_hole(struct arena *a, struct val v);
 
 /* Appends the names of the variables that the parameters refer to. */
 void hydration_needs(struct arena *a, struct val parameters, struct strings *names);

@@ -98,6 +98,9 @@ static const struct field queue_fields[] = {
         .doc = "Runs that hold a slot, for queues with a limit."),
 };
 const struct resource work_queue_resource = RESOURCE_NAMED("WorkQueueResponse", work_queue, queue_fields);
+/* As it was before there were pools: the rows to last_polled. */
+const struct resource legacy_queue_resource = {.name = "WorkQueue", .size = sizeof(struct work_queue), .count = 11, .fields = queue_fields,
+                                               .given_offset = offsetof(struct work_queue, given)};
 
 static const struct field queue_create_fields[] = {
     F_STR(struct work_queue_write, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .doc = "Unique within the pool."),

@@ -79,7 +79,7 @@ struct worker_heartbeat {
 
 extern const struct resource storage_configuration_resource, work_pool_resource,
     work_pool_create_resource, work_pool_update_resource, work_queue_resource,
-    work_queue_create_resource, work_queue_update_resource, worker_resource,
+    legacy_queue_resource, work_queue_create_resource, work_queue_update_resource, worker_resource,
     worker_heartbeat_resource;
 
 /* Names that begin with "prefect" are reserved. */

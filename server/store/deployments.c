@@ -7,8 +7,6 @@
 #include "server/model/job_template.h"
 #include "server/store/work_pools.h"
 
-#define DEFAULT_POOL "default-agent-pool"
-
 /* What the columns of a deployment follow from. */
 struct placement {
     const char *queue_id, *queue_name;
@@ -58,7 +56,7 @@ enum err_code deployment_get_by_name(struct work *w, const char *flow, const cha
 /* --- where it runs -------------------------------------------------------------------------------
  */
 
-static enum err_code ensure_default_pool(struct work *w)
+enum err_code default_pool_ensure(struct work *w)
 {
     struct rows none;
     return db_query_text(
@@ -89,7 +87,7 @@ static enum err_code place(struct work *w, const char *pool, const char *queue,
         return ERR_OK;
     if (!pool) {
         pool = DEFAULT_POOL;
-        rc = ensure_default_pool(w);
+        rc = default_pool_ensure(w);
     } else {
         rc = read_template(w, pool, out);
     }

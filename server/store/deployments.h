@@ -23,3 +23,7 @@ MUST_CHECK enum err_code schedules_add(struct work *w, struct uuid deployment,
 MUST_CHECK enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id,
                                          const struct deployment_schedule *in);
 MUST_CHECK enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uuid id);
+
+/* The pool of queues that are named without a pool; made when it is missing. */
+#define DEFAULT_POOL "default-agent-pool"
+MUST_CHECK enum err_code default_pool_ensure(struct work *w);

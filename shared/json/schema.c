@@ -293,17 +293,25 @@ static const struct wrong_value *best_match(const struct wrong_value *all, struc
     return best;
 }
 
-static bool run(struct checker *c, struct val value, struct schema_error *out_error)
+bool schema_collect(struct checker *c, struct val value, struct wrongs *out,
+                    struct schema_error *out_error)
 {
-    struct wrongs found = {.end = &found.first};
     struct application at = {.schema = c->root, .instance = value, .processed = c->rules->prefect};
 
+    *out = (struct wrongs){.end = &out->first};
     c->arena_max_bytes = c->arena->used_bytes + CHECK_MAX_BYTES;
-    schema_apply(c, &at, &found);
-    if (c->problem) {
+    schema_apply(c, &at, out);
+    if (c->problem)
         *out_error = (struct schema_error){c->problem, "", c->reason};
+    return c->problem == SCHEMA_OK;
+}
+
+static bool run(struct checker *c, struct val value, struct schema_error *out_error)
+{
+    struct wrongs found;
+
+    if (!schema_collect(c, value, &found, out_error))
         return false;
-    }
     if (!found.first)
         return true;
     const struct wrong_value *best = best_match(found.first, c->arena);

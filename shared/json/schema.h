@@ -48,6 +48,17 @@ MUST_CHECK bool schema_valid(struct arena *a, struct val schema, struct schema_e
 MUST_CHECK bool schema_valid_as(struct arena *a, struct val schema,
                                 const struct schema_rules *rules, struct schema_error *out_error);
 
+/* Everything that is wrong, as a tree by place, for forms:
+ *   ["text", {"property": "a", "errors": ["text", {"index": 0, "errors": [...]}]}]
+ * A missing property is told at its own place.  `say` may give another text for an error about that
+ * instance, or "" to leave it out; NULL keeps the usual one.  False: *out_error says why there is
+ * no answer. */
+typedef const char *schema_say_fn(struct arena *a, struct val instance);
+MUST_CHECK bool schema_errors_write(struct arena *a, struct val schema,
+                                    const struct schema_rules *rules, struct val value,
+                                    schema_say_fn *say, struct buf *out,
+                                    struct schema_error *out_error);
+
 /* `Validation failed for field 'a.b'. Failure reason: ...`, in the arena. */
 const char *schema_error_text(struct arena *a, const struct schema_error *error);
 

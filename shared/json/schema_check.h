@@ -62,6 +62,9 @@ struct application {
     bool accept_null; /* Prefect's anyOf [type, null] instead of the type */
 };
 
+/* All that is wrong with the value; false when the check came to no end. */
+MUST_CHECK bool schema_collect(struct checker *c, struct val value, struct wrongs *out,
+                               struct schema_error *out_error);
 void schema_apply(struct checker *c, const struct application *at, struct wrongs *out);
 /* A subschema against a part of the value. */
 void schema_descend(struct checker *c, const struct application *at, struct val schema,
