@@ -13,11 +13,11 @@
 /* Exit codes, as in docs/measurement.md. */
 enum { EXIT_DONE = 0, EXIT_LOCAL = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_METER = 4 };
 
-enum { WARM_UP_MS = 150, WAIT_FOR_STAMP_S = 10 };
+enum { WARM_UP_MS = 150, WAIT_FOR_STAMP_S = 10, EDGE_WAIT_S = 60 };
 
 static const char usage[] =
     "usage: switchyard-worker power record --port TTY --volts V --rate R --seconds S\n"
-    "                                      [--trace FILE] [--json]\n"
+    "                                      [--trace FILE] [--trigger sw|hw] [--json]\n"
     "       switchyard-worker power analyze PATH [--json]\n"
     "\n"
     "record   supply a board with V volts and record its current for S seconds\n"
@@ -25,6 +25,7 @@ static const char usage[] =
     "  --volts V      1.6 to 3.6\n"
     "  --rate R       100k 50k 20k 10k 5k 2k 1k 500 200 100 50 20 10 5 2 1\n"
     "  --trace FILE   keep the samples\n"
+    "  --trigger hw   sample 0 is an edge on the meter's trigger input\n"
     "analyze  a trace, or a folder of MLPerf Tiny\n"
     "\n"
     "exit: 0 figures hold, 1 local failure, 2 usage, 3 refused (damage or fault), 4 no meter\n";
@@ -61,16 +62,17 @@ static int report_error(enum err_code code, const struct err *e)
 /* ---- record ----
  *
  *   SETTING_UP --READY--> POWERING --READY--> WARMING --STREAMING, 150 ms--> COOLING --READY-->
- *   RECORDING --enough--> STOPPING --READY--> OVER;  FAILED: any --> OVER
+ *   (ARMING --READY-->) RECORDING --enough--> STOPPING --READY--> OVER;  FAILED: any --> OVER
  *
  * The first acquisition after power-up is biased, so a short one is made and thrown away. */
 
-enum phase { SETTING_UP, POWERING, WARMING, COOLING, RECORDING, STOPPING, OVER };
+enum phase { SETTING_UP, POWERING, WARMING, COOLING, ARMING, RECORDING, STOPPING, OVER };
 
 struct record {
     enum phase phase;
     uv_loop_t loop;
-    uv_timer_t warm;
+    uv_timer_t timer;
+    bool hardware_trigger;
     struct meter_config config;
     uint64_t wanted, until; /* samples; the second includes what closes the last block */
     struct meter *meter;
@@ -83,7 +85,7 @@ struct record {
 struct record_options {
     const char *port, *trace;
     double volts_v, rate_hz, seconds;
-    bool json;
+    bool json, hardware_trigger;
 };
 
 static void finish(struct record *r, enum err_code code)
@@ -93,16 +95,26 @@ static void finish(struct record *r, enum err_code code)
     r->phase = OVER;
     r->code = code;
     v3pwr_meter.close(r->meter);
-    uv_close((uv_handle_t *)&r->warm, NULL);
+    uv_close((uv_handle_t *)&r->timer, NULL);
 }
 
-static void on_warm(uv_timer_t *timer)
+static void on_time(uv_timer_t *timer)
 {
     struct record *r = timer->data;
-    if (r->phase != WARMING)
-        return;
-    r->phase = COOLING;
-    v3pwr_meter.stop(r->meter);
+    if (r->phase == WARMING) {
+        r->phase = COOLING;
+        v3pwr_meter.stop(r->meter);
+    } else if (r->phase == RECORDING && !trace_count(&r->recorder.trace))
+        finish(r, err_set(&r->err, TIMEOUT, "no edge came on the meter's trigger input within %d s",
+                          EDGE_WAIT_S));
+}
+
+static void start_recording(struct record *r)
+{
+    r->phase = RECORDING;
+    if (r->hardware_trigger)
+        uv_timer_start(&r->timer, on_time, EDGE_WAIT_S * 1000, 0);
+    v3pwr_meter.start(r->meter);
 }
 
 static void on_ready(struct record *r)
@@ -119,8 +131,13 @@ static void on_ready(struct record *r)
         v3pwr_meter.start(r->meter);
         break;
     case COOLING:
-        r->phase = RECORDING;
-        v3pwr_meter.start(r->meter);
+        if (r->hardware_trigger) {
+            r->phase = ARMING;
+            v3pwr_meter.trigger(r->meter, true);
+            break;
+        } /* fall through */
+    case ARMING:
+        start_recording(r);
         break;
     case STOPPING:
         finish(r, ERR_OK);
@@ -150,7 +167,7 @@ static void on_news(void *ctx, const struct meter_news *news)
     } else if (news->kind == METER_READY)
         on_ready(r);
     else if (news->kind == METER_STREAMING && r->phase == WARMING)
-        uv_timer_start(&r->warm, on_warm, WARM_UP_MS, 0);
+        uv_timer_start(&r->timer, on_time, WARM_UP_MS, 0);
     else if (news->kind == METER_WARNING)
         recorder_warn(&r->recorder, "%s", news->text);
     else if (r->phase == WARMING)
@@ -166,6 +183,7 @@ static enum err_code run_record(struct record *r, const struct record_options *o
 {
     r->config =
         (struct meter_config){.port = o->port, .volts_v = o->volts_v, .rate_hz = o->rate_hz};
+    r->hardware_trigger = o->hardware_trigger;
     r->wanted = (uint64_t)llround(o->seconds * o->rate_hz);
     uint64_t rest =
         (STREAM_BLOCK_SAMPLES - r->wanted % STREAM_BLOCK_SAMPLES) % STREAM_BLOCK_SAMPLES;
@@ -178,8 +196,8 @@ static enum err_code run_record(struct record *r, const struct record_options *o
         uv_loop_close(&r->loop);
         return code == ERR_IO ? ERR_NETWORK : code;
     }
-    uv_timer_init(&r->loop, &r->warm);
-    r->warm.data = r;
+    uv_timer_init(&r->loop, &r->timer);
+    r->timer.data = r;
     uv_run(&r->loop, UV_RUN_DEFAULT);
     uv_loop_close(&r->loop);
     return r->code ? r->code : recorder_judge(&r->recorder, &r->err);
@@ -264,10 +282,15 @@ static bool parse_number(const char *text, double low, double high, double *out)
 static int record_main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"port", required_argument, NULL, 'p'},  {"volts", required_argument, NULL, 'v'},
-        {"rate", required_argument, NULL, 'r'},  {"seconds", required_argument, NULL, 's'},
-        {"trace", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},        {0},
+        {"port", required_argument, NULL, 'p'},
+        {"volts", required_argument, NULL, 'v'},
+        {"rate", required_argument, NULL, 'r'},
+        {"seconds", required_argument, NULL, 's'},
+        {"trace", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},
+        {"trigger", required_argument, NULL, 'e'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     struct record_options o = {0};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
@@ -277,6 +300,10 @@ static int record_main(int argc, char **argv)
             o.trace = optarg;
         else if (c == 'j')
             o.json = true;
+        else if (c == 'e' && strcmp(optarg, "sw") && strcmp(optarg, "hw"))
+            return usage_error("--trigger is sw or hw, not", optarg);
+        else if (c == 'e')
+            o.hardware_trigger = !strcmp(optarg, "hw");
         else if (c == 'v' && !parse_number(optarg, 1.6, 3.6, &o.volts_v))
             return usage_error("--volts is 1.6 to 3.6, not", optarg);
         else if (c == 'r' && !meter_parse_rate(optarg, &o.rate_hz))

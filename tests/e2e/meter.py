@@ -53,7 +53,7 @@ class Meter:
                  prompt=None, end="\r\n", ack_gap=b"", err="error", detail=True, echo=False, late_s=0.005, slow=None, junk=b"",
                  shift=False, base_ms=0, buffer=lambda block: 2, ascii_stamp="\r\nTimeStamp: {:03}s {:03}ms, buff {:02}%\r\n\0",
                  digits=4, volts=None, pending_error="", stop_tail=None, stop_ack=False, ignore_stops=0,
-                 version="1.2.3 release", busy_at_open=None, blocks=None, hang_up=None, pace=1.0, identity=None, stuck_after=0):
+                 version="1.2.3 release", busy_at_open=None, blocks=None, hang_up=None, pace=1.0, identity=None, stuck_after=0, edge_s=0.7):
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.model, self.wrong, self.mute, self.damage = model, wrong, mute, damage
         self.after_start, self.before_stamp0, self.stamp0 = after_start, before_stamp0, stamp0
@@ -64,7 +64,7 @@ class Meter:
         self.volts, self.pending_error = volts, pending_error
         self.stop_tail, self.stop_ack, self.ignore_stops = stop_tail, stop_ack, ignore_stops
         self.version, self.hang_up, self.pace, self.identity = version, hang_up, pace, identity
-        self.blocks, self.stuck_after = blocks or waves(8), stuck_after
+        self.blocks, self.stuck_after, self.edge_s = blocks or waves(8), stuck_after, edge_s
         self.master, slave = pty.openpty()
         tty.setraw(slave)
         self.slave, self.port = slave, os.ttyname(slave)
@@ -73,7 +73,7 @@ class Meter:
         self.acquisition, self.log, self.held, self.input = 0, [], "", b""
         self.running = bool(busy_at_open)
         self.feed = busy_at_open
-        self.over = False
+        self.over = self.armed = False
 
     # ---- life ----
 
@@ -194,6 +194,9 @@ class Meter:
         return "ack output " + rest
 
     def do_trigsrc(self, rest):
+        if rest not in ("sw", "hw" if self.model == "v3pwr" else "d7"):
+            return self.refuse("trigsrc")
+        self.armed = rest != "sw"
         return "ack trigsrc " + rest
 
     def do_trigdelay(self, rest):
@@ -268,6 +271,8 @@ class Meter:
 
     def stream(self):
         """Bytes, and how long they take;"""
+        if self.armed:
+            yield b"", self.edge_s
         yield self.before_stamp0 + (self.stamp(0) if self.stamp0 else b""), 0
         block = 0
         cache = {}

@@ -11,6 +11,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "worker/lab/bench_config.h"
+#include "worker/lab/usb.h"
 #include "worker/steps.h"
 
 enum {
@@ -32,6 +33,7 @@ struct slot {
     int64_t started_us;
     int pause_ms;
     const struct bench_ticket *holder;
+    struct bench_health health;
 };
 
 struct lab {
@@ -89,9 +91,16 @@ static void set_status(struct slot *s, enum bench_status status)
     settle_soon(s->lab);
 }
 
+static bool port_is_there(const char *spec)
+{
+    char path[USB_PATH_BYTES];
+    struct err ignored = {0};
+    return !usb_resolve(spec, path, &ignored) && !access(path, R_OK | W_OK);
+}
+
 static bool ports_are_there(const struct bench *b)
 {
-    return !access(b->uart, R_OK | W_OK) && !access(b->meter_port, R_OK | W_OK);
+    return port_is_there(b->uart) && port_is_there(b->meter_port);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -331,7 +340,8 @@ static struct slot *slot_for(struct lab *lab, const struct bench_ticket *t)
 {
     for (size_t i = 0; i < lab->count; i++) {
         struct slot *s = &lab->slots[i];
-        if (s->face.status == BENCH_READY && !s->holder && fits(&s->face, t))
+        if (s->face.status == BENCH_READY && !s->health.quarantined && !s->holder &&
+            fits(&s->face, t))
             return s;
     }
     return NULL;
@@ -426,7 +436,26 @@ static bool is_free(const struct lab *lab, const struct slot *s)
     bool wanted = false;
     for (const struct bench_ticket *t = lab->line; t; t = t->next)
         wanted |= fits(&s->face, t);
-    return s->face.status == BENCH_READY && !s->holder && !wanted;
+    return s->face.status == BENCH_READY && !s->health.quarantined && !s->holder && !wanted;
+}
+
+static struct slot *slot_of(const struct lab *lab, const struct bench *bench)
+{
+    for (size_t i = 0; i < lab->count; i++)
+        if (&lab->slots[i].face == bench)
+            return (struct slot *)(uintptr_t)&lab->slots[i];
+    return NULL;
+}
+
+struct bench_health *lab_health(struct lab *lab, const struct bench *bench)
+{
+    struct slot *s = slot_of(lab, bench);
+    return s ? &s->health : NULL;
+}
+
+void lab_changed(struct lab *lab)
+{
+    settle_soon(lab);
 }
 
 json_t *lab_devices(const struct lab *lab)
@@ -436,10 +465,11 @@ json_t *lab_devices(const struct lab *lab)
         const struct slot *s = &lab->slots[i];
         const struct bench *b = &s->face;
         json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:b}", "name", b->name,
-                                        "type", "bench", "target", b->target, "labels", "emulated",
-                                        b->emulated ? "true" : "false", "backend", b->backend,
-                                        "meter", b->meter_driver, "free", is_free(lab, s)));
+                              json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:b}", "name",
+                                        b->name, "type", "bench", "target", b->target, "labels",
+                                        "emulated", b->emulated ? "true" : "false", "backend",
+                                        b->backend, "meter", b->meter_driver, "health",
+                                        bench_health_json(&s->health), "free", is_free(lab, s)));
     }
     return list;
 }

@@ -20,16 +20,35 @@ struct lab;
 
 enum bench_status { BENCH_DOWN, BENCH_READY };
 
+/* Rungs of the recovery ladder, see recovery.h. */
+enum rung {
+    RUNG_RETRY,
+    RUNG_POWER_CYCLE,
+    RUNG_USB_RESET,
+    RUNG_HUB_CYCLE,
+    RUNG_QUARANTINE,
+    RUNG_COUNT
+};
+
 struct bench {
     const char *name, *target;
-    const char *backend;      /* how the board is flashed: "qemu" */
-    const char *board_serial; /* of the board's probe; "" when it has none */
-    const char *uart;         /* path of the board's serial port */
-    const char *meter_driver; /* "v3pwr" */
-    const char *meter_port;   /* path of the meter's serial port */
-    const char *dir;          /* absolute; of an emulated bench, else NULL */
+    const char *backend;           /* how the board is flashed: a row of board.c */
+    const char *board_serial;      /* of the board's probe; "" when it has none */
+    const char *volume;            /* mount point of the probe's volume; "" : found by its serial */
+    const char *uart;              /* path of the board's serial port */
+    const char *meter_driver;      /* "v3pwr" */
+    const char *meter_port;        /* path of the meter's serial port */
+    const char *dir;               /* absolute; of an emulated bench, else NULL */
+    const char *hooks[RUNG_COUNT]; /* commands that replace a rung; NULL: the agent's own way */
     bool emulated;
     enum bench_status status;
+};
+
+/* Since the agent started. */
+struct bench_health {
+    unsigned flashes, failures, rungs[RUNG_COUNT];
+    bool quarantined; /* handed to nobody until it is returned */
+    char reason[200];
 };
 
 /* A place in the line for a bench.  Embedded by the one who waits; unused when zeroed. */
@@ -66,8 +85,8 @@ size_t lab_count(const struct lab *lab);
 const struct bench *lab_at(const struct lab *lab, size_t index);
 const struct bench *lab_find(const struct lab *lab, const char *name); /* NULL: there is none */
 
-/* As the agent protocol's `devices`: [{"name", "type": "bench", "target", "labels", "free"}].
- * `free` is false for a bench that is DOWN, held, or waited for. */
+/* As the agent protocol's `devices`: [{"name", "type": "bench", "target", "labels", "health",
+ * "free"}].  `free` is false for a bench that is DOWN, quarantined, held, or waited for. */
 json_t *lab_devices(const struct lab *lab);
 
 /* First come, first served among the tickets that a bench fits; only READY benches are given.
@@ -76,6 +95,15 @@ MUST_CHECK enum err_code lab_wait(struct lab *lab, struct bench_ticket *ticket, 
 
 /* Gives the bench back or leaves the line; harmless otherwise. */
 void lab_leave(struct lab *lab, struct bench_ticket *ticket);
+
+/* What a step has seen of a bench; RUNG_QUARANTINE takes it out, with the reason. */
+void lab_note_flash(struct lab *lab, const struct bench *bench, bool good);
+void lab_note_rung(struct lab *lab, const struct bench *bench, enum rung rung, const char *reason);
+void lab_return(struct lab *lab, const struct bench *bench); /* out of quarantine */
+/* NULL: not of this lab. */
+struct bench_health *lab_health(struct lab *lab, const struct bench *bench);
+json_t *bench_health_json(const struct bench_health *health);
+void lab_changed(struct lab *lab); /* who waits is looked at anew */
 
 /* The bench leased to the run of a call (`devices.bench.name`).
  * Errors: ERR_INVALID: the run has none; ERR_NOT_FOUND: this agent has not that one. */

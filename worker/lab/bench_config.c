@@ -1,4 +1,5 @@
 #include "worker/lab/bench_config.h"
+#include "worker/lab/recovery.h"
 
 #include <string.h>
 
@@ -19,6 +20,7 @@ static const struct member members[] = {
     {NULL,    "target",  offsetof(struct bench, target),       NULL,       NULL},
     {"board", "backend", offsetof(struct bench, backend),      "qemu",     NULL},
     {"board", "serial",  offsetof(struct bench, board_serial), "",         ""},
+    {"board", "volume",  offsetof(struct bench, volume),       "",         ""},
     {"board", "uart",    offsetof(struct bench, uart),         "{}/uart",  NULL},
     {"meter", "driver",  offsetof(struct bench, meter_driver), "v3pwr",    "v3pwr"},
     {"meter", "port",    offsetof(struct bench, meter_port),   "{}/meter", NULL},
@@ -73,6 +75,11 @@ static enum err_code read_bench(const json_t *config, const char *data_dir, stru
         enum err_code code = read_member(config, &members[i], a, b, e);
         if (code)
             return code;
+    }
+    const json_t *hooks = json_object_get(config, "recovery");
+    for (size_t i = 0; i < RUNG_COUNT; i++) {
+        const char *hook = json_string_value(json_object_get(hooks, recovery_rungs[i].name));
+        b->hooks[i] = hook ? arena_strndup(a, hook, strlen(hook)) : NULL;
     }
     if (!is_name(b->target))
         return err_set(e, INVALID, "benches: %s: `target` is not the name of a board: %.80s",

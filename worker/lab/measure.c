@@ -8,6 +8,7 @@
 
 #include "shared/base/clock.h"
 #include "worker/io/uv_serial.h"
+#include "worker/lab/usb.h"
 
 enum stage {
     CONNECT,
@@ -313,13 +314,18 @@ static void on_news(void *ctx, const struct meter_news *news)
 static void connect_both(struct measure *m)
 {
     struct uv_serial_listener uart = {m, on_uart_bytes, on_uart_gone};
+    char meter_path[USB_PATH_BYTES], uart_path[USB_PATH_BYTES];
     struct meter_config meter = {
-        .port = m->meter_port, .volts_v = m->config.volts_v, .rate_hz = m->config.rate_hz};
+        .port = meter_path, .volts_v = m->config.volts_v, .rate_hz = m->config.rate_hz};
     m->attempt++;
     m->boots = m->recordings = 0;
     m->line_len = 0;
     m->last_us = 0;
-    enum err_code code = uv_serial_open(m->loop, m->uart_path, UART_BAUD, uart, &m->uart, &m->err);
+    enum err_code code = usb_resolve(m->meter_port, meter_path, &m->err);
+    if (!code)
+        code = usb_resolve(m->uart_path, uart_path, &m->err);
+    if (!code)
+        code = uv_serial_open(m->loop, uart_path, UART_BAUD, uart, &m->uart, &m->err);
     if (!code)
         code = v3pwr_meter.open(m->loop, &meter, (struct meter_listener){m, on_news}, &m->meter,
                                 &m->err);

@@ -58,6 +58,8 @@ struct meter_ops {
                           struct meter_listener listener, struct meter **out, struct err *e);
     const struct meter_info *(*info)(const struct meter *m); /* valid after the first READY */
     void (*power)(struct meter *m, bool on);
+    /* What begins the next acquisition: `start`, or an edge on the trigger input after it. */
+    void (*trigger)(struct meter *m, bool hardware);
     void (*start)(struct meter *m);
     void (*stop)(struct meter *m);
     /* Any command of the device's own; READY carries its answer in `text`. */

@@ -401,6 +401,12 @@ static void v3pwr_power(struct meter *m, bool on)
     run_script(m, on ? script_power_on : script_power_off);
 }
 
+static void v3pwr_trigger(struct meter *m, bool hardware)
+{
+    m->config.hardware_trigger = hardware;
+    run_script(m, script_trigger);
+}
+
 static void v3pwr_start(struct meter *m)
 {
     acquire_begin(m);
@@ -448,6 +454,6 @@ static void v3pwr_close(struct meter *m)
 }
 
 const struct meter_ops v3pwr_meter = {
-    "v3pwr",     v3pwr_open, v3pwr_info,    v3pwr_power,
+    "v3pwr",     v3pwr_open, v3pwr_info,    v3pwr_power, v3pwr_trigger,
     v3pwr_start, v3pwr_stop, v3pwr_command, v3pwr_close,
 };

@@ -42,11 +42,15 @@ static const struct command_row power_on_rows[] = {
 static const struct command_row power_off_rows[] = {
     {{"pwr off", "pwr vout off"},                       BOTH,   V3PWR,    2000, 3},
 };
+static const struct command_row trigger_rows[] = {
+    {{"trigsrc %s"},                                    BOTH,   BOTH,     1500, 3, ARGUMENT_TRIGGER},
+};
 // clang-format on
 
 const struct command_script script_setup = {setup_rows, COUNT(setup_rows)},
                             script_power_on = {power_on_rows, COUNT(power_on_rows)},
-                            script_power_off = {power_off_rows, COUNT(power_off_rows)};
+                            script_power_off = {power_off_rows, COUNT(power_off_rows)},
+                            script_trigger = {trigger_rows, COUNT(trigger_rows)};
 
 /* Names that an error line may carry; an error that names another command is not ours. */
 static const char *const names[] = {

@@ -1,8 +1,11 @@
 /* board.flash: an image onto the run's board, proven by the build id in its boot banner.
  *
  *   CONNECT ─> SUPPLY_OFF ─> WRITE ─> SUPPLY_ON ─> BANNER ─> done
- *                  ^                                 │
- *                  └── no banner in time: cut the supply and try again, `power_cycles` times
+ *                  ^           │                     │
+ *                  │           │                     └── no banner in time: cut the supply and try
+ *                  │           v                         again, `power_cycles` times
+ *                  └─────── RECOVER: not written, or another build answers: the next rung of the
+ *                                    recovery ladder (real boards only)
  *
  * Each stage ends with one event: the meter is ready, the image is written, the banner is read. The
  * supply comes from the meter and stays on.  A back-end that writes a powered board gets the supply
@@ -14,8 +17,11 @@
 #include "worker/io/uv_serial.h"
 #include "worker/lab/board.h"
 #include "worker/lab/meter.h"
+#include "worker/lab/recovery.h"
+#include "worker/lab/usb.h"
 
 enum { UART_BAUD = 115200, LINE_BYTES = 256, METER_TIMEOUT_MS = 15000 };
+static const double tool_timeout_s = 120;
 
 static const struct step_param params[] = {
     /* clang-format off */
@@ -31,10 +37,11 @@ static const struct step_output outputs[] = {
     {"bench", FLOW_STRING, "name of the bench"},
     {"banner", FLOW_STRING, "the boot line that proved it"},
     {"emulated", FLOW_BOOLEAN, "the board is not hardware"},
+    {"recoveries", FLOW_INTEGER, "rungs of the recovery ladder that were needed"},
     {"volts", FLOW_NUMBER, "supply of the board"},
 };
 
-enum stage { CONNECT, SUPPLY_OFF, SUPPLY_FOR_WRITE, WRITE, SUPPLY_ON, BANNER, OVER };
+enum stage { CONNECT, SUPPLY_OFF, SUPPLY_FOR_WRITE, WRITE, SUPPLY_ON, BANNER, RECOVER, OVER };
 
 struct flash {
     enum stage stage;
@@ -44,12 +51,18 @@ struct flash {
     struct uv_serial *uart;
     uv_timer_t *timer; /* frees itself: it may outlive the call by a loop round */
     int64_t cycles_left;
+    struct ladder ladder;
+    const struct rung_row *rung;
+    int64_t recoveries;
+    struct board_verdict verdict;
+    struct err why; /* of what is being recovered from */
     bool written;
     char line[LINE_BYTES], banner[LINE_BYTES];
     size_t line_len;
 };
 
 static void enter(struct step_call *call, enum stage stage);
+static void recover(struct step_call *call, enum err_code code);
 
 /* ---- the end ---- */
 
@@ -69,10 +82,13 @@ static void finish(struct step_call *call, enum err_code code)
     uv_serial_close(f->uart);
     if (f->meter)
         v3pwr_meter.close(f->meter);
+    if (f->written || code)
+        lab_note_flash(call->run->lab, f->what.bench, !code);
     if (!code) {
         step_output(call, "bench", json_string(f->what.bench->name));
         step_output(call, "banner", json_string(f->banner));
         step_output(call, "emulated", json_boolean(f->what.bench->emulated));
+        step_output(call, "recoveries", json_integer(f->recoveries));
         step_output(call, "volts", json_real(step_number(call, "volts")));
     }
     step_done(call, code);
@@ -124,9 +140,9 @@ static void read_line(struct step_call *call)
     const char *id = at + sizeof(mark) - 1;
     size_t len = strcspn(id, " ");
     if (len != strlen(expected) || memcmp(id, expected, len) != 0) {
-        finish(call,
-               err_set(&call->err, CONFLICT, "bench %s: the board runs build %.*s, expected %s",
-                       f->what.bench->name, (int)len, id, expected));
+        recover(call,
+                err_set(&call->err, CONFLICT, "bench %s: the board runs build %.*s, expected %s",
+                        f->what.bench->name, (int)len, id, expected));
         return;
     }
     step_log(call, LOG_INFO, "%s", at);
@@ -170,11 +186,128 @@ static void on_written(struct step_call *call, enum err_code code)
     if (f->stage == OVER)
         return;
     if (code) {
-        finish(call, code);
+        recover(call, code);
         return;
     }
     f->written = true;
     enter(call, f->backend->needs_supply ? SUPPLY_OFF : SUPPLY_ON);
+}
+
+static void on_tool_line(struct step_call *call, int fd, const char *line)
+{
+    struct flash *f = call->state;
+    (void)fd;
+    step_log(call, LOG_INFO, "%s", line);
+    board_verdict_line(&f->verdict, line);
+}
+
+static void on_tool_exit(struct step_call *call, const struct step_exit *how)
+{
+    struct flash *f = call->state;
+    on_written(call, board_verdict(&f->verdict, how, &call->err));
+}
+
+static void run_tool(struct step_call *call)
+{
+    struct flash *f = call->state;
+    const char **argv = arena_array(call->arena, const char *, BACKEND_WORDS_MAX);
+
+    f->verdict = (struct board_verdict){.backend = f->backend};
+    enum err_code code = board_command(f->backend, &f->what, call->arena, argv, &call->err);
+    if (!code)
+        code = step_exec(call, &(struct step_exec){.argv = argv,
+                                                   .env = (const char *const[]){"LC_ALL=C", NULL},
+                                                   .timeout_s = tool_timeout_s,
+                                                   .line = on_tool_line,
+                                                   .exited = on_tool_exit});
+    if (code) /* nothing that a board could do about it */
+        finish(call, code);
+}
+
+static void on_bin(struct step_call *call, enum err_code code)
+{
+    struct flash *f = call->state;
+
+    if (f->stage == OVER)
+        return;
+    if (code)
+        finish(call, code);
+    else if (f->backend->write)
+        step_work(call, f->backend->write, on_written, &f->what);
+    else
+        run_tool(call);
+}
+
+/* ---- recovery ---- */
+
+static void after_rung(struct step_call *call, enum err_code code)
+{
+    struct flash *f = call->state;
+
+    if (f->stage == OVER)
+        return;
+    if (code)
+        step_log(call, LOG_WARN, "%s did not work: %s", f->rung->name, call->err.detail);
+    enter(call, f->rung->power_cycle ? SUPPLY_OFF : WRITE);
+}
+
+static enum err_code act(struct step_work *work)
+{
+    const struct flash *f = work->arg;
+    return f->rung->act(f->what.bench, &work->err);
+}
+
+static void on_hook_exit(struct step_call *call, const struct step_exit *how)
+{
+    after_rung(call, step_exit_code(call, "the hook", how));
+}
+
+static void run_hook(struct step_call *call, const char *command)
+{
+    const struct flash *f = call->state;
+    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    const char *const env[] = {
+        arena_printf(call->arena, "SWITCHYARD_BENCH=%s", f->what.bench->name),
+        arena_printf(call->arena, "SWITCHYARD_SERIAL=%s", f->what.bench->board_serial), NULL};
+    enum err_code code = step_exec(
+        call, &(struct step_exec){
+                  .argv = argv, .env = env, .timeout_s = tool_timeout_s, .exited = on_hook_exit});
+    if (code)
+        after_rung(call, code);
+}
+
+/* `code` and call->err say what went wrong. */
+static void recover(struct step_call *call, enum err_code code)
+{
+    struct flash *f = call->state;
+    const struct bench *bench = f->what.bench;
+
+    if (bench->emulated || f->backend->write == board_write_qemu || code == ERR_CANCELLED) {
+        finish(call, code);
+        return;
+    }
+    enum rung rung = ladder_next(&f->ladder);
+    lab_note_rung(call->run->lab, bench, rung, call->err.detail);
+    if (rung == RUNG_QUARANTINE) {
+        step_log(call, LOG_ERROR, "nothing helped: bench %s is quarantined", bench->name);
+        finish(call, code);
+        return;
+    }
+    f->recoveries++;
+    f->rung = &recovery_rungs[rung];
+    f->written = false;
+    step_log(call, LOG_WARN, "%s; recovery: %s", call->err.detail, f->rung->name);
+    call->err = (struct err){0};
+    uv_serial_close(f->uart); /* the port may move */
+    f->uart = NULL;
+    f->stage = RECOVER;
+    uv_timer_stop(f->timer);
+    if (bench->hooks[rung])
+        run_hook(call, bench->hooks[rung]);
+    else if (f->rung->act)
+        step_work(call, act, after_rung, f);
+    else
+        after_rung(call, ERR_OK);
 }
 
 /* The meter has done what the stage asked for. */
@@ -197,6 +330,7 @@ static void on_ready(struct step_call *call)
         break;
     case WRITE:
     case BANNER:
+    case RECOVER:
     case OVER:
         break;
     }
@@ -226,20 +360,29 @@ static enum err_code open_uart(struct step_call *call)
 
     if (f->uart)
         return ERR_OK;
-    return uv_serial_open(call->loop, f->what.bench->uart, UART_BAUD, listener, &f->uart,
-                          &call->err);
+    char path[USB_PATH_BYTES];
+    enum err_code code = usb_resolve(f->what.bench->uart, path, &call->err);
+    if (code)
+        return code;
+    return uv_serial_open(call->loop, path, UART_BAUD, listener, &f->uart, &call->err);
 }
 
 static void connect_meter(struct step_call *call)
 {
     struct flash *f = call->state;
+    char path[USB_PATH_BYTES];
+    enum err_code code = usb_resolve(f->what.bench->meter_port, path, &call->err);
+    if (code) {
+        finish(call, code);
+        return;
+    }
     struct meter_config config = {
-        .port = f->what.bench->meter_port,
+        .port = path,
         .volts_v = step_number(call, "volts"),
         .rate_hz = meter_rates_hz[0],
     };
     struct meter_listener listener = {.ctx = call, .news = on_news};
-    enum err_code code = v3pwr_meter.open(call->loop, &config, listener, &f->meter, &call->err);
+    code = v3pwr_meter.open(call->loop, &config, listener, &f->meter, &call->err);
     if (code)
         finish(call, code);
 }
@@ -265,7 +408,10 @@ static void enter(struct step_call *call, enum stage stage)
         break;
     case WRITE:
         uv_timer_stop(f->timer); /* the task's own time-out holds */
-        step_work(call, f->backend->write, on_written, &f->what);
+        if (f->backend->needs_bin && !f->what.address)
+            step_work(call, board_make_bin, on_bin, &f->what);
+        else
+            on_bin(call, ERR_OK);
         break;
     case SUPPLY_ON:
         code = open_uart(call);
@@ -278,6 +424,7 @@ static void enter(struct step_call *call, enum stage stage)
         if (f->banner[0])
             finish(call, ERR_OK);
         break;
+    case RECOVER:
     case OVER:
         break;
     }
@@ -307,6 +454,7 @@ static void start(struct step_call *call)
     uv_timer_init(call->loop, f->timer);
     f->timer->data = call;
     f->what.image = step_path(call, step_string(call, "image"));
+    f->what.bin = step_path(call, "image.bin");
     f->cycles_left = step_integer(call, "power_cycles");
     enter(call, CONNECT);
 }

@@ -1,6 +1,7 @@
 /* board.off: cuts the supply of the run's board, as an `always:` task. */
 #include "worker/lab/bench.h"
 #include "worker/lab/meter.h"
+#include "worker/lab/usb.h"
 #include "worker/steps.h"
 
 static const struct step_output outputs[] = {
@@ -53,10 +54,13 @@ static void start(struct step_call *call)
     const struct bench *bench;
     enum err_code code = bench_of(call, &bench);
 
+    char path[USB_PATH_BYTES];
+
     call->state = o;
+    if (!code)
+        code = usb_resolve(bench->meter_port, path, &call->err);
     if (!code) {
-        struct meter_config config = {
-            .port = bench->meter_port, .volts_v = 3.3, .rate_hz = meter_rates_hz[0]};
+        struct meter_config config = {.port = path, .volts_v = 3.3, .rate_hz = meter_rates_hz[0]};
         struct meter_listener listener = {.ctx = call, .news = on_news};
         step_output(call, "bench", json_string(bench->name));
         code = v3pwr_meter.open(call->loop, &config, listener, &o->meter, &call->err);
