@@ -5,6 +5,7 @@
 #include "server/http/parking.h"
 #include "server/http/reply.h"
 #include "server/server.h"
+#include "server/store/claim_jobs.h"
 #include "server/store/claims.h"
 #include "server/store/journal.h"
 #include "shared/base/clock.h"
@@ -77,12 +78,15 @@ static enum err_code answer(struct request *rq, const struct found *found)
     write_object(b);
     write_key(b, "claims");
     write_array(b);
-    for (int i = 0; i < found->claims.count; i++)
-        write_raw(b, (struct raw){rows_text(&found->claims, i, 0), rows_len(&found->claims, i, 0)});
+    enum err_code rc = ERR_OK;
+    for (int i = 0; i < found->claims.count && !rc; i++)
+        rc = claim_job_write(
+            &rq->work,
+            (struct raw){rows_text(&found->claims, i, 0), rows_len(&found->claims, i, 0)}, b);
     write_end_array(b);
     write_ids(b, "cancel", &found->cancels);
     write_end_object(b);
-    return reply_status(rq, 200);
+    return rc ? rc : reply_status(rq, 200);
 }
 
 static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t next_us,

@@ -151,6 +151,24 @@ class Processes(AgentTest):
         self.assertIn("status code 3", state["message"])
         self.wait("the log", lambda: sorted(self.messages(run)) == sorted(["good evening", self.server.url, "oops"]))
 
+    def test_blocks_and_variables_stand_in_job_variables(self):
+        agent, tag = Agent(self), uuid.uuid4().hex[:6]
+        secret = self.ok("GET", "/block_types/slug/secret")
+        schema = self.ok("POST", "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [secret["id"]]}}})[0]
+        self.ok("POST", "/block_documents/", {"name": "t-" + tag, "data": {"value": "hunter2"}, "block_type_id": secret["id"],
+                                              "block_schema_id": schema["id"]})
+        self.ok("POST", "/variables/", {"name": "board_" + tag, "value": "nucleo"})
+        deployment = self.deploy(agent.pool, {"command": "sh -c 'echo $BOARD ${#TOKEN}; exit 3'", "env": {
+            "BOARD": "on {{ prefect.variables.board_%s }}" % tag, "TOKEN": "{{ prefect.blocks.secret.t-%s }}" % tag}})
+        run = self.start(deployment, agent.pool)
+        self.await_state(run, *FINAL)
+        self.wait("the log", lambda: self.messages(run) == ["on nucleo 7"])
+        self.assertNotIn("hunter2", (agent.folder / "log").read_text() + self.server.log())
+        gone = self.start(deployment, agent.pool, job_variables={"env": {"X": "{{ prefect.blocks.secret.none }}"}})
+        state = self.await_state(gone, *FINAL)
+        self.assertEqual((state["type"], state["message"]), (
+            "CRASHED", 'The job cannot be started: there is no block "none" of type "secret".'))
+
     def test_a_final_state_that_the_process_reported_stays(self):
         agent = Agent(self)
         script = ("curl -sf -H 'Content-Type: application/json' $PREFECT_API_URL/flow_runs/$PREFECT__FLOW_RUN_ID/set_state "

@@ -15,8 +15,15 @@ enum { DONE_MAX_BYTES = 4096 };
 
 static void start(struct run *run)
 {
+    const char *problem = json_string_value(json_object_get(run->claim, "problem"));
+
     log_info("run.start", KV_S("run", run->flow_run_id), KV_S("name", run->flow_run_name));
-    run->kind->start(run);
+    if (!problem) {
+        run->kind->start(run);
+        return;
+    }
+    snprintf(run->message, sizeof(run->message), "The job cannot be started: %s.", problem);
+    run_event(run, EV_FAILED);
 }
 
 static void stop(struct run *run)

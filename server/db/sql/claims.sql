@@ -102,6 +102,7 @@ SELECT json_build_object(
            'job', v.defaults || coalesce(nullif(d.job_variables::jsonb, 'null'), '{}') || coalesce(nullif(fr.job_variables::jsonb, 'null'), '{}')
                || jsonb_build_object('env', coalesce(v.defaults->'env', '{}') || coalesce(d.job_variables::jsonb->'env', '{}')
                                             || coalesce(fr.job_variables::jsonb->'env', '{}')),
+           'template', p.base_job_template->'job_configuration',
            'devices', CASE WHEN c.device_name IS NULL THEN '[]'::json ELSE json_build_array(c.device_name) END)::text
   FROM claim c
   JOIN flow_run fr ON fr.id = c.flow_run_id
