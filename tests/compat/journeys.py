@@ -29,6 +29,7 @@ JOURNEYS = [
     ("suspend", False),
     ("serve", False),
     ("worker", True),
+    ("agent", True),
     ("cancel_tree", False),
     ("schedules", False),
     ("limits", True),
