@@ -4,6 +4,7 @@
 #include "server/api/flow_run_lanes.h"
 #include "server/api/logs.h"
 #include "server/api/set_state.h"
+#include "server/api/stream.h"
 #include "server/db/lane.h"
 
 void lanes_start(struct server *s)
@@ -13,12 +14,14 @@ void lanes_start(struct server *s)
     s->logs = lane_start(s, &logs_lane, 1);
     s->events =
         lane_start(s, &events_lane, 1); /* one: task runs are upserted in the order of events */
+    s->streams = lane_start(s, &streams_lane, 1);
     s->transitions = lane_start(s, &transitions_lane, 2); /* two connections keep two cores busy */
 }
 
 void lanes_stop(struct server *s)
 {
-    struct lane **const lanes[] = {&s->transitions, &s->creations, &s->reads, &s->logs, &s->events};
+    struct lane **const lanes[] = {&s->transitions, &s->creations, &s->reads,
+                                   &s->logs,        &s->events,    &s->streams};
 
     for (size_t i = 0; i < COUNT(lanes); i++) {
         lane_stop(*lanes[i]);

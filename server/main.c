@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/api/access.h"
+#include "server/api/events_out.h"
 #include "server/db/cluster.h"
 #include "server/db/db.h"
 #include "server/db/filter.h"
@@ -217,6 +218,7 @@ static int serve(struct program *p)
     s->executor =
         executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
     s->outbox = event_outbox_start();
+    s->event_broadcast = broadcast_start(s, &events_broadcast);
     s->wake = event_wake_start();
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
@@ -242,6 +244,7 @@ static int serve(struct program *p)
     uv_run(&s->loop, UV_RUN_DEFAULT);
     parking_stop(s->parking);
     loop_calls_stop(s->loop_calls);
+    broadcast_stop(s->event_broadcast);
     uv_loop_close(&s->loop);
     log_info("stopped", KV_S("program", "switchyard-server"));
     return status;

@@ -11,6 +11,7 @@
 #include "server/api/deployments.h"
 #include "server/api/event_pages.h"
 #include "server/api/events.h"
+#include "server/api/events_out.h"
 #include "server/api/files.h"
 #include "server/api/flow_run_graph.h"
 #include "server/api/flow_run_inputs.h"
@@ -200,6 +201,7 @@ const struct route routes[] = {
     {POST,   "/events/filter",               events_filter,       .flags = BODY_DOC, .doc = "A page of events that match."},
     {GET,    "/events/filter/next",          events_filter_next,  .doc = "The page behind it."},
     {POST,   "/events/count-by/{countable}", events_count_by,     .flags = BODY_DOC, .doc = "How many match by day, time, event or resource."},
+    {GET,    "/events/out",                  .socket = &events_out_socket, .flags = UPGRADE, .doc = "Events that match a filter: what is stored, then what comes."},
     {GET,    "/events/in",                   .socket = &events_in_socket, .flags = UPGRADE, .doc = "Events, one in each text frame; a pong says that all before the ping are stored."},
     /* automations */
     {POST,   "/automations/",                automations_create,  .body = &automation_create_resource, .reply = &automation_resource, .doc = "Make an automation."},

@@ -25,8 +25,10 @@ struct server {
     struct lane *logs;            /* POST /logs/ */
     struct lane *events;          /* events in: stored, and task runs recorded */
     struct event_outbox *outbox;  /* states of flow runs that have no event yet */
-    struct event_wake *wake;      /* rung when events were stored */
-    uv_async_t parking_wake;      /* a long poll came: set the timer */
-    atomic_bool stopping;         /* long polls answer at once, lanes drain */
+    struct broadcast *event_broadcast, *log_broadcast; /* to /events/out and /logs/out */
+    struct lane *streams;                              /* what is stored, to the same */
+    struct event_wake *wake;                           /* rung when events were stored */
+    uv_async_t parking_wake;                           /* a long poll came: set the timer */
+    atomic_bool stopping;                              /* long polls answer at once, lanes drain */
     int64_t started_us;
 };

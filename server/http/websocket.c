@@ -33,7 +33,7 @@ struct websocket {
     int fd, handles;
     int holds;
     enum ws_phase phase;
-    bool broken, heard, busy;
+    bool broken, heard, busy, crowded;
     void *state;
     struct arena arena; /* params */
     const char *params[PATH_PARAMS_MAX];
@@ -165,6 +165,14 @@ void websocket_send(struct websocket *ws, const char *text, size_t len)
         pump(ws);
 }
 
+bool websocket_crowded(struct websocket *ws)
+{
+    size_t unsent = wslay_event_get_queued_msg_length(ws->frames) + ws->out.len - ws->out_used;
+
+    ws->crowded = unsent > WS_CROWDED_BYTES;
+    return ws->crowded;
+}
+
 void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
 {
     size_t len = strlen(reason);
@@ -240,6 +248,10 @@ static void pump(struct websocket *ws)
     }
     int events = (ws->holds ? 0 : UV_READABLE) | (unsent ? UV_WRITABLE : 0) | UV_DISCONNECT;
     uv_poll_start(&ws->poll, events, on_ready);
+    if (ws->crowded && !unsent && ws->phase == WS_OPEN) {
+        ws->crowded = false;
+        ws->kind->on_drained(ws);
+    }
 }
 
 static void on_ping_time(uv_timer_t *timer)

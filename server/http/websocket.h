@@ -14,7 +14,7 @@
 #pragma once
 #include "server/http/request.h"
 
-enum { WS_MESSAGE_MAX_BYTES = 4 << 20, WS_UNSENT_MAX_BYTES = 8 << 20 };
+enum { WS_MESSAGE_MAX_BYTES = 4 << 20, WS_UNSENT_MAX_BYTES = 8 << 20, WS_CROWDED_BYTES = 1 << 20 };
 
 struct websocket;
 
@@ -23,6 +23,8 @@ struct websocket_kind {
     void *(*on_open)(struct websocket *ws); /* after auth; becomes websocket_state() */
     void (*on_text)(struct websocket *ws, const char *text, size_t len);
     void (*on_gone)(struct websocket *ws); /* the connection is over; frees the state */
+    /* What websocket_crowded() held up can go on; may be NULL. */
+    void (*on_drained)(struct websocket *ws);
 };
 
 /* Answers 101 and takes the connection over, or makes rq->reply an error and returns false. */
@@ -35,6 +37,8 @@ struct server *websocket_server(struct websocket *ws);
 void *websocket_state(struct websocket *ws);
 const char *websocket_param(struct websocket *ws, size_t n); /* path parameter, as rq->params */
 void websocket_send(struct websocket *ws, const char *text, size_t len);
+/* So much waits to be read by the client that more should not be sent; on_drained() follows. */
+bool websocket_crowded(struct websocket *ws);
 void websocket_close(struct websocket *ws, uint16_t code, const char *reason);
 
 /* While held, pongs and messages wait and no frame is read: what came before a ping must be durable

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/db/columns.h"
+#include "server/http/broadcast.h"
 #include "server/server.h"
 #include "server/store/event_wake.h"
 #include "server/store/task_run_recorder.h"
@@ -41,19 +42,61 @@ static void put_event(struct work *w, struct array *a, const struct event *e)
     array_uuid(&a[A_FOLLOWS], e->follows);
 }
 
-static void ring(struct work *w, struct commit_hook *hook)
+/* --- telling --- */
+
+void events_publish(struct work *w, const struct stored_event *events, size_t count)
 {
-    (void)hook;
-    event_wake_ring(w->server->wake);
+    struct published_event *items = arena_array(&w->arena, struct published_event, count + 1);
+    struct broadcast_item *list = arena_array(&w->arena, struct broadcast_item, count + 1);
+
+    for (size_t i = 0; i < count; i++) {
+        items[i].stored = events[i];
+        items[i].view = event_view(&w->arena, &items[i].stored.event);
+        list[i] = (struct broadcast_item){events[i].event.id, &items[i]};
+    }
+    broadcast_publish(w->server->event_broadcast, list, count);
 }
 
-/* Tells those who wait for events once these are there to be read. */
-static void announce(struct work *w)
-{
-    struct commit_hook *hook = arena_new(&w->arena, struct commit_hook);
+struct announcement {
+    struct commit_hook hook; /* first member */
+    struct stored_event *events;
+    size_t count;
+};
 
-    hook->run = ring;
-    db_after_commit(w, hook);
+static void tell(struct work *w, struct commit_hook *hook)
+{
+    const struct announcement *a = (const struct announcement *)hook;
+
+    event_wake_ring(w->server->wake);
+    if (a->count)
+        events_publish(w, a->events, a->count);
+}
+
+static bool contains(const struct rows *ids, struct uuid id)
+{
+    char text[UUID_TEXT_BYTES];
+
+    uuid_format(id, text);
+    for (int i = 0; i < ids->count; i++)
+        if (!strcmp(rows_text(ids, i, 0), text))
+            return true;
+    return false;
+}
+
+/* Those that were stored, to whoever waits for events, once they are there to be read. */
+static void announce(struct work *w, const struct event *const *events, size_t count,
+                     const struct rows *stored)
+{
+    struct announcement *a = arena_new(&w->arena, struct announcement);
+
+    a->hook.run = tell;
+    if (broadcast_wanted(w->server->event_broadcast)) {
+        a->events = arena_array(&w->arena, struct stored_event, count);
+        for (size_t i = 0; i < count; i++)
+            if ((size_t)stored->count == count || contains(stored, events[i]->id))
+                a->events[a->count++] = (struct stored_event){*events[i], rows_time(stored, 0, 1)};
+    }
+    db_after_commit(w, &a->hook);
 }
 
 enum err_code events_store(struct work *w, const struct event *const *events, size_t count)
@@ -73,6 +116,6 @@ enum err_code events_store(struct work *w, const struct event *const *events, si
     if (rc)
         return rc;
     if (stored.count)
-        announce(w);
+        announce(w, events, count, &stored);
     return task_runs_record(w, events, count);
 }

@@ -3,8 +3,17 @@
 #pragma once
 #include "server/db/db.h"
 #include "server/model/event.h"
+#include "server/model/event_filter.h"
+#include "server/store/event_query.h"
 
 /* Within a transaction of the caller or as several statements of their own (each is idempotent).
  * Queued for automations while there are any; whoever waits for events is told after the commit. */
 MUST_CHECK enum err_code events_store(struct work *w, const struct event *const *events,
                                       size_t count);
+
+/* What server->event_broadcast is given. */
+struct published_event {
+    struct stored_event stored;
+    struct event_view view; /* of `stored` */
+};
+void events_publish(struct work *w, const struct stored_event *events, size_t count);
