@@ -26,10 +26,12 @@
 #include "server/http/route.h"
 #include "server/http/websocket.h"
 #include "server/lanes.h"
+#include "server/model/zone.h"
+#include "server/news.h"
 #include "server/secrets.h"
 #include "server/server.h"
 #include "server/services/event_emitter.h"
-#include "server/services/liveness.h"
+#include "server/services/services.h"
 #include "server/store/block_types.h"
 #include "server/store/event_outbox.h"
 #include "server/store/event_wake.h"
@@ -222,7 +224,9 @@ static int serve(struct program *p)
     s->wake = event_wake_start();
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
-    struct liveness *liveness = liveness_start(s);
+    s->agenda = agenda_new(s);
+    news_start(s);
+    struct services *services = services_start(s);
     int status = EXIT_SUCCESS;
     if (listener_start(s, &e, &s->listener) != ERR_OK) {
         status = fail(&e);
@@ -232,12 +236,14 @@ static int serve(struct program *p)
         log_info("drained", KV_I("requests_left", (int64_t)listener_in_flight(s->listener)),
                  KV_I("sockets_left", (int64_t)websockets_count(s)));
     }
-    liveness_stop(liveness);
+    services_stop(services);
     executor_stop(s->executor); /* first: whoever waits for a lane is answered */
     lanes_stop(s);
     event_emitter_stop(emitter); /* after whoever moves runs */
+    news_stop(s);
     event_outbox_stop(s->outbox);
     event_wake_stop(s->wake);
+    agenda_free(s->agenda);
     if (s->listener)
         listener_stop(s->listener);
     uv_walk(&s->loop, close_handle, NULL);
@@ -265,6 +271,7 @@ static int run(struct program *p, enum server_command command)
     struct err e = {0};
 
     settings_warn();
+    p->server.zones = zones_new(NULL);
     enum err_code rc = take_folder(p, &e);
     if (!rc)
         rc = secrets_open(p->server.config.data, &p->server.secrets, &e);
@@ -283,6 +290,7 @@ static int run(struct program *p, enum server_command command)
     csrf_close(p->server.csrf);
     auth_close(p->server.auth);
     secrets_close(p->server.secrets);
+    zones_free(p->server.zones);
     return status;
 }
 

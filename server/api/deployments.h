@@ -5,4 +5,3 @@ handler_fn deployments_create, deployments_get, deployments_get_by_name, deploym
     deployments_delete;
 handler_fn deployments_filter, deployments_count, deployments_paginate, deployments_pause,
     deployments_resume;
-handler_fn schedules_list, schedules_create, schedules_update, schedules_delete;

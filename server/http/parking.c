@@ -1,8 +1,11 @@
 #include "server/http/parking.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "server/db/notify.h"
 #include "server/http/executor.h"
 #include "server/http/reply.h"
 #include "server/server.h"
@@ -136,7 +139,7 @@ int64_t parking_expire(struct parking *p, int64_t now_us)
     return next_us;
 }
 
-void parking_ring(struct parking *p, uint64_t topic)
+static void ring_here(struct parking *p, uint64_t topic)
 {
     pthread_mutex_lock(&p->lock);
     p->rung[topic]++;
@@ -144,6 +147,25 @@ void parking_ring(struct parking *p, uint64_t topic)
     pthread_mutex_unlock(&p->lock);
     if (anyone)
         parking_expire(p, 0);
+}
+
+void parking_ring(struct parking *p, uint64_t topic)
+{
+    char text[32];
+
+    ring_here(p, topic);
+    if (!notify_has_peers(p->server->notify))
+        return;
+    snprintf(text, sizeof(text), "%" PRIu64, topic);
+    notify_send(p->server->notify, "ring", text);
+}
+
+void parking_heard(struct server *server, const char *rest)
+{
+    if (rest)
+        ring_here(server->parking, strtoull(rest, NULL, 10) % TOPICS);
+    else
+        parking_ring_all(server->parking);
 }
 
 void parking_ring_all(struct parking *p)

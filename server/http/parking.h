@@ -24,7 +24,10 @@ uint64_t parking_topic(const char *kind, const char *name);
 uint64_t parking_seen(struct request *rq, uint64_t topic);
 /* `until_us` on the monotonic clock. */
 enum err_code park(struct request *rq, uint64_t topic, uint64_t seen, int64_t until_us);
+/* Here and on the other servers. */
 void parking_ring(struct parking *p, uint64_t topic);
+/* A row for struct notify_row. */
+void parking_heard(struct server *server, const char *rest);
 void parking_ring_all(struct parking *p);
 size_t parking_count(struct parking *p);
 

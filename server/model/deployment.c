@@ -3,26 +3,24 @@
 #include <string.h>
 
 #include "server/model/flow_run.h"
+#include "server/model/misfire.h"
+#include "server/model/schedule_check.h"
 
-static const char *check_schedule(struct arena *a, const void *value)
+static const char *check_misfire(struct arena *a, const void *value)
 {
-    static const char *const kinds[] = {"interval", "cron", "rrule"};
-    const struct raw *r = value;
-    struct doc doc;
-    struct doc_error bad;
-    int found = 0;
+    struct misfire ignored;
+    return misfire_read(a, *(const struct raw *)value, &ignored);
+}
 
-    if (!r->text || !doc_parse(a, r->text, r->len, &doc, &bad))
-        return NULL;
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        found += val_type(val_get(doc_root(&doc), kinds[i])) > DOC_NULL;
-    if (found != 1)
-        return "a schedule has exactly one of interval, cron and rrule";
-    double seconds;
-    struct val interval = val_get(doc_root(&doc), "interval");
-    if (val_double(interval, &seconds) && seconds <= 0)
-        return "interval must be positive";
-    return NULL;
+/* PREFECT_SERVER_DEPLOYMENTS_... has 50 as its default. */
+enum { SCHEDULED_RUNS_MAX = 50 };
+
+static const char *check_max_runs(struct arena *a, const void *value)
+{
+    return *(const int64_t *)value > SCHEDULED_RUNS_MAX
+               ? arena_printf(a, "`max_scheduled_runs` must be less than or equal to %d.",
+                              SCHEDULED_RUNS_MAX)
+               : NULL;
 }
 
 static const char *check_name(struct arena *a, const void *value)
@@ -44,36 +42,42 @@ static const struct field schedule_fields[] = {
     F_INT(S, max_scheduled_runs, F_NULLABLE, .doc = "At most so many runs ahead."),
     F_DICT(S, parameters, .doc = "For its runs, over those of the deployment."),
     F_STR(S, slug, F_NULLABLE, .doc = "Unique within the deployment."),
+    F_JSON(S, switchyard_misfire, F_NULLABLE, F_UNSAID, .column = "misfire", .doc = "What becomes of runs that could not begin on time."),
 };
 const struct resource deployment_schedule_resource = RESOURCE_NAMED("DeploymentSchedule", deployment_schedule, schedule_fields);
 
 static const struct field schedule_create_fields[] = {
     F_TRI(S, active, .def = "true", .doc = "Whether it makes runs."),
-    F_JSON(S, schedule, F_REQUIRED, .check = check_schedule, .doc = "Interval, cron or rrule."),
-    F_INT(S, max_scheduled_runs, F_NULLABLE, F_GT(0), F_LE(50), .doc = "At most so many runs ahead."),
+    F_JSON(S, schedule, F_REQUIRED, .read = schedule_check, .doc = "Interval, cron or rrule."),
+    F_INT(S, max_scheduled_runs, F_NULLABLE, F_GT(0), .check = check_max_runs, .doc = "At most so many runs ahead."),
     F_DICT(S, parameters, .def = "{}", .doc = "For its runs, over those of the deployment."),
     F_STR(S, slug, F_NULLABLE, .doc = "Unique within the deployment."),
     F_STR(S, replaces, F_NULLABLE, .column = "", .doc = "The slug that this one had before."),
+    F_JSON(S, switchyard_misfire, F_NULLABLE, .column = "", .check = check_misfire, .doc = "What becomes of runs that could not begin on time."),
 };
 const struct resource deployment_schedule_create_resource = RESOURCE_NAMED("DeploymentScheduleCreate", deployment_schedule, schedule_create_fields);
 
 static const struct field schedule_update_fields[] = {
     F_TRI(S, active, F_NULLABLE, .doc = "Whether it makes runs."),
-    F_JSON(S, schedule, F_NULLABLE, .check = check_schedule, .doc = "Interval, cron or rrule."),
-    F_INT(S, max_scheduled_runs, F_NULLABLE, F_GT(0), F_LE(50), .doc = "At most so many runs ahead."),
-    F_DICT(S, parameters, F_NULLABLE, .doc = "For its runs, over those of the deployment."),
+    F_JSON(S, schedule, F_NULLABLE, .read = schedule_check, .doc = "Interval, cron or rrule."),
+    F_INT(S, max_scheduled_runs, F_NULLABLE, F_GT(0), .check = check_max_runs, .doc = "At most so many runs ahead."),
+    F_DICT(S, parameters, .def = "{}", .doc = "For its runs, over those of the deployment."),
     F_STR(S, slug, F_NULLABLE, .doc = "Unique within the deployment."),
     F_STR(S, replaces, F_NULLABLE, .column = "", .doc = "The slug that this one had before."),
+    F_JSON(S, switchyard_misfire, F_NULLABLE, .column = "", .check = check_misfire, .doc = "What becomes of runs that could not begin on time."),
 };
 const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("DeploymentScheduleUpdate", deployment_schedule, schedule_update_fields);
 #undef S
 
 #define W struct deployment_write
+#define F_SCHEDULES(resource) \
+    {.name = "schedules", .kind = FIELD_LIST, .offset = offsetof(W, schedules), .count_offset = offsetof(W, schedules_count), \
+     .of = &resource, .column = "", .doc = "When runs are made."}
 #define COMMON_FIELDS \
     F_DICT(W, concurrency_options, F_NULLABLE, .doc = "What happens when no slot is free."), \
     F_STR(W, description, F_NULLABLE, .doc = "For people."), \
     F_STR(W, version, F_NULLABLE, .doc = "Of the code."), \
-    F_DICT(W, parameter_openapi_schema, F_NULLABLE, .doc = "JSON Schema of the parameters."), \
+    F_DICT(W, parameter_openapi_schema, F_NULLABLE, .def = "{}", .doc = "JSON Schema of the parameters."), \
     F_JSON(W, pull_steps, F_NULLABLE, .doc = "How a worker gets the code."), \
     F_STR(W, path, F_NULLABLE, .doc = "Where the code is."), \
     F_STR(W, entrypoint, F_NULLABLE, .doc = "file:function within the code."), \
@@ -83,8 +87,6 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
     F_UUID(W, global_concurrency_limit_id, F_NULLABLE, .column = "", .doc = "A limit that is shared."), \
     F_STR(W, work_pool_name, F_NULLABLE, .column = "", .doc = "Who runs it."), \
     F_STR(W, work_queue_name, F_NULLABLE, .column = "", .doc = "The pool's default queue by default."), \
-    {.name = "schedules", .kind = FIELD_LIST, .offset = offsetof(W, schedules), .count_offset = offsetof(W, schedules_count), \
-     .of = &deployment_schedule_create_resource, .column = "", .doc = "When runs are made."}, \
     F_JSON(W, version_info, F_NULLABLE, .column = "", .doc = "Accepted for Prefect's cloud clients.")
 
 static const struct field create_fields[] = {
@@ -96,6 +98,7 @@ static const struct field create_fields[] = {
     F_STRS(W, tags, .def = "[]", .doc = "For its runs and for filters."),
     F_LABELS(W, labels, F_NULLABLE, .def = "{}", .column = "", .doc = "Inherited by runs."),
     F_DICT(W, job_variables, .def = "{}", .doc = "Over the defaults of the pool's template."),
+    F_SCHEDULES(deployment_schedule_create_resource),
     COMMON_FIELDS,
 };
 const struct resource deployment_create_resource = RESOURCE_NAMED("DeploymentCreate", deployment_write, create_fields);
@@ -106,15 +109,19 @@ static const struct field update_fields[] = {
     F_DICT(W, parameters, F_NULLABLE, .check = check_parameters, .doc = "Defaults for its runs."),
     F_STRS(W, tags, .doc = "For its runs and for filters."),
     F_DICT(W, job_variables, F_NULLABLE, .doc = "Over the defaults of the pool's template."),
+    F_SCHEDULES(deployment_schedule_update_resource),
     COMMON_FIELDS,
 };
 const struct resource deployment_update_resource = RESOURCE_NAMED("DeploymentUpdate", deployment_write, update_fields);
 #undef W
 
+#define SCHEDULE_MEMBERS \
+    "'id', ds.id, 'created', wire_time(ds.created), 'updated', wire_time(ds.updated), 'deployment_id', ds.deployment_id, " \
+    "'schedule', ds.schedule, 'active', ds.active, 'max_scheduled_runs', ds.max_scheduled_runs, 'parameters', ds.parameters, 'slug', ds.slug"
 #define SCHEDULES_COLUMN \
-    "coalesce((SELECT json_agg(json_build_object('id', ds.id, 'created', wire_time(ds.created), 'updated', wire_time(ds.updated), " \
-    "'deployment_id', ds.deployment_id, 'schedule', ds.schedule, 'active', ds.active, 'max_scheduled_runs', ds.max_scheduled_runs, " \
-    "'parameters', ds.parameters, 'slug', ds.slug) ORDER BY ds.updated DESC, ds.id) FROM deployment_schedule ds WHERE ds.deployment_id = d.id), '[]')"
+    "coalesce((SELECT json_agg(CASE WHEN ds.misfire IS NULL THEN json_build_object(" SCHEDULE_MEMBERS ") " \
+    "ELSE json_build_object(" SCHEDULE_MEMBERS ", 'switchyard_misfire', ds.misfire) END ORDER BY ds.updated DESC, ds.id) " \
+    "FROM deployment_schedule ds WHERE ds.deployment_id = d.id), '[]')"
 #define LIMIT_COLUMN \
     "(SELECT json_build_object('id', cl.id, 'created', wire_time(cl.created), 'updated', wire_time(cl.updated), 'active', cl.active, " \
     "'name', cl.name, 'limit', cl.slot_limit, 'active_slots', cl.active_slots + coalesce((SELECT sum(l.slots) FROM concurrency_lease l " \

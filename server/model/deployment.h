@@ -12,6 +12,7 @@ struct deployment_schedule {
     int64_t max_scheduled_runs;
     struct raw parameters;
     const char *slug, *replaces;
+    struct raw switchyard_misfire;
 };
 
 /* For POST and PATCH. */

@@ -1,109 +1,84 @@
 #include "server/services/liveness.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "server/http/parking.h"
 #include "server/store/claims.h"
+#include "server/store/liveness.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
-enum { PAUSE_S = 1 };
-/* Less than a claim's shortest term (CLAIM_GRACE_S): an agent has the rest of it to be heard of. */
-#define ABSENCE_US INT64_C(10000000)
+enum { LEASES_BATCH = 500 };
+#define SECOND_US INT64_C(1000000)
 
-struct liveness {
-    struct server *server;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stopping;
-};
-
-static enum err_code pass(struct work *w, bool absent)
+enum err_code claims_run(struct pass *p)
 {
+    struct work *w = p->w;
     struct transition_list done = {0};
+    int64_t next_us = TIME_NONE;
     bool more = false;
-
     enum err_code rc = db_begin(w);
-    if (rc)
-        return rc;
-    rc = absent ? claims_spare(w) : claims_expire(w, &done, &more);
+
+    if (!rc)
+        rc = p->absent ? claims_spare(w) : claims_expire(w, &done, &more);
     if (!rc)
         rc = db_commit(w);
-    if (rc) {
-        db_rollback(w);
+    if (rc)
         return rc;
-    }
     if (done.count) {
         log_warn("claims_expired", KV_I("runs", (int64_t)done.count));
         transitions_announce(w, done.items, done.count);
         parking_ring(w->server->parking, claims_topic());
     }
-    return more ? pass(w, false) : ERR_OK;
+    rc = claims_next(w, &next_us);
+    if (next_us != TIME_NONE)
+        p->next_us = next_us + 1;
+    return rc;
 }
 
-/* False: it is to stop. */
-static bool pause_between(struct liveness *l)
+/* Not before its loop's time is over: what is polled moves its deadline all the time. */
+static void look_next(struct pass *p, int64_t at_us, enum setting_id loop)
 {
-    struct timespec until;
+    int64_t soonest_us = p->w->now_us + settings_us(&p->w->server->config.settings, loop);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PAUSE_S;
-    pthread_mutex_lock(&l->lock);
-    if (!l->stopping)
-        pthread_cond_timedwait(&l->wake, &l->lock, &until);
-    bool go_on = !l->stopping;
-    pthread_mutex_unlock(&l->lock);
-    return go_on;
+    if (at_us != TIME_NONE)
+        p->next_us = at_us > soonest_us ? at_us : soonest_us;
 }
 
-static void *run(void *liveness)
+enum err_code liveness_run(struct pass *p)
 {
-    struct liveness *l = liveness;
-    struct work w = {.server = l->server, .db = db_open(l->server->conninfo)};
-    int64_t last_us = INT64_MIN / 2;
+    const struct settings *s = &p->w->server->config.settings;
+    const struct silence silence = {
+        .heartbeats =
+            settings_int(s, SETTING_SERVER_SERVICES_FOREMAN_INACTIVITY_HEARTBEAT_MULTIPLE),
+        .heartbeat_s =
+            settings_int(s, SETTING_SERVER_SERVICES_FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS),
+        .queue_us =
+            SECOND_US *
+            settings_int(s, SETTING_SERVER_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS),
+        .deployment_us =
+            SECOND_US *
+            settings_int(s, SETTING_SERVER_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS),
+    };
+    int64_t next_us = TIME_NONE;
 
-    do {
-        int64_t now_us = clock_monotonic_us();
-        w.now_us = clock_now_us();
-        enum err_code rc = pass(&w, now_us - last_us > ABSENCE_US);
-        if (rc)
-            log_warn("liveness", KV_E(&w.err));
-        else
-            last_us = now_us;
-        arena_reset(&w.arena);
-    } while (pause_between(l));
-    db_close(w.db);
-    return NULL;
+    if (p->absent) { /* nobody could say that he lives: after the loop's time it is looked again */
+        look_next(p, p->w->now_us, SETTING_SERVER_SERVICES_FOREMAN_LOOP_SECONDS);
+        return ERR_OK;
+    }
+    enum err_code rc = liveness_give_up(p->w, &silence, &next_us);
+    look_next(p, next_us, SETTING_SERVER_SERVICES_FOREMAN_LOOP_SECONDS);
+    return rc;
 }
 
-struct liveness *liveness_start(struct server *server)
+enum err_code leases_run(struct pass *p)
 {
-    pthread_condattr_t attr;
-    struct liveness *l = calloc(1, sizeof(*l));
-    if (!l)
-        abort();
-    l->server = server;
-    pthread_mutex_init(&l->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    if (pthread_create(&l->thread, NULL, run, l))
-        abort();
-    return l;
-}
+    int64_t next_us = TIME_NONE;
+    size_t count = 0;
+    enum err_code rc = leases_expire(p->w, LEASES_BATCH, &count, &next_us);
 
-void liveness_stop(struct liveness *l)
-{
-    pthread_mutex_lock(&l->lock);
-    l->stopping = true;
-    pthread_cond_signal(&l->wake);
-    pthread_mutex_unlock(&l->lock);
-    pthread_join(l->thread, NULL);
-    pthread_cond_destroy(&l->wake);
-    pthread_mutex_destroy(&l->lock);
-    free(l);
+    if (count)
+        log_info("leases_expired", KV_I("leases", (int64_t)count));
+    look_next(p, next_us, SETTING_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS);
+    if (count == LEASES_BATCH)
+        p->next_us = p->w->now_us;
+    return rc;
 }

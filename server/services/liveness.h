@@ -1,12 +1,11 @@
-/* Drops claims that expired and gives their runs back.
- *
- * A pass each second.  When the last one is long ago (the server was stopped, the database was
- * away, the machine slept), no agent could extend its claims in the meantime: they all get a full
- * term first, and none is dropped. Thread: its own, with its own connection. */
+/* Who is still there: agents with their claims, workers with what they serve, leases. */
 #pragma once
-#include "server/server.h"
+#include "server/services/services.h"
 
-struct liveness;
-
-struct liveness *liveness_start(struct server *server);
-void liveness_stop(struct liveness *l);
+/* Drops claims that expired and gives their runs back.  After an absence of the server no agent
+ * could extend its claims: they all get a full term first. */
+MUST_CHECK enum err_code claims_run(struct pass *p);
+/* Workers that are silent, pools, queues and deployments that nobody serves. */
+MUST_CHECK enum err_code liveness_run(struct pass *p);
+/* Slots that were not given back. */
+MUST_CHECK enum err_code leases_run(struct pass *p);

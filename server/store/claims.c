@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "server/agenda.h"
 #include "server/db/columns.h"
 #include "server/db/params.h"
-#include "server/server.h"
 #include "server/http/parking.h"
+#include "server/server.h"
 #include "server/store/claims_left.h"
 
 enum { SPARE_CANDIDATES = 50 };
@@ -258,6 +259,7 @@ static enum err_code insert_claims(struct work *w, const struct agent_call *in,
         parameters[5] = param_i64(w, CLAIM_OFFER_S);
         if (!rc)
             rc = db_query(w, Q_claim_insert, parameters, &none);
+        agenda_due(w->server->agenda, AGENDA_CLAIMS, w->now_us + CLAIM_OFFER_S * INT64_C(1000000));
         if (!rc)
             rc = db_query(w, Q_claim_details, PARAMS(param_uuid_array(w, ids)), out);
     }

@@ -13,8 +13,8 @@
 #include "server/model/agent.h"
 #include "server/store/transitions.h"
 
-/* The grace is for the last heartbeat before an outage (10 s) and for the journal to get through after
- * it: a request that hangs takes 30 s, the pause behind it 10 s at the most. */
+/* The grace is for the last heartbeat before an outage (10 s) and for the journal to get through
+ * after it: a request that hangs takes 30 s, the pause behind it 10 s at the most. */
 enum { CLAIM_GRACE_S = 60, CLAIM_OFFER_S = 5 };
 
 /* How long a live claim lasts without a heartbeat: the outage that is allowed, and the grace. */
@@ -68,6 +68,8 @@ MUST_CHECK enum err_code claims_end(struct work *w, const struct claim_end *ends
 /* Drops what expired, a bounded number; *out_more: there may be more. */
 MUST_CHECK enum err_code claims_expire(struct work *w, struct transition_list *done,
                                        bool *out_more);
+/* When the first of them expires; TIME_NONE: there is none. */
+MUST_CHECK enum err_code claims_next(struct work *w, int64_t *out_us);
 /* After an absence of the server: all live claims get a full term. */
 MUST_CHECK enum err_code claims_spare(struct work *w);
 

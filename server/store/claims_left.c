@@ -244,6 +244,16 @@ enum err_code claims_expire(struct work *w, struct transition_list *done, bool *
     return claims_settle_dropped(w, &dropped, "The agent was not heard of in time.", done);
 }
 
+enum err_code claims_next(struct work *w, int64_t *out_us)
+{
+    struct rows rows;
+    enum err_code rc = db_query(w, Q_claims_next, NULL, &rows);
+
+    if (!rc)
+        *out_us = rows_time(&rows, 0, 0);
+    return rc;
+}
+
 enum err_code claims_spare(struct work *w)
 {
     struct rows none;

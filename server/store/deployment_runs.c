@@ -69,8 +69,7 @@ static struct val parse_buf(struct work *w, struct buf *b)
     return !full && doc_parse(&w->arena, text, len, doc, &bad) ? doc_root(doc) : (struct val){0};
 }
 
-/* The deployment's parameters, overlaid by the request's. */
-static struct val merge(struct work *w, struct val base, struct val over)
+struct val run_source_merge(struct work *w, struct val base, struct val over)
 {
     struct buf b = {.max_bytes = HYDRATED_MAX_BYTES};
 
@@ -138,7 +137,8 @@ static enum err_code make_parameters(struct work *w, const struct run_source *so
     if (in->parameters.text &&
         doc_parse(&w->arena, in->parameters.text, in->parameters.len, &own, &bad))
         given_ones = doc_root(&own);
-    enum err_code rc = hydrate_parameters(w, merge(w, source->parameters, given_ones), &all);
+    enum err_code rc =
+        hydrate_parameters(w, run_source_merge(w, source->parameters, given_ones), &all);
     bool enforce = in->enforce_parameter_schema == TRI_NONE
                        ? source->enforce_parameter_schema
                        : in->enforce_parameter_schema == TRI_TRUE;

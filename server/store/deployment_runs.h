@@ -15,6 +15,9 @@ struct run_source {
 MUST_CHECK enum err_code run_source_get(struct work *w, struct uuid deployment,
                                         struct run_source *out);
 
+/* The first one's members, overlaid by the second one's. */
+struct val run_source_merge(struct work *w, struct val base, struct val over);
+
 /* out->in is a struct flow_run_create of the arena.  BAD_REQUEST for parameters that cannot be
  * hydrated, CONFLICT for those that do not fit the schema, INVALID for job variables that do not.
  */

@@ -5,6 +5,7 @@
 #include "server/db/params.h"
 #include "server/db/update.h"
 #include "server/model/job_template.h"
+#include "server/store/deployment_schedules.h"
 #include "server/store/work_pools.h"
 
 /* What the columns of a deployment follow from. */
@@ -19,6 +20,8 @@ static enum err_code end(struct work *w, enum err_code rc)
         rc = db_commit(w);
     if (rc)
         db_rollback_if_open(w);
+    else
+        schedules_announce(w);
     return rc;
 }
 
@@ -147,32 +150,6 @@ static enum err_code set_limit(struct work *w, const char *id, const struct depl
                     &rows);
 }
 
-static enum err_code insert_schedules(struct work *w, const char *id,
-                                      const struct deployment_schedule *items, size_t count)
-{
-    enum err_code rc = ERR_OK;
-
-    for (size_t i = 0; i < count && !rc; i++) {
-        const struct extra_column extra[] = {{"id", param_uuid(w, uuid_v4())},
-                                             {"deployment_id", id}};
-        struct rows none;
-        struct sql s;
-        sql_begin(&s, w);
-        sql_insert(&s, "deployment_schedule", &deployment_schedule_create_resource, &items[i],
-                   extra, COUNT(extra));
-        rc = sql_run(&s, &none);
-    }
-    return rc;
-}
-
-static enum err_code replace_schedules(struct work *w, const char *id,
-                                       const struct deployment_write *in)
-{
-    struct rows none;
-    enum err_code rc = db_query(w, Q_schedules_delete, PARAMS(id), &none);
-    return rc ? rc : insert_schedules(w, id, in->schedules, in->schedules_count);
-}
-
 /* --- making and changing -------------------------------------------------------------------------
  */
 
@@ -219,7 +196,7 @@ static enum err_code change(struct work *w, const char *id, const struct resourc
     enum err_code rc = sql_run(&s, &none);
     if (!rc)
         rc = set_limit(w, id, in);
-    return rc ? rc : db_query(w, Q_deployment_drop_future_runs, PARAMS(id), &none);
+    return rc ? rc : schedules_drop_runs(w, id);
 }
 
 static enum err_code upsert(struct work *w, const struct deployment_write *in, struct uuid *id,
@@ -245,7 +222,7 @@ static enum err_code upsert(struct work *w, const struct deployment_write *in, s
                            in->work_pool_name || in->work_queue_name);
     if (!rc && *created)
         rc = set_limit(w, text, in);
-    return rc ? rc : replace_schedules(w, text, in);
+    return rc ? rc : schedules_replace(w, text, in->schedules, in->schedules_count);
 }
 
 enum err_code deployment_upsert(struct work *w, const struct deployment_write *in,
@@ -255,38 +232,6 @@ enum err_code deployment_upsert(struct work *w, const struct deployment_write *i
     if (!rc)
         rc = upsert(w, in, out_id, out_created);
     return end(w, rc);
-}
-
-/* Replaced as a whole; by slug when every one has a slug. */
-static enum err_code change_schedules(struct work *w, const char *id,
-                                      const struct deployment_write *in)
-{
-    struct rows rows;
-    bool all_slugs = true;
-    enum err_code rc = db_query(w, Q_schedules_slugs, PARAMS(id), &rows);
-
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < in->schedules_count; i++)
-        all_slugs = all_slugs && in->schedules[i].slug;
-    bool existing_slugs = rows_i64(&rows, 0, 1) > 0 && rows_i64(&rows, 0, 0) == 0;
-    if (!existing_slugs)
-        return replace_schedules(w, id, in);
-    if (!all_slugs)
-        return err_set(&w->err, INVALID,
-                       "Please provide a slug for each schedule in your request to ensure "
-                       "schedules are updated correctly.");
-    for (size_t i = 0; i < in->schedules_count && !rc; i++) {
-        const struct deployment_schedule *s = &in->schedules[i];
-        rc = db_query_text(
-            w,
-            "DELETE FROM deployment_schedule WHERE deployment_id = $1 AND slug = ANY($2::text[])",
-            2, PARAMS(id, param_array(w, PARAMS(s->slug, s->replaces), s->replaces ? 2 : 1)),
-            &rows);
-        if (!rc)
-            rc = insert_schedules(w, id, s, 1);
-    }
-    return rc;
 }
 
 static enum err_code update(struct work *w, const char *id, const struct deployment_write *in)
@@ -310,7 +255,7 @@ static enum err_code update(struct work *w, const char *id, const struct deploym
     if (!rc)
         rc = change(w, id, &deployment_update_resource, in, &where, moved);
     if (!rc && given(in, schedules))
-        rc = change_schedules(w, id, in);
+        rc = schedules_change(w, id, in->schedules, in->schedules_count);
     return rc;
 }
 
@@ -324,94 +269,30 @@ enum err_code deployment_update(struct work *w, struct uuid id, const struct dep
 
 enum err_code deployment_delete(struct work *w, struct uuid id)
 {
+    const char *text = param_uuid(w, id);
     struct rows rows;
-    enum err_code rc = db_query(w, Q_deployment_delete, PARAMS(param_uuid(w, id)), &rows);
-    return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Deployment not found");
+    enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = schedules_drop_runs(w, text);
+    if (!rc)
+        rc = db_query(w, Q_deployment_delete, PARAMS(text), &rows);
+    if (!rc && !rows.count)
+        rc = err_set(&w->err, NOT_FOUND, "Deployment not found");
+    return end(w, rc);
 }
 
 enum err_code deployment_pause(struct work *w, struct uuid id, bool paused)
 {
     struct rows rows;
     const char *text = param_uuid(w, id);
-    enum err_code rc =
-        db_query(w, Q_deployment_set_paused, PARAMS(text, param_bool(paused)), &rows);
+    enum err_code rc = db_begin(w);
 
+    if (!rc)
+        rc = db_query(w, Q_deployment_set_paused, PARAMS(text, param_bool(paused)), &rows);
     if (!rc && !rows.count)
-        return err_set(&w->err, NOT_FOUND, "Deployment not found");
-    return rc || !paused ? rc : db_query(w, Q_deployment_drop_future_runs, PARAMS(text), &rows);
-}
-
-/* --- schedules -----------------------------------------------------------------------------------
- */
-
-static enum err_code check_exists(struct work *w, struct uuid deployment)
-{
-    struct rows rows;
-    enum err_code rc = db_query_text(w, "SELECT 1 FROM deployment WHERE id = $1", 1,
-                                     PARAMS(param_uuid(w, deployment)), &rows);
-    return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Deployment not found");
-}
-
-enum err_code schedules_of(struct work *w, struct uuid deployment, struct rows *out)
-{
-    struct sql s;
-    enum err_code rc = check_exists(w, deployment);
-
-    if (rc)
-        return rc;
-    sql_begin(&s, w);
-    sql_add(&s, "SELECT ");
-    columns_list(&s.text, &deployment_schedule_resource, "ds");
-    sql_add(&s, " FROM deployment_schedule ds WHERE ds.deployment_id = ");
-    sql_param(&s, param_uuid(w, deployment));
-    sql_add(&s, " ORDER BY ds.updated DESC, ds.id");
-    return sql_run(&s, out);
-}
-
-enum err_code schedules_add(struct work *w, struct uuid deployment,
-                            const struct deployment_schedule *items, size_t count)
-{
-    enum err_code rc = check_exists(w, deployment);
-
+        rc = err_set(&w->err, NOT_FOUND, "Deployment not found");
     if (!rc)
-        rc = db_begin(w);
-    if (!rc)
-        rc = insert_schedules(w, param_uuid(w, deployment), items, count);
-    if (rc == ERR_CONFLICT)
-        rc = err_set(&w->err, CONFLICT, "Schedule slugs must be unique within a deployment.");
+        rc = schedules_drop_runs(w, text);
     return end(w, rc);
-}
-
-enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id,
-                              const struct deployment_schedule *in)
-{
-    struct rows rows;
-    struct sql s;
-
-    sql_begin(&s, w);
-    sql_update(&s, "deployment_schedule", &deployment_schedule_update_resource, in);
-    sql_add(&s, " WHERE deployment_id = ");
-    sql_param(&s, param_uuid(w, deployment));
-    sql_add(&s, " AND id = ");
-    sql_param(&s, param_uuid(w, id));
-    sql_add(&s, " RETURNING id");
-    enum err_code rc = sql_run(&s, &rows);
-    if (!rc && !rows.count)
-        return err_set(&w->err, NOT_FOUND, "Schedule not found.");
-    return rc ? rc
-              : db_query(w, Q_deployment_drop_future_runs, PARAMS(param_uuid(w, deployment)),
-                         &rows);
-}
-
-enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uuid id)
-{
-    struct rows rows;
-    enum err_code rc =
-        db_query(w, Q_schedule_delete, PARAMS(param_uuid(w, deployment), param_uuid(w, id)), &rows);
-
-    if (!rc && !rows.count)
-        return err_set(&w->err, NOT_FOUND, "Schedule not found.");
-    return rc ? rc
-              : db_query(w, Q_deployment_drop_future_runs, PARAMS(param_uuid(w, deployment)),
-                         &rows);
 }

@@ -1,4 +1,4 @@
-/* Deployments and their schedules. */
+/* Deployments; their schedules stand in store/deployment_schedules.h. */
 #pragma once
 #include "server/db/filter.h"
 #include "server/model/deployment.h"
@@ -15,14 +15,6 @@ MUST_CHECK enum err_code deployment_update(struct work *w, struct uuid id,
                                            const struct deployment_write *in);
 MUST_CHECK enum err_code deployment_delete(struct work *w, struct uuid id);
 MUST_CHECK enum err_code deployment_pause(struct work *w, struct uuid id, bool paused);
-
-/* Rows of deployment_schedule_resource. */
-MUST_CHECK enum err_code schedules_of(struct work *w, struct uuid deployment, struct rows *out);
-MUST_CHECK enum err_code schedules_add(struct work *w, struct uuid deployment,
-                                       const struct deployment_schedule *items, size_t count);
-MUST_CHECK enum err_code schedule_update(struct work *w, struct uuid deployment, struct uuid id,
-                                         const struct deployment_schedule *in);
-MUST_CHECK enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uuid id);
 
 /* The pool of queues that are named without a pool; made when it is missing. */
 #define DEFAULT_POOL "default-agent-pool"

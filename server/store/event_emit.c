@@ -123,12 +123,24 @@ static enum err_code read_fields(struct work *w, enum event_subject subject, str
                                  struct raw *out)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, (enum query)subjects[subject].fields, PARAMS(param_uuid(w, id)),
-                                &rows);
+    enum err_code rc =
+        db_query(w, (enum query)subjects[subject].fields, PARAMS(param_uuid(w, id)), &rows);
 
     if (!rc)
         *out = rows.count ? column(&rows, 0, 0) : (struct raw){0};
     return rc;
+}
+
+enum err_code event_emit_rows(struct work *w, enum event_subject subject, const char *what,
+                              const struct rows *rows)
+{
+    struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)rows->count + 1), 0};
+
+    for (int i = 0; i < rows->count; i++) {
+        ids.items[ids.count] = uuid_column(rows, i, 0);
+        ids.count += !uuid_is_nil(ids.items[ids.count]);
+    }
+    return ids.count ? event_emit_all(w, subject, what, ids) : ERR_OK;
 }
 
 enum err_code event_before_update(struct work *w, enum event_subject subject, struct uuid id,
@@ -144,7 +156,8 @@ static bool same(struct val a, struct val b)
     return x.len == y.len && memcmp(x.text, y.text, x.len) == 0;
 }
 
-/* {"updated_fields": [...], "updates": {field: {"from": ..., "to": ...}}}; false: nothing changed. */
+/* {"updated_fields": [...], "updates": {field: {"from": ..., "to": ...}}}; false: nothing changed.
+ */
 static bool write_changes(struct work *w, struct buf *b, struct val from, struct val to)
 {
     struct buf updates = {.max_bytes = PAYLOAD_MAX_BYTES};

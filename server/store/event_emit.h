@@ -1,7 +1,8 @@
 /* The server's own events about its resources: prefect.flow.created, prefect.deployment.ready ...
  *
- *   db_begin(w) ... make or change it ... event_emit(w, SUBJECT_FLOW, "created", id) ... db_commit(w)
- *   db_begin(w) ... event_emit(w, SUBJECT_FLOW, "deleted", id) ... delete it ... db_commit(w)
+ *   db_begin(w) ... make or change it ... event_emit(w, SUBJECT_FLOW, "created", id) ...
+ * db_commit(w) db_begin(w) ... event_emit(w, SUBJECT_FLOW, "deleted", id) ... delete it ...
+ * db_commit(w)
  *
  * The event is read from the tables, stored within the caller's transaction and told to the others
  * after its commit.  An id that is not there gives no event.
@@ -29,6 +30,10 @@ MUST_CHECK enum err_code event_emit(struct work *w, enum event_subject subject, 
                                     struct uuid id);
 MUST_CHECK enum err_code event_emit_all(struct work *w, enum event_subject subject,
                                         const char *what, struct uuids ids);
+
+/* The same of rows whose first column is the id. */
+MUST_CHECK enum err_code event_emit_rows(struct work *w, enum event_subject subject,
+                                         const char *what, const struct rows *rows);
 
 /* Deployments, work pools and queues tell what changed: before the change, then after it. */
 struct event_before {

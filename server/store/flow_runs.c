@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/agenda.h"
 #include "server/db/columns.h"
 #include "server/db/params.h"
 #include "server/http/parking.h"
@@ -262,6 +263,22 @@ enum err_code flow_run_create(struct work *w, struct flow_run_new *run)
     return rc;
 }
 
+/* The agenda hears when it may be late. */
+static bool is_scheduled(struct work *w, const struct flow_run_new *run)
+{
+    const struct state_create *state = run->in->state;
+
+    if (!state || state->type != STATE_SCHEDULED)
+        return false;
+    int64_t at_us = state->state_details ? state->state_details->scheduled_time_us : TIME_NONE;
+    if (w->server->agenda)
+        agenda_due(w->server->agenda, AGENDA_LATE_RUNS,
+                   (at_us == TIME_NONE ? w->now_us : at_us) +
+                       settings_us(&w->server->config.settings,
+                                   SETTING_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS));
+    return true;
+}
+
 void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t count)
 {
     struct state_written *written = arena_array(&w->arena, struct state_written, count);
@@ -274,8 +291,7 @@ void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t coun
                 (struct state_written){.id = items[i]->state_id, .run_count = items[i]->run_count};
     event_outbox_offer(w->server->outbox, written, n);
     for (size_t i = 0; i < count; i++)
-        scheduled |= items[i]->created && items[i]->in->state &&
-                     items[i]->in->state->type == STATE_SCHEDULED;
+        scheduled |= items[i]->created && is_scheduled(w, items[i]);
     if (scheduled)
         parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "server/agenda.h"
 #include "server/db/columns.h"
 #include "server/db/params.h"
 #include "server/http/parking.h"
@@ -351,6 +352,31 @@ enum err_code transitions_run(struct work *w, struct transition **items, size_t 
     return rc;
 }
 
+/* What time will do to a run in this state. */
+static void tell_agenda(struct work *w, const struct state *s, int64_t next_us)
+{
+    const struct settings *settings = &w->server->config.settings;
+    struct agenda *a = w->server->agenda;
+
+    if (!a)
+        return;
+    if (s->type == STATE_SCHEDULED && next_us != TIME_NONE)
+        agenda_due(a, AGENDA_LATE_RUNS,
+                   next_us +
+                       settings_us(settings, SETTING_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS));
+    else if (s->type == STATE_PAUSED && s->details.pause_timeout_us != TIME_NONE)
+        agenda_due(a, AGENDA_PAUSES, s->details.pause_timeout_us + 1);
+    else if (s->type == STATE_CANCELLED)
+        agenda_due(a, AGENDA_CANCELLATIONS, w->now_us);
+    else if (s->type == STATE_CANCELLING)
+        agenda_due(
+            a, AGENDA_CANCELLATIONS,
+            s->timestamp_us +
+                settings_us(
+                    settings,
+                    SETTING_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS));
+}
+
 void transitions_announce(struct work *w, struct transition **items, size_t count)
 {
     struct state_written *written = arena_array(&w->arena, struct state_written, count);
@@ -362,6 +388,8 @@ void transitions_announce(struct work *w, struct transition **items, size_t coun
         if (!items[i]->found || !v->writes)
             continue;
         entered |= 1u << v->state.type;
+        if (v->state.type != STATE_RUNNING && v->state.type != STATE_COMPLETED)
+            tell_agenda(w, &v->state, v->run.next_scheduled_start_time_us);
         written[n++] = (struct state_written){v->state.id, items[i]->previous, v->run.run_count};
     }
     event_outbox_offer(w->server->outbox, written, n);

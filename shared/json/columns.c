@@ -232,6 +232,10 @@ void json_encode_columns(struct buf *b, const struct resource *r, const struct c
         const struct field *f = &r->fields[i];
         if (f->writeonly)
             continue;
+        if (f->unsaid && !columns[at].text) {
+            at++;
+            continue;
+        }
         write_key(b, f->name);
         if (f->inlined) {
             at += encode_inlined(b, f, &columns[at]);

@@ -84,6 +84,7 @@ struct field {
     bool inlined;                     /* FIELD_OBJECT: its columns stand among those of this row */
     bool sparse;                      /* FIELD_OBJECT: its column leaves out what is default */
     bool writeonly;                   /* clients send it: not in replies, not a column */
+    bool unsaid;                      /* a null is left out of replies */
     bool has_min, has_max, above_min; /* above_min: greater than, not equal */
     double min, max;
     size_t min_len, max_len; /* characters or items; 0 is no limit */
@@ -117,6 +118,7 @@ struct resource {
 #define F_NULLABLE    .nullable = true
 #define F_READONLY    .readonly = true
 #define F_WRITEONLY   .writeonly = true
+#define F_UNSAID      .unsaid = true
 #define F_INLINED     .inlined = true
 #define F_SPARSE      .sparse = true
 #define F_GE(n)       .has_min = true, .min = (n)

@@ -9,9 +9,10 @@ SELECT d.id, d.job_variables, p.name, p.base_job_template, d.work_queue_name
  WHERE d.id = $1 FOR UPDATE OF d;
 
 -- name: deployment_delete
--- $1 id.  With the limit that was made for it.
+-- $1 id.  With the limit that was made for it and its runs that have not begun.
 WITH gone AS (DELETE FROM deployment WHERE id = $1 RETURNING id),
-     its_limit AS (DELETE FROM concurrency_limit WHERE name = 'deployment:' || $1::text AND EXISTS (SELECT 1 FROM gone))
+     its_limit AS (DELETE FROM concurrency_limit WHERE name = 'deployment:' || $1::text AND EXISTS (SELECT 1 FROM gone)),
+     its_runs AS (DELETE FROM flow_run WHERE deployment_id = $1::uuid AND state_type = 'SCHEDULED' AND run_count = 0)
 SELECT id FROM gone;
 
 -- name: deployment_set_limit
@@ -26,20 +27,20 @@ UPDATE deployment SET concurrency_limit_id = l.id FROM l WHERE deployment.id = $
 WITH d AS (UPDATE deployment SET concurrency_limit_id = NULL WHERE id = $1::uuid)
 DELETE FROM concurrency_limit WHERE name = 'deployment:' || $1::text;
 
--- name: deployment_drop_future_runs
--- $1 deployment.  Runs that its schedules made and that have not begun; they are made again.
-DELETE FROM flow_run
- WHERE deployment_id = $1 AND auto_scheduled AND run_count = 0 AND state_type = 'SCHEDULED'
-   AND state_name <> 'AwaitingConcurrencySlot' AND next_scheduled_start_time > now();
-
 -- name: deployment_set_paused
 UPDATE deployment SET paused = $2, updated = now() WHERE id = $1 RETURNING id;
 
--- name: schedules_delete
-DELETE FROM deployment_schedule WHERE deployment_id = $1;
+-- name: deployments_polled
+-- $1 ids.  Somebody asks for their runs; those that were not served before: id.
+WITH asked AS (
+    SELECT id, status FROM deployment
+     WHERE id = ANY($1::uuid[]) AND (status <> 'READY' OR last_polled IS NULL OR last_polled < now() - interval '2 seconds')
+     ORDER BY id FOR UPDATE
+), polled AS (
+    UPDATE deployment d SET last_polled = now(), status = 'READY' FROM asked WHERE d.id = asked.id
+)
+SELECT id FROM asked WHERE status <> 'READY';
 
--- name: schedule_delete
-DELETE FROM deployment_schedule WHERE deployment_id = $1 AND id = $2 RETURNING id;
-
--- name: schedules_slugs
-SELECT count(*) FILTER (WHERE slug IS NULL), count(*) FROM deployment_schedule WHERE deployment_id = $1;
+-- name: deployment_filterable
+-- $1 id.  What the filters of queues look at.
+SELECT tags FROM deployment WHERE id = $1;

@@ -1,6 +1,6 @@
 -- name: flow_run_insert
--- Parallel arrays, in the order of the names after AS.  Rows whose flow or parent is unknown, or whose
--- idempotency key is taken, are left out.
+-- Parallel arrays, in the order of the names after AS.  Rows whose flow or parent is unknown, whose
+-- idempotency key is taken or whose schedule has a run at that time, are left out.
 WITH n AS (
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::text[],
                          $10::json[], $11::text[], $12::json[], $13::jsonb[], $14::jsonb[], $15::jsonb[], $16::uuid[], $17::uuid[],
@@ -28,7 +28,7 @@ WITH n AS (
       JOIN flow f ON f.id = n.flow_id
       LEFT JOIN deployment d ON d.id = n.deployment_id
      WHERE n.parent IS NULL OR EXISTS (SELECT 1 FROM task_run tr WHERE tr.id = n.parent)
-    ON CONFLICT (flow_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id, state_id, state_timestamp, state_type, state_name, state_message, state_details, state_data
 )
 INSERT INTO flow_run_state (flow_run_id, id, "timestamp", type, name, message, state_details, data)

@@ -1,0 +1,21 @@
+#include "server/news.h"
+
+#include "server/agenda.h"
+#include "server/db/notify.h"
+#include "server/http/parking.h"
+
+static const struct notify_row rows[] = {
+    {"due", agenda_heard},   /* something is due earlier */
+    {"ring", parking_heard}, /* long polls on a topic */
+};
+
+void news_start(struct server *s)
+{
+    s->notify = notify_start(s, rows, COUNT(rows));
+}
+
+void news_stop(struct server *s)
+{
+    notify_stop(s->notify);
+    s->notify = NULL;
+}
