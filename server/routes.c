@@ -141,7 +141,6 @@ const struct route routes[] = {
     {GET,    "/deployments/{id:uuid}/work_queue_check", deployments_work_queue_check, .reply = &legacy_queue_resource, .flags = REPLY_LIST, .doc = "Queues that let its runs through."},
     {POST,   "/deployments/{id:uuid}/schedule", deployments_schedule, .body = &schedule_window_resource, .flags = BODY_OPTIONAL, .doc = "Make the runs of its schedules within a window."},
     {POST,   "/deployments/get_scheduled_flow_runs", deployments_scheduled, .body = &deployments_scheduled_resource, .reply = &flow_run_resource, .flags = REPLY_LIST, .doc = "Scheduled runs of some deployments, the next one first."},
-    {GET,    "/deployments/{id:uuid}/work_queue_check", deployments_work_queue_check, .reply = &legacy_queue_resource, .flags = REPLY_LIST, .doc = "Queues that would take its runs."},
     {GET,    "/deployments/{id:uuid}/schedules", schedules_list,  .flags = REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Its schedules."},
     {POST,   "/deployments/{id:uuid}/schedules", schedules_create, .body = &deployment_schedule_create_resource, .flags = BODY_LIST | REPLY_LIST, .reply = &deployment_schedule_resource, .doc = "Add schedules."},
     {PATCH,  "/deployments/{id:uuid}/schedules/{schedule:uuid}", schedules_update, .body = &deployment_schedule_update_resource, .doc = "Change a schedule."},

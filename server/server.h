@@ -30,11 +30,8 @@ struct server {
     struct event_wake *wake;                           /* rung when events were stored */
     uv_async_t parking_wake;                           /* a long poll came: set the timer */
     atomic_bool stopping;                              /* long polls answer at once, lanes drain */
-    struct agenda *agenda;        /* when upkeep is due; the services wait for it */
-    struct notify *notify;        /* news between servers of one database */
-    struct zones *zones;          /* time zones of schedules */
-    struct event_wake *wake;      /* rung when events were stored */
-    uv_async_t parking_wake;      /* a long poll came: set the timer */
-    atomic_bool stopping;         /* long polls answer at once, lanes drain */
+    struct agenda *agenda; /* when upkeep is due; the services wait for it */
+    struct notify *notify; /* news between servers of one database */
+    struct zones *zones;   /* time zones of schedules */
     int64_t started_us;
 };

@@ -6,7 +6,6 @@
 #include "server/api/listing.h"
 #include "server/http/reply.h"
 #include "server/model/flow_run.h"
-#include "server/model/work_pool.h"
 #include "server/server.h"
 #include "server/store/deployment_schedules.h"
 #include "server/store/flow_runs.h"
@@ -124,11 +123,4 @@ enum err_code deployments_scheduled(struct request *rq)
         rc = schedule_runs_list(&rq->work, in->deployment_ids, in->scheduled_before_us, limit,
                                 &rows);
     return rc ? rc : reply_rows(rq, &flow_run_resource, &rows);
-}
-
-enum err_code deployments_work_queue_check(struct request *rq)
-{
-    struct rows rows;
-    enum err_code rc = schedule_queues(&rq->work, rq->ids[0], &rows);
-    return rc ? rc : reply_rows(rq, &legacy_queue_resource, &rows);
 }

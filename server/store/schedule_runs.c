@@ -6,7 +6,6 @@
 #include "server/agenda.h"
 #include "server/db/columns.h"
 #include "server/db/params.h"
-#include "server/model/work_pool.h"
 #include "server/store/deployment_runs.h"
 #include "server/store/event_emit.h"
 #include "shared/base/clock.h"
@@ -315,28 +314,6 @@ enum err_code schedule_runs_list(struct work *w, struct uuids deployments, int64
     sql_add(&s, " ORDER BY fr.next_scheduled_start_time, fr.id LIMIT ");
     sql_param(&s, param_i64(w, limit));
     sql_add(&s, "::bigint");
-    return sql_run(&s, out);
-}
-
-enum err_code schedule_queues(struct work *w, struct uuid deployment, struct rows *out)
-{
-    struct rows found;
-    struct sql s;
-    enum err_code rc =
-        db_query(w, Q_deployment_filterable, PARAMS(param_uuid(w, deployment)), &found);
-
-    if (rc || !found.count)
-        return rc ? rc : err_set(&w->err, NOT_FOUND, "Deployment not found");
-    sql_begin(&s, w);
-    sql_add(&s, "SELECT ");
-    columns_list(&s.text, &legacy_queue_resource, "wq");
-    sql_add(&s, " FROM work_queue wq WHERE (wq.filter->>'tags' IS NULL OR "
-                "(wq.filter->'tags')::jsonb <@ ");
-    sql_param(&s, rows_text(&found, 0, 0));
-    sql_add(&s, "::jsonb) AND (wq.filter->>'deployment_ids' IS NULL OR "
-                "(wq.filter->'deployment_ids')::jsonb ? ");
-    sql_param(&s, param_uuid(w, deployment));
-    sql_add(&s, ") ORDER BY wq.created, wq.id");
     return sql_run(&s, out);
 }
 

@@ -29,8 +29,6 @@ MUST_CHECK enum err_code schedule_runs_make(struct work *w, struct uuid deployme
  * serves these deployments. */
 MUST_CHECK enum err_code schedule_runs_list(struct work *w, struct uuids deployments,
                                             int64_t before_us, int64_t limit, struct rows *out);
-/* Queues that would take runs of the deployment: rows of legacy_queue_resource.  NOT_FOUND. */
-MUST_CHECK enum err_code schedule_queues(struct work *w, struct uuid deployment, struct rows *out);
 
 /* Cancels what the misfire policies do not want any more, in a transaction of its own, at most
  * limit runs.  late_us: how late a run may begin before it counts as late.

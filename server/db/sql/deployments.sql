@@ -40,7 +40,3 @@ WITH asked AS (
     UPDATE deployment d SET last_polled = now(), status = 'READY' FROM asked WHERE d.id = asked.id
 )
 SELECT id FROM asked WHERE status <> 'READY';
-
--- name: deployment_filterable
--- $1 id.  What the filters of queues look at.
-SELECT tags FROM deployment WHERE id = $1;
