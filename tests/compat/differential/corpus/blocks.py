@@ -10,7 +10,7 @@ def document(name, **data):
 
 
 rows = [
-    post("type", "/block_types/", {"name": "Bk Type", "slug": "bk-type", "description": "a <b>", "code_example": "x = \"<y>\"",
+    post("type", "/block_types/", {"name": "Bk Type", "slug": "bk-type", "description": "a <B>", "code_example": "x = \"<Y>\"",
                                    "logo_url": "http://x.example/l.png", "documentation_url": "http://x.example/d"}, bk_t="id"),
     post("type again", "/block_types/", {"name": "Bk Type", "slug": "bk-type"}),
     post("type same slug", "/block_types/", {"name": "Bk Type 2", "slug": "bk-type"}),
@@ -23,7 +23,7 @@ rows = [
     get("type by slug", "/block_types/slug/bk-type"),
     get("type unknown", f"/block_types/{NOBODY}"),
     get("type unknown slug", "/block_types/slug/no-such"),
-    patch("type change", "/block_types/<bk_t>", {"description": "new <i>", "logo_url": None}),
+    patch("type change", "/block_types/<bk_t>", {"description": "new <I>", "logo_url": None}),
     patch("type change name", "/block_types/<bk_t>", {"name": "z"}),
     patch("type change unknown", f"/block_types/{NOBODY}", {}),
     get("type changed", "/block_types/<bk_t>"),

@@ -10,10 +10,11 @@ def run(name, **more):
 
 SET_UP = [
     post("make flow", "/flows/", {"name": "fi-flow", "tags": ["fi-x", "fi-y"]}, fi_flow="id"),
-    post("make flow 2", "/flows/", {"name": "fi_flow%2"}, fi_flow2="id"),
+    post("make flow 2", "/flows/", {"name": "fi_flow 2"}, fi_flow2="id"),
     post("make pool", "/work_pools/", {"name": "fi-pool", "type": "fi-type"}, fi_pool="id"),
     post("make deployment", "/deployments/", {"name": "fi-dep", "flow_id": "<fi_flow>", "tags": ["fi-d"], "work_pool_name": "fi-pool"}, fi_dep="id"),
     post("make deployment 2", "/deployments/", {"name": "fi-other", "flow_id": "<fi_flow>", "paused": True}, fi_dep2="id"),
+    post("make queue", "/work_pools/fi-pool/queues", {"name": "fi-q"}),
     run("fi-a", tags=["fi-x"], state={"type": "RUNNING"}, flow_version="1", idempotency_key="fi-1"),
     run("fi-b", tags=["fi-x", "fi-y"], state={"type": "SCHEDULED", "state_details": {"scheduled_time": "<now+900>"}}, deployment_id="<fi_dep>",
         work_pool_name="fi-pool"),
@@ -81,7 +82,7 @@ ACROSS = [
     {"work_pool_queues": {"name": {"startswith_": ["fi", "def"]}}, "work_pools": {"name": {"any_": ["fi-pool"]}}},
     {"flow_runs": {}}, {"task_runs": {}}, {"deployments": {}}, {"work_pools": {}}, {"flow_runs": {"operator": "or_"}},
 ]
-NAMES = {"flows": ["fi-flow", "fi_flow%2"], "flow_runs": ["fi-a", "fi-b", "fi-c", "fi-sub"], "task_runs": ["fi-t1", "fi-t2", "fi-t3"],
+NAMES = {"flows": ["fi-flow", "fi_flow 2"], "flow_runs": ["fi-a", "fi-b", "fi-c", "fi-sub"], "task_runs": ["fi-t1", "fi-t2", "fi-t3"],
          "deployments": ["fi-dep", "fi-other"]}
 SORTS = {"flow_runs": ["ID_DESC", "START_TIME_ASC", "START_TIME_DESC", "EXPECTED_START_TIME_ASC", "EXPECTED_START_TIME_DESC", "NAME_ASC", "NAME_DESC",
                        "NEXT_SCHEDULED_START_TIME_ASC", "END_TIME_DESC", "DURATION_ASC"],
