@@ -167,7 +167,7 @@ enum err_code block_documents_filter(struct request *rq)
     struct sql s;
     bool secrets;
 
-    enum err_code rc = listing_decode(rq, &block_documents, &in);
+    enum err_code rc = listing_decode(rq, &block_documents, LISTING_FILTER, &in);
     if (!rc)
         rc = decode_secrets(rq, rq->doc.count ? doc_root(&rq->doc) : (struct val){0}, "body",
                             &secrets);
@@ -190,7 +190,7 @@ enum err_code block_documents_count(struct request *rq)
     struct rows rows;
     struct sql s;
 
-    enum err_code rc = listing_decode(rq, &block_documents, &in);
+    enum err_code rc = listing_decode(rq, &block_documents, LISTING_FILTER, &in);
     if (rc)
         return rc;
     select_documents(rq, &s, &in, "count(*)");

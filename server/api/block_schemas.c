@@ -81,7 +81,7 @@ enum err_code block_schemas_filter(struct request *rq)
     struct rows rows;
     struct sql s;
 
-    enum err_code rc = listing_decode(rq, &block_schemas, &in);
+    enum err_code rc = listing_decode(rq, &block_schemas, LISTING_FILTER, &in);
     if (rc)
         return rc;
     sql_begin(&s, w);

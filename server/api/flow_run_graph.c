@@ -192,24 +192,24 @@ static void write_graph(struct buf *b, const struct graph *g)
 }
 
 /* ?since=; everything when it is absent. */
+struct graph_query {
+    struct given given;
+    int64_t since_us;
+};
+static const struct field graph_query_fields[] = {
+    F_TIME(struct graph_query, since, .doc = "Nodes that ended before it are left out."),
+};
+static const struct resource graph_query_resource =
+    RESOURCE(graph_query, graph_query_fields, .extra = true);
+
 static enum err_code read_since(struct request *rq, const char **out)
 {
-    const struct loc query = {.key = "query"};
-    const struct loc at = {.outer = &query, .key = "since"};
-    const char *text = request_query(rq, "since");
-    int64_t since_us;
+    struct graph_query in;
+    enum err_code rc = request_decode_query(rq, &graph_query_resource, &in);
 
-    *out = "-infinity";
-    if (!text)
-        return ERR_OK;
-    if (!time_parse(text, strlen(text), &since_us)) {
-        rq->invalid.arena = &rq->work.arena;
-        invalid_add(&rq->invalid, &at, "datetime_from_date_parsing",
-                    "Input should be a valid datetime or date", RAW("null"), NULL);
-        return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
-    }
-    *out = param_time(&rq->work, since_us);
-    return ERR_OK;
+    if (!rc)
+        *out = given(&in, since_us) ? param_time(&rq->work, in.since_us) : "-infinity";
+    return rc;
 }
 
 static enum err_code read_graph(struct request *rq, const char *since, struct graph *g)

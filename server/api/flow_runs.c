@@ -31,9 +31,11 @@ enum err_code flow_runs_delete_one(struct request *rq)
 
 enum err_code flow_runs_labels(struct request *rq)
 {
-    if (val_type(doc_root(&rq->doc)) != DOC_OBJECT) {
-        invalid_add(&rq->invalid, &loc_body, "dict_type", "Input should be a valid dictionary",
-                    val_raw(doc_root(&rq->doc)), NULL);
+    if (!rq->doc.count || val_type(doc_root(&rq->doc)) != DOC_OBJECT) {
+        bool missing = !rq->doc.count || val_type(doc_root(&rq->doc)) == DOC_NULL;
+        invalid_add(&rq->invalid, &loc_body, missing ? "missing" : "dict_type",
+                    missing ? "Field required" : "Input should be a valid dictionary",
+                    missing ? RAW("null") : val_raw(doc_root(&rq->doc)), NULL);
         return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
     }
     struct raw labels = val_raw(doc_root(&rq->doc));
@@ -94,7 +96,7 @@ enum err_code flow_runs_lateness(struct request *rq)
     struct listing_in in;
     struct sql s;
     struct rows rows;
-    enum err_code rc = listing_decode(rq, &flow_runs_listing, &in);
+    enum err_code rc = listing_decode(rq, &flow_runs_listing, LISTING_COUNT, &in);
 
     if (rc)
         return rc;

@@ -107,7 +107,7 @@ enum err_code history_reply(struct request *rq, const struct history *h)
     enum err_code rc = decode(rq, &in);
 
     if (!rc)
-        rc = listing_decode(rq, h->listing, &filters);
+        rc = listing_decode(rq, h->listing, PART_HISTORY, &filters);
     if (rc)
         return rc;
     struct buckets buckets = buckets_of(&in);

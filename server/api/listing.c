@@ -39,34 +39,46 @@ static struct field filter_row(const char *key, enum filter_target t, size_t off
                           .offset = offset};
 }
 
+/* What a filter on the target is called in the body. */
+static const char *key_of(const struct listing *l, enum filter_target t, enum listing_part parts)
+{
+    if (t == l->target)
+        return l->key ? l->key : keys[t];
+    return t == FILTER_WORK_QUEUES && !(parts & PART_HISTORY) ? "work_pool_queues" : keys[t];
+}
+
 /* The resource of this listing's body. */
-static size_t make_rows(const struct listing *l, struct field *rows, const struct enum_name *sorts,
-                        const char *default_sort)
+static size_t make_rows(const struct listing *l, enum listing_part parts, struct field *rows,
+                        const struct enum_name *sorts, const char *default_sort)
 {
     size_t n = 0;
 
     for (enum filter_target t = 0; t < FILTER_TARGETS; t++)
-        if (t == l->target || is_related(l->target, t))
+        if (t == l->target || is_related(l->target, t) ||
+            ((parts & PART_POOLS) && (t == FILTER_WORK_POOLS || t == FILTER_WORK_QUEUES)))
             rows[n++] =
-                filter_row(t == l->target && l->key ? l->key : keys[t], t,
+                filter_row(key_of(l, t, parts), t,
                            offsetof(struct listing_in, filters) + t * sizeof(struct filter_node *));
-    rows[n++] = filter_row("work_pool_queues", FILTER_WORK_QUEUES,
-                           offsetof(struct listing_in, work_pool_queues));
-    if (l->sort_count > 1)
+    if (l->sort_count > 1 && (parts & PART_SORT))
         rows[n++] = (struct field){.name = "sort",
                                    .kind = FIELD_ENUM,
                                    .names = sorts,
                                    .def = default_sort,
                                    .offset = offsetof(struct listing_in, sort)};
-    rows[n] = (struct field)F_INT(struct listing_in, limit, F_NULLABLE);
-    rows[n].has_max = l->limit_max > 0;
-    rows[n++].max = (double)l->limit_max;
-    rows[n++] = (struct field)F_INT(struct listing_in, offset, F_GE(0), .def = "0");
-    rows[n++] = (struct field)F_INT(struct listing_in, page, F_GE(1), .def = "1");
+    if (parts & PART_LIMIT) {
+        rows[n] = (struct field)F_INT(struct listing_in, limit, F_NULLABLE);
+        rows[n].has_max = l->limit_max > 0;
+        rows[n++].max = (double)l->limit_max;
+    }
+    if (parts & PART_OFFSET)
+        rows[n++] = (struct field)F_INT(struct listing_in, offset, F_GE(0), .def = "0");
+    if (parts & PART_PAGE)
+        rows[n++] = (struct field)F_INT(struct listing_in, page, F_GE(1), .def = "1");
     return n;
 }
 
-enum err_code listing_decode(struct request *rq, const struct listing *l, struct listing_in *out)
+enum err_code listing_decode(struct request *rq, const struct listing *l, enum listing_part parts,
+                             struct listing_in *out)
 {
     struct enum_name sorts[SORTS_MAX + 1] = {{0}};
     struct field rows[ROWS_MAX];
@@ -80,7 +92,7 @@ enum err_code listing_decode(struct request *rq, const struct listing *l, struct
                                   .size = sizeof(*out),
                                   .given_offset = offsetof(struct listing_in, given),
                                   .fields = rows,
-                                  .count = make_rows(l, rows, sorts, def),
+                                  .count = make_rows(l, parts, rows, sorts, def),
                                   .extra = true};
     struct val root = rq->doc.count ? doc_root(&rq->doc) : (struct val){0};
     if (json_decode(&body, root, &loc_body, out, &rq->invalid))
@@ -109,13 +121,13 @@ enum err_code listing_limit(struct request *rq, int64_t most, int64_t *in_out)
 static bool is_related(enum filter_target from, enum filter_target target)
 {
     static const unsigned runs = 1u << FILTER_FLOWS | 1u << FILTER_FLOW_RUNS |
-                                 1u << FILTER_TASK_RUNS | 1u << FILTER_DEPLOYMENTS |
-                                 1u << FILTER_WORK_POOLS | 1u << FILTER_WORK_QUEUES;
+                                 1u << FILTER_TASK_RUNS | 1u << FILTER_DEPLOYMENTS;
+    static const unsigned pools = 1u << FILTER_WORK_POOLS, queues = 1u << FILTER_WORK_QUEUES;
     static const unsigned related[FILTER_TARGETS] = {
-        [FILTER_FLOWS] = runs,
-        [FILTER_FLOW_RUNS] = runs,
+        [FILTER_FLOWS] = runs | pools,
+        [FILTER_FLOW_RUNS] = runs | pools | queues,
         [FILTER_TASK_RUNS] = runs,
-        [FILTER_DEPLOYMENTS] = runs,
+        [FILTER_DEPLOYMENTS] = runs | pools | queues,
         [FILTER_ARTIFACTS] = runs,
         [FILTER_ARTIFACT_COLLECTIONS] = runs,
         [FILTER_BLOCK_TYPES] = 1u << FILTER_BLOCK_SCHEMAS,
@@ -138,7 +150,6 @@ void listing_select(struct sql *s, const struct listing *l, const struct listing
     sql_add(s, l->where ? l->where : "true");
     for (enum filter_target t = 0; t < FILTER_TARGETS; t++)
         filter_compile(s, l->target, t, in->filters[t]);
-    filter_compile(s, l->target, FILTER_WORK_QUEUES, in->work_pool_queues);
 }
 
 static enum err_code select_page(struct request *rq, const struct listing *l,
@@ -177,7 +188,7 @@ enum err_code listing_filter(struct request *rq, const struct listing *l)
 {
     struct listing_in in;
     struct rows rows;
-    enum err_code rc = listing_decode(rq, l, &in);
+    enum err_code rc = listing_decode(rq, l, LISTING_FILTER, &in);
 
     if (!rc)
         rc = select_page(rq, l, &in, in.offset, &rows);
@@ -188,7 +199,7 @@ enum err_code listing_count(struct request *rq, const struct listing *l)
 {
     struct listing_in in;
     int64_t count = 0;
-    enum err_code rc = listing_decode(rq, l, &in);
+    enum err_code rc = listing_decode(rq, l, LISTING_COUNT, &in);
 
     if (!rc)
         rc = count_all(rq, l, &in, &count);
@@ -203,7 +214,7 @@ enum err_code listing_paginate(struct request *rq, const struct listing *l)
     struct listing_in in;
     struct rows rows;
     int64_t count = 0;
-    enum err_code rc = listing_decode(rq, l, &in);
+    enum err_code rc = listing_decode(rq, l, LISTING_PAGE, &in);
 
     if (!rc)
         rc = count_all(rq, l, &in, &count);

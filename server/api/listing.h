@@ -26,16 +26,28 @@ enum err_code listing_filter(struct request *rq, const struct listing *l);
 enum err_code listing_count(struct request *rq, const struct listing *l);
 enum err_code listing_paginate(struct request *rq, const struct listing *l);
 
+/* What a body may hold beside filters; other keys are ignored. */
+enum listing_part {
+    PART_SORT = 1,
+    PART_LIMIT = 2,
+    PART_OFFSET = 4,
+    PART_PAGE = 8,
+    PART_HISTORY = 16, /* work queues are called `work_queues` */
+    PART_POOLS = 32,   /* filters on pools and queues, whatever the target */
+    LISTING_COUNT = 0,
+    LISTING_FILTER = PART_SORT | PART_LIMIT | PART_OFFSET,
+    LISTING_PAGE = PART_SORT | PART_LIMIT | PART_PAGE,
+};
+
 /* What a body said, for endpoints of their own: filters by target, NULL where there is none. */
 struct listing_in {
     struct given given;
     struct filter_node *filters[FILTER_TARGETS];
-    struct filter_node *work_pool_queues;
     int sort;
     int64_t limit, offset, page;
 };
 MUST_CHECK enum err_code listing_decode(struct request *rq, const struct listing *l,
-                                        struct listing_in *out);
+                                        enum listing_part parts, struct listing_in *out);
 /* A limit of a body: INT_NONE becomes the most there may be (0: what the setting says). */
 MUST_CHECK enum err_code listing_limit(struct request *rq, int64_t most, int64_t *in_out);
 /* Appends "SELECT ... FROM ... WHERE true AND ...", then it is up to the caller. */

@@ -1,38 +1,32 @@
 /* The histories of runs. */
 #include "server/api/run_states.h"
 
-#include <string.h>
-
 #include "server/db/params.h"
 #include "server/http/reply.h"
 #include "server/model/state.h"
 
-/* A required UUID in the query. */
-static enum err_code query_uuid(struct request *rq, const char *name, struct uuid *out)
-{
-    const struct loc query = {.key = "query"};
-    const struct loc at = {.outer = &query, .key = name};
-    const char *text = request_query(rq, name);
+struct run_query {
+    struct given given;
+    struct uuid flow_run_id, task_run_id;
+};
+#define RUN_QUERY(kind)                                                                            \
+    static const struct field kind##_rows[] = {                                                    \
+        F_UUID(struct run_query, kind##_run_id, F_REQUIRED, .doc = "Whose states.")};              \
+    static const struct resource kind##_query_resource =                                           \
+        RESOURCE_NAMED(#kind "_query", run_query, kind##_rows, .extra = true)
+RUN_QUERY(flow);
+RUN_QUERY(task);
 
-    rq->invalid.arena = &rq->work.arena;
-    if (!text)
-        invalid_add(&rq->invalid, &at, "missing", "Field required", RAW("null"), NULL);
-    else if (!uuid_parse(text, strlen(text), out))
-        invalid_add(&rq->invalid, &at, "uuid_parsing", "Input should be a valid UUID", RAW("null"),
-                    NULL);
-    else
-        return ERR_OK;
-    return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
-}
-
-static enum err_code list(struct request *rq, enum query q, const char *parameter)
+static enum err_code list(struct request *rq, enum query q, const struct resource *query)
 {
-    struct uuid id;
+    struct run_query in;
     struct rows rows;
-    enum err_code rc = query_uuid(rq, parameter, &id);
+    enum err_code rc = request_decode_query(rq, query, &in);
 
-    if (!rc)
-        rc = db_query(&rq->work, q, PARAMS(param_uuid(&rq->work, id)), &rows);
+    if (rc)
+        return rc;
+    struct uuid id = query == &flow_query_resource ? in.flow_run_id : in.task_run_id;
+    rc = db_query(&rq->work, q, PARAMS(param_uuid(&rq->work, id)), &rows);
     return rc ? rc : reply_rows(rq, &state_read_resource, &rows);
 }
 
@@ -49,7 +43,7 @@ static enum err_code get(struct request *rq, enum query q)
 
 enum err_code flow_run_states_list(struct request *rq)
 {
-    return list(rq, Q_flow_run_states, "flow_run_id");
+    return list(rq, Q_flow_run_states, &flow_query_resource);
 }
 
 enum err_code flow_run_states_get(struct request *rq)
@@ -59,7 +53,7 @@ enum err_code flow_run_states_get(struct request *rq)
 
 enum err_code task_run_states_list(struct request *rq)
 {
-    return list(rq, Q_task_run_states, "task_run_id");
+    return list(rq, Q_task_run_states, &task_query_resource);
 }
 
 enum err_code task_run_states_get(struct request *rq)

@@ -105,7 +105,7 @@ enum err_code ui_task_runs_count(struct request *rq)
     struct listing_in in;
     struct rows rows;
     struct sql s;
-    enum err_code rc = listing_decode(rq, &task_runs_listing, &in);
+    enum err_code rc = listing_decode(rq, &task_runs_listing, LISTING_COUNT, &in);
 
     if (rc)
         return rc;
@@ -184,7 +184,7 @@ enum err_code ui_task_runs_dashboard(struct request *rq)
     enum err_code rc = require_task_runs(rq);
 
     if (!rc)
-        rc = listing_decode(rq, &task_runs_listing, &in);
+        rc = listing_decode(rq, &task_runs_listing, PART_HISTORY | PART_POOLS, &in);
     if (!rc)
         rc = read_window(rq, &start_us, &end_us);
     if (rc)

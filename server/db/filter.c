@@ -28,20 +28,6 @@ static size_t slot_offset(size_t slot, size_t member)
     return offsetof(struct filter_node, slots) + slot * sizeof(struct filter_slot) + member;
 }
 
-static const char *check_state_types(struct arena *a, const void *value)
-{
-    const struct strings *list = value;
-
-    for (size_t i = 0; i < list->count; i++) {
-        const struct enum_name *n = state_types;
-        while (n->name && strcmp(n->name, list->items[i]) != 0)
-            n++;
-        if (!n->name)
-            return arena_printf(a, "'%s' is not a state type", list->items[i]);
-    }
-    return NULL;
-}
-
 static struct field leaf_field(const struct filter_leaf *leaf, const char *name, size_t slot)
 {
     static const struct {
@@ -67,14 +53,16 @@ static struct field leaf_field(const struct filter_leaf *leaf, const char *name,
         [LEAF_AFTER] = {FIELD_TIME, offsetof(struct filter_slot, time_us)},
         [LEAF_GE] = {FIELD_INT, offsetof(struct filter_slot, number)},
         [LEAF_LE] = {FIELD_INT, offsetof(struct filter_slot, number)},
-        [LEAF_IGNORED] = {FIELD_JSON, offsetof(struct filter_slot, strings)},
+        [LEAF_IGNORED] = {FIELD_INT, offsetof(struct filter_slot, number)},
+        [LEAF_IGNORED_FLAG] = {FIELD_TRI, offsetof(struct filter_slot, flag)},
     };
     struct field f = {.name = name,
                       .kind = storage[leaf->kind].kind,
                       .nullable = true,
+                      .names = leaf->names,
                       .offset = slot_offset(slot, storage[leaf->kind].member)};
     if (leaf->kind == LEAF_TYPES || leaf->kind == LEAF_NOT_TYPES)
-        f.check = check_state_types;
+        f.names = state_types;
     return f;
 }
 
@@ -258,6 +246,7 @@ static bool restricts(const struct filter_leaf *leaf, const struct filter_slot *
     case LEAF_NOT_TYPES:
         return v->strings.count > 0;
     case LEAF_IGNORED:
+    case LEAF_IGNORED_FLAG:
         return false;
     default:
         return true;

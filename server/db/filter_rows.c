@@ -1,5 +1,7 @@
 #include "server/db/filter_rows.h"
 
+static const struct enum_name worker_statuses[] = {{"ONLINE", 0}, {"OFFLINE", 1}, {NULL, 0}};
+
 /* clang-format off */
 static const struct filter_leaf flows[] = {
     {"operator"},
@@ -27,7 +29,7 @@ static const struct filter_leaf flow_runs[] = {
     {"parent_flow_run_id.operator"}, {"parent_flow_run_id.any_", LEAF_UUIDS, "(SELECT ptr.flow_run_id FROM task_run ptr WHERE ptr.id = fr.parent_task_run_id)"},
     {"parent_task_run_id.operator"}, {"parent_task_run_id.any_", LEAF_UUIDS, "fr.parent_task_run_id"}, {"parent_task_run_id.is_null_", LEAF_IS_NULL, "fr.parent_task_run_id"},
     {"idempotency_key.any_", LEAF_TEXTS, "fr.idempotency_key"}, {"idempotency_key.not_any_", LEAF_NOT_TEXTS, "fr.idempotency_key"},
-    {"created_by.id_", LEAF_UUIDS, "(fr.created_by->>'id')::uuid"}, {"created_by.type_", LEAF_TEXTS, "fr.created_by->>'type'"}, {"created_by.is_null_", LEAF_IS_NULL, "fr.created_by"},
+    {"created_by.operator"}, {"created_by.id_", LEAF_UUIDS, "(fr.created_by->>'id')::uuid"}, {"created_by.type_", LEAF_TEXTS, "fr.created_by->>'type'"}, {"created_by.is_null_", LEAF_IS_NULL, "fr.created_by"},
 };
 
 static const struct filter_leaf task_runs[] = {
@@ -51,7 +53,7 @@ static const struct filter_leaf deployments[] = {
     {"paused.eq_", LEAF_TRUTH, "d.paused"},
     {"tags.operator"}, {"tags.all_", LEAF_TAGS_ALL, "d.tags"}, {"tags.any_", LEAF_TAGS_ANY, "d.tags"}, {"tags.is_null_", LEAF_TAGS_EMPTY, "d.tags"},
     {"work_queue_name.any_", LEAF_TEXTS, "d.work_queue_name"},
-    {"concurrency_limit.ge_", LEAF_IGNORED}, {"concurrency_limit.le_", LEAF_IGNORED}, {"concurrency_limit.is_null_", LEAF_IGNORED},
+    {"concurrency_limit.ge_", LEAF_IGNORED}, {"concurrency_limit.le_", LEAF_IGNORED}, {"concurrency_limit.is_null_", LEAF_IGNORED_FLAG},
 };
 
 static const struct filter_leaf work_pools[] = {
@@ -63,7 +65,7 @@ static const struct filter_leaf work_queues[] = {
 static const struct filter_leaf workers[] = {
     {"operator"},
     {"last_heartbeat_time.before_", LEAF_BEFORE, "w.last_heartbeat_time"}, {"last_heartbeat_time.after_", LEAF_AFTER, "w.last_heartbeat_time"},
-    {"status.any_", LEAF_TEXTS, "w.status"}, {"status.not_any_", LEAF_NOT_TEXTS, "w.status"},
+    {"status.any_", LEAF_TEXTS, "w.status", worker_statuses}, {"status.not_any_", LEAF_NOT_TEXTS, "w.status", worker_statuses},
 };
 static const struct filter_leaf logs[] = {
     {"operator"},

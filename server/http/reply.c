@@ -83,6 +83,20 @@ static const char *public_text(const struct err *e)
     }
 }
 
+/* What came, as it is repeated in a refusal: text that is not JSON as a string. */
+static struct raw body_shown(struct request *rq)
+{
+    struct buf text = {.max_bytes = REPLY_MAX_BYTES};
+
+    if (rq->doc.count || !rq->body.len)
+        return (struct raw){rq->body.bytes, rq->body.len};
+    write_string_n(&text, rq->body.bytes, rq->body.len);
+    struct raw shown = {text.full ? NULL : arena_strndup(&rq->work.arena, text.bytes, text.len),
+                        text.full ? 0 : text.len};
+    buf_free(&text);
+    return shown;
+}
+
 void reply_error(struct request *rq)
 {
     const struct err *e = &rq->work.err;
@@ -94,8 +108,7 @@ void reply_error(struct request *rq)
     rq->reply.content_type = NULL;
     rq->reply.status = status;
     if (rq->invalid.list) {
-        invalid_write(b, &rq->invalid,
-                      rq->doc.count ? (struct raw){rq->body.bytes, rq->body.len} : (struct raw){0});
+        invalid_write(b, &rq->invalid, body_shown(rq));
         return;
     }
     if (status >= 500)

@@ -48,7 +48,7 @@ const struct resource concurrency_limit_update_resource = RESOURCE_NAMED("Concur
 #undef L
 
 static const struct field holder_fields[] = {
-    F_ENUM(struct lease_holder, type, lease_holder_types, F_REQUIRED, .doc = "What holds the slots."),
+    F_ENUM(struct lease_holder, type, lease_holder_types, F_REQUIRED, F_LITERAL, .doc = "What holds the slots."),
     F_UUID(struct lease_holder, id, F_REQUIRED, .doc = "Its id."),
 };
 const struct resource lease_holder_resource = RESOURCE_NAMED("ConcurrencyLeaseHolder", lease_holder, holder_fields);
@@ -59,13 +59,13 @@ const struct resource lease_holder_resource = RESOURCE_NAMED("ConcurrencyLeaseHo
     F_STRS(W, names, F_REQUIRED, F_LEN(1, 0), .doc = "Of these limits, all or nothing; unknown names are passed over.")
 static const struct field increment_fields[] = {
     WANTED_FIELDS,
-    F_ENUM(W, mode, modes, .def = "\"concurrency\"", .doc = "rate_limit needs limits that decay."),
+    F_ENUM(W, mode, modes, F_LITERAL, .def = "\"concurrency\"", .doc = "rate_limit needs limits that decay."),
     F_BOOL(W, create_if_missing, .def = "false", .doc = "Accepted without effect."),
 };
 const struct resource increment_resource = RESOURCE_NAMED("IncrementSlots", slots_wanted, increment_fields, .extra = true);
 static const struct field increment_with_lease_fields[] = {
     WANTED_FIELDS,
-    F_ENUM(W, mode, modes, .def = "\"concurrency\"", .doc = "rate_limit needs limits that decay."),
+    F_ENUM(W, mode, modes, F_LITERAL, .def = "\"concurrency\"", .doc = "rate_limit needs limits that decay."),
     F_NUM(W, lease_duration, F_GE(60), F_LE(86400), .def = "300", .doc = "Seconds until the slots come back by themselves."),
     F_OBJECT(W, holder, lease_holder, F_NULLABLE, .doc = "Who holds them."),
 };

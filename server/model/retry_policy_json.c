@@ -46,7 +46,7 @@ static const struct field flow_fields[] = {
     F_ROW("retry_delay", P, retry_delay_s, FIELD_INT, int64_t, F_NULLABLE, .doc = "Seconds between attempts."),
     F_STRS(P, pause_keys, F_NULLABLE, .def = "[]", .doc = "Pauses that have fired in this attempt."),
     F_TRI(P, resuming, F_NULLABLE, .def = "false", .doc = "The run is about to go on after a pause."),
-    F_ENUM(P, retry_type, retry_types, F_NULLABLE, .doc = "Whether the engine or a new process retries."),
+    F_ENUM(P, retry_type, retry_types, F_NULLABLE, F_LITERAL, .doc = "Whether the engine or a new process retries."),
 };
 static const struct field task_fields[] = {
     F_INT(P, max_retries, .def = "0", .doc = "Old name of retries."),
@@ -59,9 +59,9 @@ static const struct field task_fields[] = {
 /* clang-format on */
 
 const struct resource flow_run_policy_resource = RESOURCE_NAMED(
-    "FlowRunPolicy", retry_policy, flow_fields, .extra = true, .doc = "How a flow run retries.");
+    "FlowRunPolicy", retry_policy, flow_fields, .lax = true, .doc = "How a flow run retries.");
 const struct resource task_run_policy_resource = RESOURCE_NAMED(
-    "TaskRunPolicy", retry_policy, task_fields, .extra = true, .doc = "How a task run retries.");
+    "TaskRunPolicy", retry_policy, task_fields, .lax = true, .doc = "How a task run retries.");
 
 static const struct resource *resource_of(enum run_kind kind)
 {

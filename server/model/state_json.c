@@ -49,7 +49,7 @@ static const struct field details_fields[] = {
 };
 #undef D
 const struct resource state_details_resource = RESOURCE_NAMED("StateDetails", state_details, details_fields,
-    .extra = true, .doc = "What the rules and the clients look at.");
+    .lax = true, .doc = "What the rules and the clients look at.");
 
 #define C struct state_create
 static const struct field create_fields[] = {

@@ -214,12 +214,12 @@ static bool read_strs(const struct reading *r, void *out)
     list->items = arena_array(r->bad->arena, const char *, list->count + 1);
     for (struct val_iter it = val_each(r->v); val_next(&it) && has_room(r, 1, ITEM_BYTES);) {
         struct loc at = {r->at, NULL, it.index};
-        if (!read_text(&(struct reading){r->f, it.value, &at, r->bad}, &list->items[it.index],
-                       &len))
+        const struct reading item = {r->f, it.value, &at, r->bad};
+        int value;
+        if (r->f->names && !read_enum(&item, &value))
             continue;
-        if (r->f->pattern)
-            check_pattern(&(struct reading){r->f, it.value, &at, r->bad}, list->items[it.index],
-                          len);
+        if (read_text(&item, &list->items[it.index], &len) && r->f->pattern)
+            check_pattern(&item, list->items[it.index], len);
     }
     return r->bad->count == before;
 }

@@ -28,8 +28,6 @@ read_fn read_int, read_num, read_bool, read_tri, read_enum, read_uuid, read_time
 /* One per kind. */
 extern read_fn *const readers[FIELD_KINDS];
 
-/* Why the text is not a date-time, in pydantic's words. */
-const char *time_reason(const char *text, size_t len);
 /* Why the text is not a UUID, in pydantic's words. */
 const char *uuid_reason(struct arena *a, const char *text, size_t len);
 /* The value of "not set" for the kind. */

@@ -89,7 +89,8 @@ struct field {
     double min, max;
     size_t min_len, max_len; /* characters or items; 0 is no limit */
     struct pattern *pattern;
-    const struct enum_name *names; /* FIELD_ENUM; ends with a NULL name */
+    const struct enum_name *names; /* FIELD_ENUM, items of FIELD_STRS; ends with a NULL name */
+    bool literal;                  /* FIELD_ENUM: errors say so */
     const struct resource *of;     /* FIELD_OBJECT, FIELD_LIST */
     /* Reads the member instead of the reader of its kind (shared/json/decode.h). */
     bool (*read)(const struct reading *r, void *out);
@@ -120,6 +121,7 @@ struct resource {
 #define F_WRITEONLY   .writeonly = true
 #define F_UNSAID      .unsaid = true
 #define F_INLINED     .inlined = true
+#define F_LITERAL     .literal = true
 #define F_SPARSE      .sparse = true
 #define F_GE(n)       .has_min = true, .min = (n)
 #define F_GT(n)       .has_min = true, .min = (n), .above_min = true

@@ -258,7 +258,8 @@ bool read_enum(const struct reading *r, void *out)
         }
     }
     const char *expected = expected_names(a, r->f->names);
-    return reading_fail(r, "enum", arena_printf(a, "Input should be %s", expected),
+    return reading_fail(r, r->f->literal ? "literal_error" : "enum",
+                        arena_printf(a, "Input should be %s", expected),
                         ctx_text(a, "expected", expected));
 }
 
@@ -336,13 +337,11 @@ const char *uuid_reason(struct arena *a, const char *text, size_t len)
             char bytes[4];
             int n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
             memcpy(bytes, at, (size_t)n);
-            return arena_printf(a, "invalid character: found `%.*s` at %zu", n, bytes,
-                                i + front + 1);
+            return arena_printf(a, "invalid character: found `%.*s` at %zu", n, bytes, i + front);
         }
     }
     if (!hyphens && !front)
-        return arena_printf(a, "invalid length: expected length 32 for simple format, found %zu",
-                            len);
+        return arena_printf(a, "invalid length: found %zu", len);
     if (hyphens != 4)
         return arena_printf(a, "invalid group count: expected 5, found %zu", hyphens + 1);
     return group_reason(a, text, len);

@@ -14,7 +14,7 @@ static const struct doc_node *node(struct val v)
 
 struct val doc_root(const struct doc *d)
 {
-    return (struct val){d, 0};
+    return (struct val){d->count ? d : NULL, 0};
 }
 
 enum doc_type val_type(struct val v)

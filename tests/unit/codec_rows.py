@@ -3,7 +3,7 @@
     python codec_rows.py > codec_rows.h       (with the versions that Prefect 3.9.1 installs)
 """
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from typing import Annotated, Any, Dict, List, Optional, Union
 from uuid import UUID
@@ -13,6 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from prefect.types import DateTime
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 
@@ -40,7 +41,7 @@ class Thing(BaseModel):
     b: bool = False
     e: Letter = Letter.A
     u: Optional[UUID] = None
-    t: Optional[datetime] = None
+    t: Optional[DateTime] = None
     d: Optional[timedelta] = None
     l: List[str] = []
     l2: Annotated[List[str], Field(max_length=2, min_length=1)] = ["q"]
@@ -85,7 +86,7 @@ fg: "1.5", "x", true, null, {}, 0, 3, " 1.5 ", "", "0x1", "9"
 b: "true", "YES", "T", 1, 0.0, 1.5, 2, 2.0, "maybe", " true", null, [], 99999999999999999999
 e: "D", null, 1, "B"
 u: "x", "", "00000000-0000-0000-0000-00000000000g", "00000000-0000-0000-0000-0000000000000", "urn:uuid:00000000-0000-0000-0000-000000000001", "{00000000-0000-0000-0000-000000000001}", "000000000000000000000000000000010", "00000000-0000-0000-000000000000-0000", 5, "00000000000000000000000000000001", null, "0-0", "{00000000000000000000000000000001}", "urn:uuid:x", "ö"
-t: "x", "", "2024-01-01", "2024-13-01", "2024-02-30T00:00:00", "2024-01-01T25:00:00", "2024-01-01T00:00", "2024-01-01T00", "2024-01-01 00:00:00.123456789Z", "2024-01-01T00:00:00Zx", 1704067200, 1704067200.5, 99999999999999999, -99999999999999, "1704067200", "-5", true, [], "20x4-01-01", "2024/01/01", "2024-0x-01", "2024-01-0x", "2024-01-32", "hello world long text", "1704067200 ", "99999999999999999"
+t: "x", "", "2024", "20240101", "2024-01-01T00:00:00+0530", "2024-01-01T00:00:00z", "+5", "1.5", "1e3", 1e+20, "2024-01-01", "2024-13-01", "2024-02-30T00:00:00", "2024-01-01T25:00:00", "2024-01-01T00:00", "2024-01-01 00:00:00.123456789Z", "2024-01-01T00:00:00Zx", 1704067200, 1704067200.5, 99999999999999999, -99999999999999, "1704067200", "-5", true, [], "20x4-01-01", "2024-0x-01", "2024-01-0x", "2024-01-32", "hello world long text", "1704067200 ", "99999999999999999"
 d: 90, 90.5, "90", "PT1M30S", "P1DT2H", "P1W", "-PT5S", "00:01:30", "1:30", "00:01", "2 days, 00:01:30", "2 days 00:01:30", "1 day", "3d, 00:01:30", "x", "", "P", "PT", "99:99:99", true, [], 1e+20, "P1", "P1X", "PT1X", "P1DT", "P1H", "24:00:00", "00:00:60", "00:00:0x", "PT1M30S ", "1day01:00:00"
 l: "x", null, [1,"a",null], {}
 l2: [], ["a","b","c"], null

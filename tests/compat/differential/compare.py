@@ -84,7 +84,7 @@ class Comparer:
     def lists(self, where, theirs, ours, key):
         if len(theirs) != len(ours):
             return self.fault(where + ".length", len(theirs), f"{len(ours)}: {brief(theirs)} / {brief(ours)}")
-        if self.options.get("any_order"):
+        if self.options.get("any_order") or key == "exception_detail":
             ours = self.in_their_order(theirs, ours, key)
         for i, (one, other) in enumerate(zip(theirs, ours)):
             self.walk(f"{where}[{i}]", one, other, key)
