@@ -1,6 +1,8 @@
 # Sourced by tests: a real S3 server on loopback, in a folder of its own.
 #
-#   s3_start_ceph DIR     Ceph's object gateway over one monitor and one OSD in memory; sets s3_endpoint
+#   s3_start HOW DIR      three tries with s3_start_ceph or s3_start_minio; sets s3_endpoint
+#   s3_start_ceph DIR     Ceph's object gateway over one monitor and one OSD in memory
+#   s3_start_minio DIR    MinIO, built with Go out of its module (minutes, once)
 #   s3_stop               ends what was started
 #   s3_curl METHOD PATH [CURL ARGS]   a signed request, for setting up buckets and objects
 #
@@ -8,6 +10,7 @@
 s3_key=TESTKEY0123456789ABC
 s3_secret='test/secret+with=signs0123456789'
 s3_pids=
+s3_dir=
 
 s3_missing() {
     local program
@@ -20,15 +23,34 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# s3_await SECONDS COMMAND...: until it succeeds.
-s3_await() {
-    local tries=$(($1 * 5))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ] || return 1
-        sleep 0.2
+# s3_step SECONDS NAME COMMAND...: until it succeeds; its output is in $s3_dir/NAME.out.  All that is started must be alive.
+# The commands may be repeated: ceph's own client now and then dies after its work is done.
+s3_step() {
+    local end=$((SECONDS + $1)) name=$2 pid
+    shift 2
+    until timeout 30 "$@" >"$s3_dir/$name.out" 2>&1; do
+        for pid in $s3_pids; do
+            kill -0 "$pid" 2>/dev/null || { echo "a server ended before $name"; return 1; }
+        done
+        [ $SECONDS -lt $end ] || { echo "$name: $(tail -n 1 "$s3_dir/$name.out")"; return 1; }
+        sleep 0.1
     done
+}
+
+# s3_serve NAME COMMAND...: in the background, five times if need be: an OSD that sends its first command before it was given the
+# monitors' map (a busy machine) is sent away for a wrong fsid, and ends.
+s3_serve() {
+    local name=$1
+    shift
+    (
+        trap 'kill -9 $child; exit' TERM
+        for _ in 1 2 3 4 5; do
+            "$@" >>"$s3_dir/$name.out" 2>&1 &
+            child=$!
+            wait $child
+        done
+    ) &
+    s3_pids="$s3_pids $!"
 }
 
 s3_curl() {
@@ -41,6 +63,7 @@ s3_curl() {
 s3_start_ceph() {
     local dir=$1 mon rgw osd_id=b007198a-459d-43cb-aeb6-a26879ce9309 fsid=e97a4af8-9f72-4f6c-b89f-65eaa6e6125e
     mon=$(free_port) && rgw=$(free_port) || return 1
+    s3_dir=$dir
     s3_endpoint=http://127.0.0.1:$rgw
     mkdir -p "$dir/mon" "$dir/osd" "$dir/rgw"
     cat >"$dir/ceph.conf" <<EOF
@@ -79,25 +102,32 @@ rgw_data = $dir/rgw
 rgw_frontends = beast endpoint=127.0.0.1:$rgw
 rgw_enable_usage_log = false
 EOF
-    ceph-authtool "$dir/keyring" --create-keyring --gen-key -n mon. --cap mon 'allow *' >/dev/null &&
-        monmaptool -c "$dir/ceph.conf" --create --fsid $fsid --addv a "[v1:127.0.0.1:$mon]" "$dir/monmap" >/dev/null &&
-        ceph-mon -c "$dir/ceph.conf" --mkfs -i a --monmap "$dir/monmap" --keyring "$dir/keyring" || return 1
-    ceph-mon -c "$dir/ceph.conf" -i a -f >"$dir/mon.out" 2>&1 &
-    s3_pids="$s3_pids $!"
-    s3_await 20 timeout 5 ceph -c "$dir/ceph.conf" -s || return 1
-    timeout 20 ceph -c "$dir/ceph.conf" osd create $osd_id >/dev/null 2>&1 || return 1
-    ceph-osd -c "$dir/ceph.conf" -i 0 --mkfs >"$dir/mkfs.out" 2>&1 || return 1
-    ceph-osd -c "$dir/ceph.conf" -i 0 -f >"$dir/osd.out" 2>&1 &
-    s3_pids="$s3_pids $!"
-    radosgw -c "$dir/ceph.conf" -n client.rgw -f >"$dir/rgw.out" 2>&1 &
-    s3_pids="$s3_pids $!"
-    s3_await 60 curl -s --max-time 2 "$s3_endpoint/" || return 1
-    timeout 30 radosgw-admin -c "$dir/ceph.conf" -n client.rgw user create --uid=test --display-name=test \
-        --access-key=$s3_key --secret="$s3_secret" >"$dir/user.out" 2>&1
+    local ceph="ceph -c $dir/ceph.conf" osd="ceph-osd -c $dir/ceph.conf -i 0" admin="radosgw-admin -c $dir/ceph.conf -n client.rgw"
+    s3_step 30 keyring ceph-authtool "$dir/keyring" --create-keyring --gen-key -n mon. --cap mon 'allow *' &&
+        s3_step 30 monmap monmaptool -c "$dir/ceph.conf" --create --clobber --fsid $fsid --addv a "[v1:127.0.0.1:$mon]" "$dir/monmap" &&
+        s3_step 30 mon-mkfs ceph-mon -c "$dir/ceph.conf" --mkfs -i a --monmap "$dir/monmap" --keyring "$dir/keyring" || return 1
+    s3_serve mon ceph-mon -c "$dir/ceph.conf" -i a -f
+    s3_step 60 osd-create $ceph osd create $osd_id && s3_step 60 osd-mkfs $osd --mkfs || return 1
+    s3_serve osd $osd -f
+    s3_step 60 osd-up sh -c "$ceph osd stat | grep -q ' 1 up'" || return 1
+    s3_serve rgw radosgw -c "$dir/ceph.conf" -n client.rgw -f
+    s3_step 120 answer curl -sS -f --max-time 5 "$s3_endpoint/" &&
+        s3_step 60 user sh -c "$admin user info --uid=test || $admin user create --uid=test --display-name=test \
+            --access-key=$s3_key --secret='$s3_secret'"
+}
+
+# s3_start HOW DIR: three tries, since another program may take a port in between.
+s3_start() {
+    local how=$1 try
+    for try in 1 2 3; do
+        $how "$2/$try" && return
+        s3_stop
+    done
+    return 1
 }
 
 s3_stop() {
-    [ -z "$s3_pids" ] || kill -9 $s3_pids 2>/dev/null
+    [ -z "$s3_pids" ] || kill $s3_pids 2>/dev/null
     wait $s3_pids 2>/dev/null
     s3_pids=
 }
