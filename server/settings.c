@@ -198,7 +198,7 @@ static void set_default(struct settings *s, enum setting_id id)
     if (row->role != HERE)
         unbounded.most = ANY;
     if (row->def && !read_value(&unbounded, row->def, &s->values[id]))
-        assert(!"a default that is not a value");
+        abort(); /* a row's default is not a value */
 }
 
 /* The variable that sets the row, NULL: none.  An empty one counts as not set. */

@@ -7,7 +7,7 @@
 #
 #   suite         when   at most  command
 suites='
-    lint          all    900      make lint
+    lint          all    3600     make lint
     build         short  900      make -j$cores all
     unit          short  300      unit debug
     fuzz-replay   short  300      fuzz_replay debug

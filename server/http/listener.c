@@ -282,7 +282,7 @@ static enum err_code open_socket(const char *address, struct err *e, int *out_fd
         freeaddrinfo(found);
         if (fd >= 0)
             close(fd);
-        return e->code;
+        return ERR_CONFLICT;
     }
     freeaddrinfo(found);
     *out_fd = fd;

@@ -13,7 +13,7 @@ char *unescape(struct arena *a, const char *text, size_t len, bool plus)
             *p++ = (char)strtol((char[]){text[i + 1], text[i + 2], '\0'}, NULL, 16);
             i += 2;
         } else {
-            *p++ = plus && text[i] == '+' ? ' ' : text[i];
+            *p++ = (char)(plus && text[i] == '+' ? ' ' : text[i]);
         }
     }
     *p = '\0';

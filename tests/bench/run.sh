@@ -8,7 +8,11 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/sy-bench.XXXXXX")
 chmod 755 "$dir"
 secs=${SECONDS_EACH:-4}
 pg=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
-stop() { [ -z "${pid:-}" ] || { kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; } || true; rm -rf "$dir"; }
+pid= agent=
+stop() {
+    for each in $agent $pid; do kill "$each" 2>/dev/null && wait "$each" 2>/dev/null || true; done
+    rm -rf "$dir"
+}
 trap stop EXIT
 
 "$B/switchyard-server" --dev --data "$dir/data" --listen 127.0.0.1:0 >"$dir/out" 2>"$dir/err" & pid=$!
@@ -16,7 +20,7 @@ for _ in $(seq 200); do grep -q ready "$dir/out" && break; sleep 0.05; done
 url=$(sed -n 's/^ready //p' "$dir/out"); port=${url##*:}
 api="$url/api"
 sql() { "$pg/psql" -h "$dir/data/run" -U switchyard -qAt switchyard "$@"; }
-rss() { awk '/VmRSS/ {printf "%.1f MB", $2 / 1024}' "/proc/$pid/status"; }
+rss() { awk '/VmRSS/ {printf "%.1f MB", $2 / 1024}' "/proc/${1:-$pid}/status"; }
 
 flow=$(curl -sS -X POST "$api/flows/" -d '{"name":"bench"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
 sql -c "INSERT INTO flow_run (id, name, flow_id, state_id, state_type, state_name, state_timestamp, state_details, expected_start_time)
@@ -31,6 +35,9 @@ for scenario in transitions creations reads lifecycles logs filter20 count; do
         "$B/tests/bench/load" 127.0.0.1 "$port" "$scenario" "$conn" "$secs" "$flow" "$dir/ids"
     done
 done
+"$B/switchyard-worker" --server "$url" --pool bench --data "$dir/agent" 2>"$dir/agent.err" & agent=$!
+"$B/tests/bench/trigger" 127.0.0.1 "$port" bench "$flow" 300 "$dir"
+printf 'agent after it: %s\n' "$(rss $agent)"
 printf '\nserver after the load: %s\n\n' "$(rss)"
 
 cat >"$dir/transition.sql" <<'SQL'

@@ -13,9 +13,11 @@ command -v node >/dev/null && command -v npm >/dev/null || skip 'there is no nod
 modules=$PWD/build/browser
 mkdir -p "$modules"
 cp tests/browser/package.json tests/browser/*.mjs "$modules/"
-[ -d "$modules/node_modules/playwright-core" ] ||
+if ! cmp -s "$modules/package.json" "$modules/installed.json"; then
     npm --prefix "$modules" install --no-audit --no-fund --loglevel=error >"$modules/npm.log" 2>&1 ||
-    skip "npm could not install playwright-core: $(tail -n 1 "$modules/npm.log")"
+        skip "npm could not install playwright-core: $(tail -n 1 "$modules/npm.log")"
+    cp tests/browser/package.json "$modules/installed.json"
+fi
 
 if [ -z "${BROWSER_URL:-}" ]; then
     server=${SWITCHYARD_BUILD:-build/debug}/switchyard-server
