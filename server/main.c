@@ -12,6 +12,7 @@
 
 #include "server/api/access.h"
 #include "server/api/events_out.h"
+#include "server/api/logs_out.h"
 #include "server/db/cluster.h"
 #include "server/db/db.h"
 #include "server/db/filter.h"
@@ -221,6 +222,8 @@ static int serve(struct program *p)
         executor_start(s, (size_t)s->config.executor_threads, (size_t)s->config.queue_max);
     s->outbox = event_outbox_start();
     s->event_broadcast = broadcast_start(s, &events_broadcast);
+    if (settings_bool(&s->config.settings, SETTING_SERVER_LOGS_STREAM_PUBLISHING_ENABLED))
+        s->log_broadcast = broadcast_start(s, &logs_broadcast);
     s->wake = event_wake_start();
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
@@ -251,6 +254,7 @@ static int serve(struct program *p)
     parking_stop(s->parking);
     loop_calls_stop(s->loop_calls);
     broadcast_stop(s->event_broadcast);
+    broadcast_stop(s->log_broadcast);
     uv_loop_close(&s->loop);
     log_info("stopped", KV_S("program", "switchyard-server"));
     return status;

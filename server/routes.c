@@ -21,6 +21,7 @@
 #include "server/api/flow_runs.h"
 #include "server/api/flows.h"
 #include "server/api/logs.h"
+#include "server/api/logs_out.h"
 #include "server/api/observed_states.h"
 #include "server/api/result_storage.h"
 #include "server/api/run_states.h"
@@ -197,6 +198,7 @@ const struct route routes[] = {
 
     /* logs */
     {POST,   "/logs/",                       .submit = logs_create, .body = &log_create_resource, .flags = BODY_LIST, .doc = "Append lines."},
+    {GET,    "/logs/out",                    .socket = &logs_out_socket, .flags = UPGRADE, .doc = "Lines that match a filter, as they come."},
     {POST,   "/logs/filter",                 logs_filter,         .flags = BODY_DOC | REPLY_LIST, .reply = &log_resource, .doc = "Lines that match."},
 
     /* events */

@@ -177,6 +177,9 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
 {
     size_t len = strlen(reason);
 
+    /* What was said before goes first: wslay prefers control frames and drops the rest. */
+    if (!ws->broken && wslay_event_want_write(ws->frames) && wslay_event_send(ws->frames))
+        ws->broken = true;
     wslay_event_queue_close(ws->frames, code, (const uint8_t *)reason, len > 123 ? 123 : len);
     ws->phase = WS_CLOSING;
     if (!ws->busy)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/http/broadcast.h"
+#include "server/server.h"
 #include "shared/base/buf.h"
 #include "shared/base/clock.h"
 
@@ -39,11 +41,11 @@ static void put_uuid(struct buf *b, struct uuid id)
     buf_add(b, text, UUID_TEXT_BYTES - 1);
 }
 
-static void put_log(struct buf *b, const struct log *l)
+static void put_log(struct buf *b, struct uuid id, const struct log *l)
 {
     char number[24], time[TIME_TEXT_BYTES];
 
-    put_uuid(b, uuid_v7());
+    put_uuid(b, id);
     buf_lit(b, "\t");
     put_text(b, l->name);
     buf_lit(b, "\t");
@@ -59,21 +61,77 @@ static void put_log(struct buf *b, const struct log *l)
     buf_lit(b, "\n");
 }
 
+/* --- telling /logs/out --- */
+
+struct announcement {
+    struct commit_hook hook; /* first member */
+    struct log *logs;
+    struct broadcast_item *items;
+    size_t count;
+};
+
+static void tell(struct work *w, struct commit_hook *hook)
+{
+    const struct announcement *a = (const struct announcement *)hook;
+    broadcast_publish(w->server->log_broadcast, a->items, a->count);
+}
+
+/* Room for all lines, or NULL when nobody listens. */
+static struct announcement *prepare(struct work *w, const struct log_batch *batches, size_t count)
+{
+    size_t total = 0;
+
+    if (!broadcast_wanted(w->server->log_broadcast))
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        total += batches[i].count;
+    struct announcement *a = arena_new(&w->arena, struct announcement);
+    a->hook.run = tell;
+    a->logs = arena_array(&w->arena, struct log, total + 1);
+    a->items = arena_array(&w->arena, struct broadcast_item, total + 1);
+    return a;
+}
+
+static void add(struct announcement *a, struct uuid id, const struct log *l)
+{
+    struct log *copy = &a->logs[a->count];
+
+    *copy = *l;
+    copy->id = id;
+    copy->created_us = copy->updated_us = TIME_NONE;
+    a->items[a->count++] = (struct broadcast_item){id, copy};
+}
+
+/* --- */
+
+static enum err_code copy_in(struct work *w, const struct buf *text)
+{
+    if (text->full)
+        return err_set(&w->err, TOO_LARGE, "a batch of logs has more than %d bytes",
+                       COPY_MAX_BYTES);
+    if (!text->len)
+        return ERR_OK;
+    return db_copy_in(w,
+                      "COPY log (id, name, level, flow_run_id, task_run_id, message, "
+                      "\"timestamp\") FROM STDIN",
+                      text->bytes, text->len);
+}
+
 enum err_code logs_store(struct work *w, const struct log_batch *batches, size_t count)
 {
     struct buf text = {.max_bytes = COPY_MAX_BYTES};
-    enum err_code rc = ERR_OK;
+    struct announcement *a = prepare(w, batches, count);
 
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < batches[i].count; k++)
-            put_log(&text, &batches[i].logs[k]);
-    if (text.full)
-        rc = err_set(&w->err, TOO_LARGE, "a batch of logs has more than %d bytes", COPY_MAX_BYTES);
-    else if (text.len)
-        rc = db_copy_in(w,
-                        "COPY log (id, name, level, flow_run_id, task_run_id, message, "
-                        "\"timestamp\") FROM STDIN",
-                        text.bytes, text.len);
+        for (size_t k = 0; k < batches[i].count; k++) {
+            struct uuid id = uuid_v7();
+            put_log(&text, id, &batches[i].logs[k]);
+            if (a)
+                add(a, id, &batches[i].logs[k]);
+        }
+    enum err_code rc = copy_in(w, &text);
     buf_free(&text);
+    if (!rc && a)
+        db_after_commit(w, &a->hook);
     return rc;
 }
