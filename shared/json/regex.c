@@ -35,9 +35,10 @@ static pcre2_code *code_of(struct pattern *p)
     return known;
 }
 
-enum regex_result regex_search_code(const void *code, const char *text, size_t len)
+enum regex_result regex_search_group(const void *code, const char *text, size_t len,
+                                     size_t out_span[static 2])
 {
-    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    pcre2_match_data *data = pcre2_match_data_create(2, NULL);
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
     int rc = PCRE2_ERROR_NOMEMORY;
 
@@ -46,6 +47,12 @@ enum regex_result regex_search_code(const void *code, const char *text, size_t l
         pcre2_set_heap_limit(limits, HEAP_LIMIT_KIB);
         rc = pcre2_match(code, (PCRE2_SPTR)text, len, 0, 0, data, limits);
     }
+    if (rc >= 0) {
+        const PCRE2_SIZE *at = pcre2_get_ovector_pointer(data);
+        bool group = rc != 1 && at[2] != PCRE2_UNSET; /* 0: there are more than two pairs */
+        out_span[0] = at[group ? 2 : 0];
+        out_span[1] = at[group ? 3 : 1];
+    }
     pcre2_match_context_free(limits);
     pcre2_match_data_free(data);
     if (rc >= 0)
@@ -53,6 +60,12 @@ enum regex_result regex_search_code(const void *code, const char *text, size_t l
     return rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_NOMEMORY
                ? REGEX_TOO_COSTLY
                : REGEX_NO_MATCH;
+}
+
+enum regex_result regex_search_code(const void *code, const char *text, size_t len)
+{
+    size_t span[2];
+    return regex_search_group(code, text, len, span);
 }
 
 enum regex_result regex_search(struct pattern *p, const char *text, size_t len)

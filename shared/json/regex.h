@@ -13,3 +13,6 @@ enum regex_result regex_search(struct pattern *p, const char *text, size_t len);
  * The code is freed with the arena.  NULL: *out_reason says why it does not compile. */
 void *regex_compile(struct arena *a, const char *text, size_t len, const char **out_reason);
 enum regex_result regex_search_code(const void *code, const char *text, size_t len);
+/* Also where: out_span is [first, end) of group 1, or of the whole match when there is no group. */
+enum regex_result regex_search_group(const void *code, const char *text, size_t len,
+                                     size_t out_span[static 2]);

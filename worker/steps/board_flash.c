@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/io/uv_serial.h"
 #include "worker/lab/board.h"
+#include "worker/lab/console.h"
 #include "worker/lab/meter.h"
 #include "worker/lab/recovery.h"
 #include "worker/lab/usb.h"
 
-enum { UART_BAUD = 115200, LINE_BYTES = 256, METER_TIMEOUT_MS = 15000 };
+enum { METER_TIMEOUT_MS = 15000 };
 static const double tool_timeout_s = 120;
 
 static const struct step_param params[] = {
@@ -48,7 +48,7 @@ struct flash {
     struct board_flash what;
     const struct board_backend *backend;
     struct meter *meter;
-    struct uv_serial *uart;
+    struct console *console;
     uv_timer_t *timer; /* frees itself: it may outlive the call by a loop round */
     int64_t cycles_left;
     struct ladder ladder;
@@ -57,8 +57,7 @@ struct flash {
     struct board_verdict verdict;
     struct err why; /* of what is being recovered from */
     bool written;
-    char line[LINE_BYTES], banner[LINE_BYTES];
-    size_t line_len;
+    char line[CONSOLE_LINE_BYTES], banner[CONSOLE_LINE_BYTES];
 };
 
 static void enter(struct step_call *call, enum stage stage);
@@ -79,7 +78,7 @@ static void finish(struct step_call *call, enum err_code code)
         return;
     f->stage = OVER;
     uv_close((uv_handle_t *)f->timer, on_timer_closed);
-    uv_serial_close(f->uart);
+    console_close(f->console);
     if (f->meter)
         v3pwr_meter.close(f->meter);
     if (f->written || code)
@@ -133,10 +132,8 @@ static void read_line(struct step_call *call)
     const char *expected = step_string(call, "build_id");
     const char *at = strstr(f->line, mark);
 
-    if (!at) {
-        step_log(call, LOG_DEBUG, "board: %s", f->line);
+    if (!at)
         return;
-    }
     const char *id = at + sizeof(mark) - 1;
     size_t len = strcspn(id, " ");
     if (len != strlen(expected) || memcmp(id, expected, len) != 0) {
@@ -145,28 +142,21 @@ static void read_line(struct step_call *call)
                         f->what.bench->name, (int)len, id, expected));
         return;
     }
-    step_log(call, LOG_INFO, "%s", at);
-    memcpy(f->banner, at, strlen(at) + 1); /* both have LINE_BYTES */
+    memcpy(f->banner, at, strlen(at) + 1); /* both have CONSOLE_LINE_BYTES */
     if (f->stage == BANNER)
         finish(call, ERR_OK);
 }
 
-static void on_bytes(void *ctx, const uint8_t *bytes, size_t len)
+static void on_line(void *ctx, double at_s, const char *text)
 {
     struct step_call *call = ctx;
     struct flash *f = call->state;
 
     if (f->stage != SUPPLY_ON && f->stage != BANNER)
         return; /* what an earlier program said */
-    for (size_t i = 0; i < len && f->stage != OVER; i++) {
-        if (bytes[i] == '\n') {
-            f->line[f->line_len] = 0;
-            f->line_len = 0;
-            read_line(call);
-        } else if (bytes[i] >= ' ' && bytes[i] < 0x7f && f->line_len + 1 < LINE_BYTES) {
-            f->line[f->line_len++] = (char)bytes[i];
-        }
-    }
+    step_log(call, LOG_INFO, "[%9.3f] %s", at_s, text);
+    memcpy(f->line, text, strlen(text) + 1);
+    read_line(call);
 }
 
 static void on_gone(void *ctx, const char *why)
@@ -298,8 +288,8 @@ static void recover(struct step_call *call, enum err_code code)
     f->written = false;
     step_log(call, LOG_WARN, "%s; recovery: %s", call->err.detail, f->rung->name);
     call->err = (struct err){0};
-    uv_serial_close(f->uart); /* the port may move */
-    f->uart = NULL;
+    console_close(f->console); /* the port may move */
+    f->console = NULL;
     f->stage = RECOVER;
     uv_timer_stop(f->timer);
     if (bench->hooks[rung])
@@ -353,18 +343,17 @@ static void on_news(void *ctx, const struct meter_news *news)
     }
 }
 
-static enum err_code open_uart(struct step_call *call)
+static enum err_code open_console(struct step_call *call)
 {
     struct flash *f = call->state;
-    struct uv_serial_listener listener = {.ctx = call, .bytes = on_bytes, .gone = on_gone};
+    struct console_listener listener = {call, on_line, on_gone};
+    enum err_code code = ERR_OK;
 
-    if (f->uart)
-        return ERR_OK;
-    char path[USB_PATH_BYTES];
-    enum err_code code = usb_resolve(f->what.bench->uart, path, &call->err);
-    if (code)
-        return code;
-    return uv_serial_open(call->loop, path, UART_BAUD, listener, &f->uart, &call->err);
+    if (!f->console)
+        code = console_open(call->loop, f->what.bench->uart, 0, listener, &f->console, &call->err);
+    if (!code)
+        console_restart(f->console);
+    return code;
 }
 
 static void connect_meter(struct step_call *call)
@@ -393,7 +382,6 @@ static void enter(struct step_call *call, enum stage stage)
     enum err_code code;
 
     f->stage = stage;
-    f->line_len = 0;
     arm(call, stage == BANNER ? 1000 * step_number(call, "boot_timeout") : METER_TIMEOUT_MS);
     switch (stage) {
     case CONNECT:
@@ -414,7 +402,7 @@ static void enter(struct step_call *call, enum stage stage)
             on_bin(call, ERR_OK);
         break;
     case SUPPLY_ON:
-        code = open_uart(call);
+        code = open_console(call);
         if (code)
             finish(call, code);
         else
