@@ -33,6 +33,7 @@ if [ -z "${BROWSER_URL:-}" ]; then
         echo "not ok the server does not start: $(tail -n 3 "$folder/server.log")"
         exit 1
     fi
-    export BROWSER_URL=$url/
+    BUILD=$(realpath "${SWITCHYARD_BUILD:-build/debug}")
+    export BROWSER_URL=$url/ BUILD
 fi
 CHROMIUM=$chromium timeout 220 node "$modules/test.mjs"

@@ -43,6 +43,30 @@ function taskEvents(runId, name, type, start, end) {
   }));
 }
 
+// Repeats what may not be there yet: a pool that its agent makes, a state that a run comes to.
+async function until(what, look) {
+  for (let tries = 0; tries < 300; tries++) {
+    const found = await look().catch(() => null);
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`${what} did not come`);
+}
+
+// Two runs of a flow that fails the first time: their ids.  Each attempt leaves a line in FOLDER/ID.
+export async function seedRetries(api, pool, folder) {
+  const mark = `"${folder}/{{ run.id }}"`, text = `name: ${pool}\ntasks:\n  work: {uses: shell, with: {run: 'echo attempt >> ${mark}; test $(wc -l < ${mark}) -gt 1'}}\n`;
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  await api('PUT', `switchyard/files/${sha256}`, null, text);
+  await until('the pool', () => api('GET', `work_pools/${pool}`));
+  const flow_id = (await api('POST', 'flows/', {name: pool})).id;
+  const {id} = await api('POST', 'deployments/', {name: pool, flow_id, work_pool_name: pool, enforce_parameter_schema: false, job_variables: {native_flow: `sha256:${sha256}`}});
+  const runs = [];
+  for (let i = 0; i < 2; i++) runs.push((await api('POST', `deployments/${id}/create_flow_run`, {state: {type: 'SCHEDULED'}})).id);
+  for (const run of runs) await until('the failure', async () => (await api('GET', `flow_runs/${run}`)).state_type === 'FAILED');
+  return runs;
+}
+
 // Names carry a mark, so that one server can be seeded again.
 export async function seed(api, mark) {
   const flow = (await api('POST', 'flows/', {name: 'energy-profile'})).id, now = Date.now();

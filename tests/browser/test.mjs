@@ -1,10 +1,13 @@
 // Every page of the dashboard, as a user sees it.  Prints TAP.
 import assert from 'node:assert/strict';
+import {execFileSync, spawn} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import http from 'node:http';
+import {tmpdir} from 'node:os';
 import {chromium} from 'playwright-core';
-import {client, seed} from './seed.mjs';
+import {client, seed, seedRetries} from './seed.mjs';
 
-const base = process.env.BROWSER_URL, api = client(base);
+const base = process.env.BROWSER_URL, api = client(base), build = process.env.BUILD;
 const mark = Date.now().toString(36), done = `done-run-${mark}`, failedRun = `failed-run-${mark}`;
 const ids = await seed(api, mark);
 const browser = await chromium.launch({executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']});
@@ -23,6 +26,22 @@ async function open(path, {width = 1440, height = 900, scheme = 'light', quiet =
   page.setDefaultTimeout(15000);
   await page.goto(at + path);
   return page;
+}
+
+// An agent of ours, and two runs that failed at their first attempt.
+async function agent(mark) {
+  const folder = mkdtempSync(`${tmpdir()}/switchyard-retry-`), pool = `retry-${mark}`;
+  const worker = spawn(`${build}/switchyard-worker`, ['--server', base, '--pool', pool, '--data', `${folder}/data`], {stdio: 'ignore'});
+  const stop = () => {
+    worker.once('exit', () => rmSync(folder, {recursive: true, force: true}));
+    worker.kill();
+  };
+  try {
+    return {folder, stop, runs: await seedRetries(api, pool, folder)};
+  } catch (e) {
+    stop();
+    throw e;
+  }
 }
 
 const see = (page, text) => page.getByText(text, {exact: false}).first().waitFor();
@@ -130,6 +149,29 @@ const tests = {
     await page.locator('.runhead .pill', {hasText: /Cancel/}).waitFor();
     assert.match((await api('GET', `flow_runs/${ids.cancelled}`)).state_type, /^CANCELL/);
     return page;
+  },
+  async 'a retry, by button or by command, runs the run again'() {
+    if (!build) return open('#/runs'); // the dashboard of somebody else: there is no agent of ours
+    const lab = await agent(mark);
+    try {
+      const page = await open(`#/runs/${lab.runs[0]}`);
+      await page.locator('.runhead .st-failed').waitFor();
+      await page.getByRole('button', {name: 'Retry'}).click();
+      await page.locator('dialog').getByRole('button', {name: 'Retry'}).click();
+      await page.locator('.runhead .st-completed').waitFor();
+      await page.goto(`${base}#/runs/${lab.runs[1]}`);
+      await page.locator('.runhead .st-failed').waitFor();
+      execFileSync(`${build}/switchyard`, ['flow-run', 'retry', lab.runs[1]], {env: {...process.env, SWITCHYARD_API_URL: `${base}api`}});
+      await page.locator('.runhead .st-completed').waitFor();
+      for (const run of lab.runs) {
+        const states = await api('GET', `flow_run_states/?flow_run_id=${run}`);
+        assert.deepEqual(states.map((s) => s.name), ['Scheduled', 'Pending', 'Running', 'Failed', 'AwaitingRetry', 'Pending', 'Running', 'Completed']);
+        assert.equal(readFileSync(`${lab.folder}/${run}`, 'utf8'), 'attempt\nattempt\n');
+      }
+      return page;
+    } finally {
+      lab.stop();
+    }
   },
   async 'a campaign is a matrix of model and target'() {
     const page = await open('#/campaigns');
