@@ -13,6 +13,7 @@
 #include "server/api/access.h"
 #include "server/api/events_out.h"
 #include "server/api/logs_out.h"
+#include "server/api/task_workers.h"
 #include "server/db/cluster.h"
 #include "server/db/db.h"
 #include "server/db/filter.h"
@@ -225,6 +226,7 @@ static int serve(struct program *p)
     if (settings_bool(&s->config.settings, SETTING_SERVER_LOGS_STREAM_PUBLISHING_ENABLED))
         s->log_broadcast = broadcast_start(s, &logs_broadcast);
     s->wake = event_wake_start();
+    s->task_workers = task_workers_start(s);
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
     s->agenda = agenda_new(s);
@@ -255,6 +257,7 @@ static int serve(struct program *p)
     loop_calls_stop(s->loop_calls);
     broadcast_stop(s->event_broadcast);
     broadcast_stop(s->log_broadcast);
+    task_workers_stop(s->task_workers);
     uv_loop_close(&s->loop);
     log_info("stopped", KV_S("program", "switchyard-server"));
     return status;

@@ -29,6 +29,7 @@
 #include "server/api/set_state.h"
 #include "server/api/tag_limits.h"
 #include "server/api/task_runs.h"
+#include "server/api/task_workers.h"
 #include "server/api/ui.h"
 #include "server/api/variables.h"
 #include "server/api/work_pools.h"
@@ -117,6 +118,8 @@ const struct route routes[] = {
     {POST,   "/task_runs/count",             task_runs_count,     .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/task_runs/paginate",          task_runs_paginate,  .flags = BODY_DOC, .doc = "A page of task runs that match."},
     {POST,   "/task_runs/history",           task_runs_history,   .flags = BODY_DOC, .doc = "How many task runs of each state per interval."},
+    {GET,    "/task_runs/subscriptions/scheduled", .socket = &task_runs_socket, .flags = UPGRADE, .doc = "Background task runs for a task worker, one at a time."},
+    {POST,   "/task_workers/filter",         task_workers_filter, .body = &task_workers_filter_resource, .flags = BODY_OPTIONAL, .doc = "Task workers that are connected."},
     {GET,    "/task_runs/{id:uuid}",         task_runs_get,       .reply = &task_run_resource, .doc = "One task run."},
     {PATCH,  "/task_runs/{id:uuid}",         task_runs_update,    .body = &task_run_update_resource, .doc = "Rename a task run."},
     {DELETE, "/task_runs/{id:uuid}",         task_runs_delete,    .doc = "Delete a task run."},

@@ -3,17 +3,26 @@
 #include "server/api/history.h"
 #include "server/api/listing.h"
 #include "server/api/set_state.h"
+#include "server/api/task_workers.h"
 #include "server/http/reply.h"
 #include "server/store/task_runs.h"
+
+static bool is_background(const struct state_create *state)
+{
+    return state && state->type == STATE_SCHEDULED && state->state_details &&
+           state->state_details->deferred == TRI_TRUE;
+}
 
 enum err_code task_runs_create(struct request *rq)
 {
     struct uuid id;
     struct rows rows;
     bool created;
-    enum err_code rc =
-        task_run_upsert(&rq->work, request_in(rq, struct task_run_create), &id, &created);
+    const struct task_run_create *in = request_in(rq, struct task_run_create);
+    enum err_code rc = task_run_upsert(&rq->work, in, &id, &created);
 
+    if (!rc && created && is_background(in->state))
+        task_workers_wake(rq->work.server, in->task_key);
     if (!rc)
         rc = task_run_get(&rq->work, id, &rows);
     return rc ? rc : reply_row(rq, created ? 201 : 200, &task_run_resource, &rows, 0);
@@ -50,6 +59,8 @@ enum err_code task_runs_set_state(struct request *rq)
 
     if (rc)
         return rc;
+    if (verdict.effects & (EFFECT_ENQUEUE_TASK | EFFECT_ENQUEUE_RETRY))
+        task_workers_wake(rq->work.server, NULL);
     set_state_write(&rq->reply.body, &verdict);
     return reply_status(rq, verdict.writes ? 201 : 200);
 }

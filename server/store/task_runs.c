@@ -4,6 +4,7 @@
 
 #include "server/db/params.h"
 #include "server/model/names.h"
+#include "server/store/task_queue.h"
 #include "shared/base/buf.h"
 
 enum { TEXT_MAX_BYTES = 1 << 20 };
@@ -95,6 +96,8 @@ static enum err_code do_effects(struct work *w, const struct run_facts *facts,
                              s->artifact_description, s->data.text,
                              param_uuid(w, facts->flow_run_id), id),
                       &none);
+    if (!rc && (v->effects & (EFFECT_ENQUEUE_TASK | EFFECT_ENQUEUE_RETRY)))
+        rc = task_queue_put(w, facts->id, (v->effects & EFFECT_ENQUEUE_RETRY) != 0);
     return rc;
 }
 

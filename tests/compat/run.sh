@@ -9,4 +9,5 @@ fi
 "$venv/bin/python" "$here/test_sdk.py"
 "$venv/bin/python" "$here/test_runs.py"
 "$venv/bin/python" "$here/test_blocks.py"
+"$venv/bin/python" "$here/test_background.py"
 exec "$venv/bin/python" "$here/test_worker.py"
