@@ -8,6 +8,7 @@
 #include "shared/json/codec.h"
 
 enum { OVERRIDES_MAX = 64, LOGS_PER_RUN = 50 };
+#define WEEK_US (INT64_C(7 * 86400) * 1000000)
 
 static bool stopping(const struct work *w)
 {
@@ -90,13 +91,14 @@ static enum err_code is_needed(struct work *w, const struct owned *o, const char
     return rc;
 }
 
-/* owner NULL: old ones are dropped whatever is in them. */
+/* owner NULL: old ones are dropped whatever is in them.  Last week's stays, for what comes late. */
 static enum err_code drop_old(struct work *w, const char *table, const struct owned *owner,
                               int64_t cutoff_us, struct retention_count *done)
 {
+    int64_t last_week_us = w->now_us - WEEK_US;
+    const char *before = param_time(w, cutoff_us < last_week_us ? cutoff_us : last_week_us);
     struct rows old;
-    enum err_code rc =
-        db_query(w, Q_retention_partitions, PARAMS(table, param_time(w, cutoff_us)), &old);
+    enum err_code rc = db_query(w, Q_retention_partitions, PARAMS(table, before), &old);
 
     for (int i = 0; !rc && i < old.count && !stopping(w); i++) {
         bool needed = false;
