@@ -111,6 +111,7 @@ test-all: ; $(Q)tests/run.sh all
 demo: ; $(Q)deploy/demo/demo.sh
 demo-ci: ; $(Q)deploy/demo/demo.sh --exit
 bench: ; $(Q)$(MAKE) --no-print-directory MODE=release all bench-programs && tests/bench/run.sh
+bench-peers: ; $(Q)$(MAKE) --no-print-directory MODE=release all bench-programs && tests/bench/peers.sh
 bench-programs: $(bench_programs)
 
 fuzz: ; $(Q)$(MAKE) --no-print-directory MODE=fuzz CC=clang-14 fuzz-run
@@ -134,6 +135,6 @@ c_files = $(shell git ls-files "*.c" "*.h" | grep -v "_rows.h\|_vectors.h") # ro
 format: ; clang-format-14 -i $(c_files)
 lint:   ; tools/lint.sh
 clean:  ; rm -rf build
-.PHONY: all generated unit db fuzz-replay test test-all demo demo-ci bench bench-programs fuzz fuzz-run install install-files format lint clean
+.PHONY: all generated unit db fuzz-replay test test-all demo demo-ci bench bench-peers bench-programs fuzz fuzz-run install install-files format lint clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -2,7 +2,9 @@
  * FLOW_ID [IDS_FILE] prints `SCENARIO CONNECTIONS OPERATIONS/S P50_MS P99_MS ERRORS`.
  *
  * One thread, epoll; every connection has one request on its way.  An operation is one request, for
- * `lifecycle` the five requests of a run's life, for `logs` one line. */
+ * `lifecycle` the five requests of a run's life, for `logs` one line, for `events` one task run's
+ * event on the WebSocket /api/events/in (a round is a batch of them and a ping: the pong says that
+ * they are durable). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -22,6 +24,7 @@ enum {
     REPLY_MAX = 1 << 20,
     LATENCIES_MAX = 4 << 20,
     LOG_LINES = 100,
+    EVENTS = 40,
     IDS_MAX = 1 << 20
 };
 
@@ -53,6 +56,7 @@ struct scenario {
     const char *name;
     int steps, operations_per_round;
     void (*write)(struct bench *b, struct connection *c);
+    bool socket; /* frames instead of requests */
 };
 
 static void request(struct connection *c, const char *method, const char *path, const char *body)
@@ -139,6 +143,68 @@ static void write_logs(struct bench *b, struct connection *c)
     put_logs(c, any_id(b), LOG_LINES);
 }
 
+/* A frame of a client, masked with zeros.  Source: RFC 6455, 5.2. */
+static void frame(struct connection *c, unsigned opcode, const char *text, size_t len)
+{
+    unsigned char head[] = {(unsigned char)(0x80 | opcode),
+                            (unsigned char)(0x80 | 126),
+                            (unsigned char)(len >> 8),
+                            (unsigned char)len,
+                            0,
+                            0,
+                            0,
+                            0};
+    size_t head_len = sizeof(head);
+
+    if (len < 126) {
+        head[1] = (unsigned char)(0x80 | len);
+        memset(head + 2, 0, 4);
+        head_len = 6;
+    }
+    memcpy(c->request + c->request_len, head, head_len);
+    memcpy(c->request + c->request_len + head_len, text, len);
+    c->request_len += head_len + len;
+}
+
+static void put_event(struct connection *c, const char *run)
+{
+    char body[1400], event[UUID_TEXT_BYTES], task[UUID_TEXT_BYTES];
+
+    uuid_format(uuid_v7(), event);
+    uuid_format(uuid_v7(), task);
+    int n = snprintf(
+        body, sizeof(body),
+        "{\"occurred\":\"2026-01-01T00:00:00.123456Z\",\"event\":\"prefect.task-run.Completed\","
+        "\"resource\":{\"prefect.resource.id\":\"prefect.task-run.%s\",\"prefect.resource.name\":"
+        "\"bench\",\"prefect.run-count\":\"1\",\"prefect.state-message\":\"\",\"prefect.state-"
+        "type\":"
+        "\"COMPLETED\",\"prefect.state-name\":\"Completed\",\"prefect.state-timestamp\":"
+        "\"2026-01-01T00:00:00.123456+00:00\",\"prefect.orchestration\":\"client\"},\"related\":[{"
+        "\"prefect.resource.id\":\"prefect.flow-run.%s\",\"prefect.resource.role\":\"flow-run\"}],"
+        "\"payload\":{\"intended\":{\"from\":\"RUNNING\",\"to\":\"COMPLETED\"},\"initial_state\":"
+        "null,"
+        "\"validated_state\":{\"type\":\"COMPLETED\",\"name\":\"Completed\",\"message\":null,"
+        "\"state_details\":{},\"data\":null},\"task_run\":{\"name\":\"bench\",\"task_key\":"
+        "\"bench\","
+        "\"dynamic_key\":\"%s\",\"empirical_policy\":{},\"tags\":[],\"labels\":{},\"task_inputs\":{"
+        "},"
+        "\"run_count\":1,\"flow_run_run_count\":1,\"total_run_time\":0.5}},\"id\":\"%s\","
+        "\"follows\":"
+        "null}",
+        task, run, task, event);
+    frame(c, 1, body, (size_t)n);
+}
+
+static void write_events(struct bench *b, struct connection *c)
+{
+    const char *run = any_id(b);
+
+    c->request_len = c->sent = c->reply_len = 0;
+    for (int i = 0; i < EVENTS; i++)
+        put_event(c, run);
+    frame(c, 9, "", 0);
+}
+
 static void write_lifecycle(struct bench *b, struct connection *c)
 {
     static const char *const types[] = {NULL, "PENDING", "RUNNING", NULL, "COMPLETED"};
@@ -156,13 +222,14 @@ static void write_lifecycle(struct bench *b, struct connection *c)
 }
 
 static const struct scenario scenarios[] = {
-    {"transitions", 1, 1, write_transition},
-    {"creations", 1, 1, write_creation},
-    {"reads", 1, 1, write_read},
-    {"filter20", 1, 1, write_filter},
-    {"count", 1, 1, write_count},
-    {"logs", 1, LOG_LINES, write_logs},
-    {"lifecycles", 5, 1, write_lifecycle},
+    {"transitions", 1, 1, write_transition, false},
+    {"creations", 1, 1, write_creation, false},
+    {"reads", 1, 1, write_read, false},
+    {"filter20", 1, 1, write_filter, false},
+    {"count", 1, 1, write_count, false},
+    {"logs", 1, LOG_LINES, write_logs, false},
+    {"lifecycles", 5, 1, write_lifecycle, false},
+    {"events", 1, EVENTS, write_events, true},
 };
 
 static void die(const char *what)
@@ -196,14 +263,38 @@ static size_t reply_bytes(struct connection *c)
            (length && length < end ? strtoul(length + 15, NULL, 10) : 0);
 }
 
-static void finish(struct bench *b, struct connection *c)
+/* Up to the end of the pong; what the server says before it does not matter. */
+static size_t pong_bytes(const struct connection *c)
+{
+    size_t at = 0;
+
+    while (at + 2 <= c->reply_len) {
+        unsigned opcode = (unsigned char)c->reply[at] & 15, len = (unsigned char)c->reply[at + 1];
+        if (opcode == 8 || len > 125) {
+            fputs("load: the server closed the socket\n", stderr);
+            exit(1);
+        }
+        at += 2 + len;
+        if (opcode == 10)
+            return at;
+    }
+    return 0;
+}
+
+static bool failed(const struct bench *b, const struct connection *c)
 {
     int status = (int)strtol(c->reply + strlen("HTTP/1.1 "), NULL, 10);
+
+    return !b->scenario->socket &&
+           (status < 200 || status > 299 || strstr(c->reply, "\"status\":\"REJECT\"") ||
+            strstr(c->reply, "\"status\":\"ABORT\""));
+}
+
+static void finish(struct bench *b, struct connection *c)
+{
     const char *id = strstr(c->reply, "{\"id\":\"");
 
-    if (status < 200 || status > 299 || strstr(c->reply, "\"status\":\"REJECT\"") ||
-        strstr(c->reply, "\"status\":\"ABORT\""))
-        b->errors++;
+    b->errors += failed(b, c);
     if (c->step == 0 && id)
         memcpy(c->run, id + strlen("{\"id\":\""), UUID_TEXT_BYTES - 1);
     if (++c->step < b->scenario->steps)
@@ -223,11 +314,34 @@ static void receive(struct bench *b, struct connection *c)
         die("the server closed a connection");
     }
     c->reply_len += (size_t)n;
-    size_t want = reply_bytes(c);
+    size_t want = b->scenario->socket ? pong_bytes(c) : reply_bytes(c);
     if (!want || c->reply_len < want)
         return;
     finish(b, c);
     begin(b, c);
+}
+
+static void upgrade(struct connection *c)
+{
+    static const char hello[] =
+        "GET /api/events/in HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        "AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    char reply[2048] = "";
+    size_t len = 0;
+
+    if (send(c->fd, hello, sizeof(hello) - 1, 0) < 0)
+        die("send");
+    while (!strstr(reply, "\r\n\r\n") && len < sizeof(reply) - 1) {
+        ssize_t n = recv(c->fd, reply + len, sizeof(reply) - 1 - len, 0);
+        if (n <= 0)
+            die("upgrade");
+        reply[len += (size_t)n] = '\0';
+    }
+    if (!strstr(reply, " 101 ")) {
+        fprintf(stderr, "load: no WebSocket: %.60s\n", reply);
+        exit(1);
+    }
 }
 
 static void connect_all(struct bench *b, const char *host, const char *port)
@@ -243,6 +357,8 @@ static void connect_all(struct bench *b, const char *host, const char *port)
         if (connect(c->fd, (struct sockaddr *)&at, sizeof(at)))
             die("connect");
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        if (b->scenario->socket)
+            upgrade(c);
         struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
         epoll_ctl(b->epoll, EPOLL_CTL_ADD, c->fd, &ev);
     }

@@ -1,28 +1,13 @@
 #!/bin/bash
-# make bench: a fresh server on its own private PostgreSQL (fsync on), load from one thread on the same machine.
-# SECONDS_EACH (default 4) per row; needs nothing but the built programs and pgbench.
+# make bench: a fresh server on its own private PostgreSQL, load from one thread on the same machine.
+# SECONDS_EACH (4) per row, RUNS (1000000) for the large table; needs nothing but the built programs and pgbench.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-B=build/release
-dir=$(mktemp -d "${TMPDIR:-/tmp}/sy-bench.XXXXXX")
-chmod 755 "$dir"
-secs=${SECONDS_EACH:-4}
-pg=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
-pid= agent=
-stop() {
-    for each in $agent $pid; do kill "$each" 2>/dev/null && wait "$each" 2>/dev/null || true; done
-    rm -rf "$dir"
-}
-trap stop EXIT
-
-"$B/switchyard-server" --dev --data "$dir/data" --listen 127.0.0.1:0 >"$dir/out" 2>"$dir/err" & pid=$!
-for _ in $(seq 200); do grep -q ready "$dir/out" && break; sleep 0.05; done
-url=$(sed -n 's/^ready //p' "$dir/out"); port=${url##*:}
-api="$url/api"
-sql() { "$pg/psql" -h "$dir/data/run" -U switchyard -qAt switchyard "$@"; }
+. tests/bench/lib.sh
+start_ours
 rss() { awk '/VmRSS/ {printf "%.1f MB", $2 / 1024}' "/proc/${1:-$pid}/status"; }
 
-flow=$(curl -sS -X POST "$api/flows/" -d '{"name":"bench"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
+flow=$(curl -sS -X POST "$api/flows/" -d '{"name":"bench"}' | json id)
 sql -c "INSERT INTO flow_run (id, name, flow_id, state_id, state_type, state_name, state_timestamp, state_details, expected_start_time)
         SELECT md5(i::text)::uuid, 'run-' || i, '$flow', gen_random_uuid(), 'PENDING', 'Pending', now(), '{}', now() FROM generate_series(1, 20000) i"
 sql -c "VACUUM ANALYZE"
@@ -30,12 +15,11 @@ sql -c "SELECT id FROM flow_run" >"$dir/ids"
 
 printf 'server idle: %s; cores: %s; fsync on\n\n' "$(rss)" "$(nproc)"
 printf '%-12s %4s %10s %8s %8s %6s\n' scenario conn ops/s p50_ms p99_ms errors
-for scenario in transitions creations reads lifecycles logs filter20 count; do
-    for conn in 1 16 64; do
-        "$B/tests/bench/load" 127.0.0.1 "$port" "$scenario" "$conn" "$secs" "$flow" "$dir/ids"
-    done
+for scenario in transitions creations reads lifecycles logs events filter20 count; do
+    for conn in 1 16 64; do load "$port" "$scenario" "$conn"; done
 done
-"$B/switchyard-worker" --server "$url" --pool bench --data "$dir/agent" 2>"$dir/agent.err" & agent=$!
+"$B/switchyard-worker" --server "http://127.0.0.1:$port" --pool bench --data "$dir/agent" 2>"$dir/agent.err" & agent=$!
+pids=("$agent" "${pids[@]}")
 "$B/tests/bench/trigger" 127.0.0.1 "$port" bench "$flow" 300 "$dir"
 printf 'agent after it: %s\n' "$(rss $agent)"
 printf '\nserver after the load: %s\n\n' "$(rss)"
@@ -58,3 +42,7 @@ done
 
 printf '\neight meters in one agent:\n'
 "$B/tests/bench/meters" "$secs"
+
+printf '\nwith %s runs in the table (made now):\n' "$runs"
+many_runs
+for scenario in filter20 count; do load "$port" "$scenario" 16; done
