@@ -39,9 +39,9 @@ if __name__ == "__main__":
     said = cli("artifact", "ls", "--limit", "50")
     has(said, KEY, KEY + "-table")
     has(cli("artifact", "inspect", KEY), "# one", "# two")
-    cli("artifact", "delete", "--id", first, stdin="y\n")
+    cli("artifact", "delete", "--id", first)
     assert "# one" not in cli("artifact", "inspect", KEY)
-    cli("artifact", "delete", KEY + "-link", stdin="y\n")
+    cli("artifact", "delete", KEY + "-link")
     assert Artifact.get(KEY + "-link") is None
     made, again = [Artifact.get_or_create(key=KEY + "-new", data="x", type="markdown") for _ in range(2)]
     assert (made[1], again[1]) == (True, False) and made[0].id == again[0].id, (made, again)

@@ -59,11 +59,11 @@ if __name__ == "__main__":
     assert "new" not in shown.replace("/" + name, ""), shown
     has(cli("block", "register", "--file", script("probe.py", PROBE)), f"Probe{TAG}", f"Bench{TAG}", "Successfully registered")
     has(cli("block", "type", "ls"), f"bench{TAG}", "secret", "slack-webhook")
-    cli("block", "delete", "repository/" + name, stdin="y\n")
+    cli("block", "delete", "repository/" + name)
     try:
         Repository.load(name)
         raise AssertionError("it is still there")
     except ValueError as error:
         has(str(error), "Unable to find block document")
-    cli("block", "type", "delete", f"bench{TAG}", stdin="y\n")
+    cli("block", "type", "delete", f"bench{TAG}")
     assert f"bench{TAG}" not in cli("block", "type", "ls")

@@ -32,5 +32,5 @@ if __name__ == "__main__":
     row = task_runs(good, 1)[0]
     has(cli("task-run", "ls", "--task-run-name", row["name"]), row["name"])
     has(cli("task-run", "inspect", row["id"]), row["name"], "Completed")
-    cli("flow-run", "delete", bad, stdin="y\n")
+    cli("flow-run", "delete", bad)
     has(cli("flow-run", "inspect", bad, status=1), "not found")

@@ -68,5 +68,5 @@ if __name__ == "__main__":
     cli("--no-prompt", "deploy", "-n", f"one-{TAG}")
     again = api.get(f"/deployments/name/build/one-{TAG}")
     assert (again["id"], again["version"]) == (one["id"], "v2")
-    cli("deployment", "delete", f"build/two-{TAG}", stdin="y\n")
+    cli("deployment", "delete", f"build/two-{TAG}")
     has(cli("deployment", "inspect", f"build/two-{TAG}", status=1), "not found")

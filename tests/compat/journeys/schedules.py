@@ -50,7 +50,7 @@ if __name__ == "__main__":
     cli("deployment", "schedule", "resume", name, ids[0])
     cli("deployment", "schedule", "create", name, "--interval", "3600")
     assert len(api.get("/deployments/name/" + name)["schedules"]) == 3
-    cli("deployment", "schedule", "delete", name, ids[1], "-y") if VERSION >= (3, 6) else cli("deployment", "schedule", "delete", name, ids[1], stdin="y\n")
-    cli("deployment", "schedule", "clear", name, "-y") if VERSION >= (3, 6) else cli("deployment", "schedule", "clear", name, "--accept-yes")
+    cli("deployment", "schedule", "delete", name, ids[1])
+    cli("deployment", "schedule", "clear", name)
     assert api.get("/deployments/name/" + name)["schedules"] == []
     until(lambda: scheduled(daily), lambda found: not found)

@@ -50,8 +50,8 @@ def until(read, good=bool, seconds=SETTLE_S):
         time.sleep(0.2)
 
 
-def cli(*words, status=0, stdin=""):
-    """`prefect WORDS`, which must end with that status; gives what it said on both streams."""
+def cli(*words, status=0, stdin="y\n" * 3):
+    """`prefect WORDS`, which must end with that status; gives what it said on both streams.  Questions get a yes."""
     words = [str(word) for word in words]
     ended, said = command_line.run(words, stdin)
     assert ended == status, f"prefect {words} ended with {ended}, expected {status}:\n{said[-3000:]}"

@@ -26,6 +26,6 @@ if __name__ == "__main__":
     cli("variable", "set", NAME, "[1, 2]", "--overwrite")
     assert Variable.get(NAME) == [1, 2]
     cli("variable", "set", NAME, "again", status=1)
-    cli("variable", "unset", NAME, stdin="y\n")
+    cli("variable", "unset", NAME)
     assert Variable.get(NAME, default="none") == "none"
     has(cli("variable", "get", NAME, status=1), "not found")

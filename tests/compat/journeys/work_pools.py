@@ -34,7 +34,7 @@ if __name__ == "__main__":
     cli("work-queue", "clear-concurrency-limit", "night", "--pool", pool)
     cli("work-pool", "preview", pool)
     cli("work-queue", "read-runs", "urgent", "--pool", pool)
-    cli("work-queue", "delete", "night", "--pool", pool, stdin="y\n")
+    cli("work-queue", "delete", "night", "--pool", pool)
     assert sorted(q["name"] for q in api.post(f"/work_pools/{pool}/queues/filter", {})) == ["default", "urgent"]
-    cli("work-pool", "delete", pool, stdin="y\n")
+    cli("work-pool", "delete", pool)
     has(cli("work-pool", "inspect", pool, status=1), "not found")
