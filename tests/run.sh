@@ -28,10 +28,11 @@ suites='
     e2e-long      all    3600     scripts tests/e2e/long_*
     e2e-asan      all    2400     e2e_with asan
     chaos         all    3600     scripts tests/chaos/*
-    compat-3.8    all    600      tests/compat/run.sh 3.8.3
-    compat-3.7    all    600      tests/compat/run.sh 3.7.0
-    compat-3.6    all    600      tests/compat/run.sh 3.6.0
-    compat-3.4    all    600      tests/compat/run.sh 3.4.0
+    compat-all    all    5400     tests/compat/run.sh --all 3.9.1
+    compat-3.8    all    5400     tests/compat/run.sh --all 3.8.8
+    compat-3.6    all    5400     tests/compat/run.sh --all 3.6.29
+    compat-3.4    all    5400     tests/compat/run.sh --all 3.4.25
+    compat-ui     all    1800     tests/compat/ui.sh 3.9.1
 '
 set -u
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/browser/run.sh: opens every page of the dashboard in Chromium, against a server of its own (or the dashboard at
-# BROWSER_URL).  Exits with 77 and says why when there is no Chromium, Node or package registry.
+# BROWSER_URL).  BROWSER_TEST names another test, BROWSER_S its limit.  Exits with 77 and says why when there is no Chromium, Node or package registry.
 set -u
 cd "$(dirname "$0")/../.."
 skip() {
@@ -12,7 +12,8 @@ command -v node >/dev/null && command -v npm >/dev/null || skip 'there is no nod
 
 modules=$PWD/build/browser
 mkdir -p "$modules"
-cp tests/browser/package.json tests/browser/*.mjs "$modules/"
+test=${BROWSER_TEST:-tests/browser/test.mjs}
+cp tests/browser/package.json tests/browser/*.mjs "$test" "$modules/"
 if ! cmp -s "$modules/package.json" "$modules/installed.json"; then
     npm --prefix "$modules" install --no-audit --no-fund --loglevel=error >"$modules/npm.log" 2>&1 ||
         skip "npm could not install playwright-core: $(tail -n 1 "$modules/npm.log")"
@@ -36,4 +37,4 @@ if [ -z "${BROWSER_URL:-}" ]; then
     BUILD=$(realpath "${SWITCHYARD_BUILD:-build/debug}")
     export BROWSER_URL=$url/ BUILD
 fi
-CHROMIUM=$chromium timeout 220 node "$modules/test.mjs"
+CHROMIUM=$chromium timeout "${BROWSER_S:-220}" node "$modules/$(basename "$test")"
