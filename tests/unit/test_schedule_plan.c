@@ -5,7 +5,7 @@
 #include "server/model/schedule_plan.h"
 #include "shared/base/clock.h"
 
-#define S(n)   ((int64_t)(n)*1000000)
+#define S(n)   ((int64_t)(n) * 1000000)
 #define NOW    S(1700000000) /* 2023-11-14T22:13:20Z */
 #define HOUR   S(3600)
 #define DAY    S(86400)
@@ -74,19 +74,19 @@ START_TEST(as_many_runs_as_prefect_makes)
 
     ck_assert_uint_eq(p.make.count, counts[_i].count);
     for (size_t i = 0; i < p.make.count; i++)
-        ck_assert_int_gt(p.make.items[i], NOW - (i == 0));
+        ck_assert_int_ge(p.make.items[i], NOW);
 }
 END_TEST
 
-/* Looking when it is due, and only then, keeps at least three runs and an hour ahead. */
+/* Looking when it is due, and only then, gives every date once. */
 START_TEST(due_is_when_runs_get_few)
 {
-    int64_t every_s = counts[_i].every_s, made_until_us = TIME_NONE;
+    int64_t made_until_us = TIME_NONE;
     struct schedule_window w = usual;
     size_t made = 0;
 
     for (int at = 0; at < 50; at++) {
-        struct schedule_plan p = plan(every_s, &w, made_until_us, NULL);
+        struct schedule_plan p = plan(counts[_i].every_s, &w, made_until_us, NULL);
         for (size_t i = 0; i < p.make.count; i++, made++) {
             ck_assert_int_gt(p.make.items[i], made_until_us);
             made_until_us = p.make.items[i];
