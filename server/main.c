@@ -30,6 +30,7 @@
 #include "server/lanes.h"
 #include "server/model/zone.h"
 #include "server/news.h"
+#include "server/reset.h"
 #include "server/secrets.h"
 #include "server/server.h"
 #include "server/services/event_emitter.h"
@@ -166,7 +167,7 @@ static void on_quit(uv_signal_t *handle, int signal)
     p->stop_deadline_us = clock_monotonic_us() + STOP_TIMEOUT_S * INT64_C(1000000);
     listener_quiesce(p->server.listener);
     parking_ring_all(p->server.parking);
-    websockets_close_all(&p->server);
+    websockets_close_all(&p->server, 1001, "the server stops");
     uv_timer_start(&p->stop_timer, on_stop_time, 0, STOP_POLL_MS);
 }
 
@@ -301,6 +302,40 @@ static int run(struct program *p, enum server_command command)
     return status;
 }
 
+/* Also below a server that runs on the same folder or database. */
+static int reset(struct program *p)
+{
+    struct server *s = &p->server;
+    const struct config *c = &s->config;
+    int64_t began_us = clock_monotonic_us();
+    struct err e = {0};
+    enum err_code rc = c->dev ? take_folder(p, &e) : ERR_OK;
+
+    if (rc == ERR_CONFLICT) {
+        s->conninfo = cluster_conninfo(&p->arena, c->data);
+        rc = ERR_OK;
+    } else if (!rc) {
+        rc = start_database(p, &e);
+    }
+    open_access(s);
+    if (!rc)
+        rc = bring_up_to_date(s, &e);
+    if (!rc) {
+        struct work w = {.server = s, .db = db_open(s->conninfo), .now_us = clock_now_us()};
+        rc = reset_database(&w, c->dev ? arena_printf(&p->arena, "%s/files", c->data) : NULL, &e);
+        db_close(w.db);
+        arena_reset(&w.arena);
+    }
+    if (s->cluster)
+        cluster_stop(&p->cluster);
+    csrf_close(s->csrf);
+    auth_close(s->auth);
+    if (rc)
+        return fail(&e);
+    printf("deleted everything in %.2f s\n", (double)(clock_monotonic_us() - began_us) / 1e6);
+    return EXIT_SUCCESS;
+}
+
 static int dispatch(struct program *p, enum server_command command)
 {
     switch (command) {
@@ -315,6 +350,8 @@ static int dispatch(struct program *p, enum server_command command)
     case COMMAND_CHECK_CONFIG:
         config_print(&p->server.config);
         return EXIT_SUCCESS;
+    case COMMAND_RESET:
+        return reset(p);
     default:
         return run(p, command);
     }
