@@ -43,12 +43,12 @@ enum err_code flow_get_by_name(struct work *w, const char *name, struct rows *ou
 enum err_code flow_update(struct work *w, struct uuid id, const struct flow_update *in)
 {
     struct rows rows;
+    const char *tags = given(in, tags) ? param_strings(w, in->tags) : NULL;
     bool own;
     enum err_code rc = event_begin(w, &own);
 
     if (!rc)
-        rc = db_query(w, Q_flow_update, PARAMS(param_uuid(w, id), param_strings(w, in->tags)),
-                      &rows);
+        rc = db_query(w, Q_flow_update, PARAMS(param_uuid(w, id), tags), &rows);
     if (!rc)
         rc = rows.count ? event_emit_rows(w, SUBJECT_FLOW, "updated", &rows) : not_found(w);
     return event_end(w, own, rc);

@@ -281,14 +281,23 @@ static enum err_code change_and_tell(struct work *w, const struct rows *found,
     return rc ? rc : event_emit_updated(w, &before);
 }
 
+static enum err_code find_queue(struct work *w, const char *pool, const char *name,
+                                struct rows *out)
+{
+    const char *pool_id;
+    enum err_code rc = work_pool_find(w, pool, &pool_id);
+
+    if (!rc)
+        rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), out);
+    return rc || out->count ? rc : no_queue(w, pool, name);
+}
+
 enum err_code work_queue_update(struct work *w, const char *pool, const char *name,
                                 const struct work_queue_write *in)
 {
     struct rows found;
-    enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
+    enum err_code rc = find_queue(w, pool, name, &found);
 
-    if (!rc && !found.count)
-        return no_queue(w, pool, name);
     if (!rc)
         rc = db_begin(w);
     if (!rc)
@@ -304,12 +313,10 @@ enum err_code work_queue_delete(struct work *w, const char *pool, const char *na
 {
     struct rows found, none;
     bool own;
-    enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
+    enum err_code rc = find_queue(w, pool, name, &found);
 
     if (rc)
         return rc;
-    if (!found.count)
-        return no_queue(w, pool, name);
     if (rows_bool(&found, 0, 2))
         return err_set(&w->err, CONFLICT, "The default queue of a work pool cannot be deleted.");
     rc = event_begin(w, &own);

@@ -34,14 +34,16 @@ UPDATE work_queue SET priority = priority + 1, updated = now()
    AND EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $1 AND q.priority = $2 AND ($3::uuid IS NULL OR q.id <> $3));
 
 -- name: work_queue_insert
--- $1 id, $2 name, $3 description, $4 paused, $5 limit, $6 priority or NULL, $7 pool, $8 filter.
+-- $1 id, $2 name, $3 description, $4 paused, $5 limit, $6 priority or NULL (the first that is free), $7 pool, $8 filter.
 INSERT INTO work_queue (id, name, description, is_paused, concurrency_limit, priority, work_pool_id, filter)
-VALUES ($1, $2, coalesce($3, ''), $4, $5, coalesce($6, (SELECT coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = $7)), $7, $8);
+VALUES ($1, $2, coalesce($3, ''), $4, $5, coalesce($6, (SELECT min(n) FROM generate_series(1, (SELECT count(*) + 1 FROM work_queue WHERE work_pool_id = $7)) n
+          WHERE NOT EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $7 AND q.priority = n))), $7, $8);
 
 -- name: work_queue_ensure
 -- $1 id for a new one, $2 pool, $3 name.
 INSERT INTO work_queue (id, name, work_pool_id, priority)
-SELECT $1, $3, $2, coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = $2
+SELECT $1, $3, $2, (SELECT min(n) FROM generate_series(1, (SELECT count(*) + 1 FROM work_queue WHERE work_pool_id = $2)) n
+          WHERE NOT EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $2 AND q.priority = n))
     ON CONFLICT (work_pool_id, name) DO NOTHING
 RETURNING id;
 

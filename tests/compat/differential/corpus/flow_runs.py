@@ -28,9 +28,11 @@ rows = [
          fr_due="id"),
     post("create completed", "/flow_runs/", {"flow_id": "<fr_flow>", "name": "fr-done", "state": {
         "type": "COMPLETED", "data": {"type": "unpersisted"}}}, fr_done="id"),
-    post("create completed with data", "/flow_runs/", {"flow_id": "<fr_flow>", "name": "fr-data", "state": {
+    post("create for data", "/flow_runs/", {"flow_id": "<fr_flow>", "name": "fr-data"}, fr_data="id"),
+    post("completed with data", "/flow_runs/<fr_data>/set_state", {"state": {
         "type": "COMPLETED", "data": {"type": "reference", "artifact_key": "fr-data", "artifact_type": "t",
-                                      "artifact_description": "d", "x": 1}}}, fr_data="id"),
+                                      "artifact_description": "d", "x": 1}}}),
+    post("artifact of the data", "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": ["<fr_data>"]}}}),
     post("create failed", "/flow_runs/", {"flow_id": "<fr_flow>", "name": "fr-failed", "state": {"type": "FAILED", "name": "TimedOut"}},
          fr_failed="id"),
     post("create crashed", "/flow_runs/", {"flow_id": "<fr_flow>", "name": "fr-crashed", "state": {"type": "CRASHED"}}),
