@@ -326,12 +326,38 @@ static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct
     return true;
 }
 
+/* any_ and is_null_ of a task run's flow run: true says it alone, any_ comes before false, which
+ * is the default. */
+static void put_null_unless_any(struct sql *s, const struct resource *r,
+                                const struct filter_node *n)
+{
+    const struct draft *d = (const struct draft *)(const void *)r->fields;
+    size_t last = r->count - 1, any = last - 1;
+    enum given_state state = given_at(n->given, r->fields[last].offset);
+    const char *column = d->leaves[last]->column;
+
+    if (state == GIVEN_VALUE && n->slots[last].flag == TRI_TRUE)
+        sql_add(s, arena_printf(&s->work->arena, "(%s IS NULL)", column));
+    else if (given_at(n->given, r->fields[any].offset) == GIVEN_VALUE)
+        (void)put_leaf(s, d->leaves[any], &n->slots[any], "");
+    else
+        sql_add(s, state == GIVEN_NULL ? "(true)"
+                                       : arena_printf(&s->work->arena, "(%s IS NOT NULL)", column));
+}
+
+static bool is_null_unless_any(const struct resource *r)
+{
+    const struct draft *d = (const struct draft *)(const void *)r->fields;
+
+    return r->count && d->leaves[r->count - 1] &&
+           d->leaves[r->count - 1]->kind == LEAF_NULL_UNLESS_ANY;
+}
+
 /* "(a AND b)", or "(true)" when nothing in it restricts. */
 static void put_node(struct sql *s, const struct resource *r, const struct filter_node *n)
 {
     const struct draft *d = (const struct draft *)(const void *)r->fields;
     const char *joint = "";
-    bool any_given = false;
 
     sql_add(s, "(");
     for (size_t i = 0; i < r->count; i++) {
@@ -343,17 +369,15 @@ static void put_node(struct sql *s, const struct resource *r, const struct filte
             added = put_leaf(s, d->leaves[i], &n->slots[i], joint);
         } else {
             sql_add(s, joint);
-            put_node(s, f->of, n->slots[i].node);
+            if (is_null_unless_any(f->of))
+                put_null_unless_any(s, f->of, n->slots[i].node);
+            else
+                put_node(s, f->of, n->slots[i].node);
         }
-        any_given = true;
         if (added)
             joint = n->operator? " OR " : " AND ";
     }
-    if (!any_given && r->count && d->leaves[r->count - 1] &&
-        d->leaves[r->count - 1]->kind == LEAF_NULL_UNLESS_ANY)
-        sql_add(s,
-                arena_printf(&s->work->arena, "%s IS NOT NULL", d->leaves[r->count - 1]->column));
-    else if (!*joint)
+    if (!*joint)
         sql_add(s, "true");
     sql_add(s, ")");
 }

@@ -148,7 +148,7 @@ enum err_code work_pool_delete(struct work *w, const char *name)
     if (work_pool_is_reserved(name))
         return err_set(&w->err, FORBIDDEN,
                        "Work pools starting with 'Prefect' are reserved for internal use and "
-                       "cannot be deleted.");
+                       "can not be deleted.");
     enum err_code rc = event_begin(w, &own);
     if (!rc)
         rc = db_query_text(w,

@@ -12,6 +12,8 @@ INSERT INTO work_queue (id, name, description, work_pool_id, priority) SELECT $9
 SELECT id, is_paused FROM work_pool WHERE name = $1;
 
 -- name: work_pool_delete
+WITH r AS (UPDATE flow_run SET work_queue_id = NULL
+            WHERE work_queue_id IN (SELECT wq.id FROM work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id WHERE wp.name = $1))
 DELETE FROM work_pool WHERE name = $1 RETURNING id;
 
 -- name: work_pool_refresh_status
@@ -56,6 +58,7 @@ SELECT q.id, q.work_pool_id, q.id = p.default_queue_id FROM work_queue q JOIN wo
 UPDATE work_queue SET priority = $2 WHERE id = $1;
 
 -- name: work_queue_delete
+WITH r AS (UPDATE flow_run SET work_queue_id = NULL WHERE work_queue_id = $1)
 DELETE FROM work_queue WHERE id = $1;
 
 -- name: work_queue_renamed

@@ -109,7 +109,7 @@ rows = [
     post("paginate limit 0", "/flow_runs/paginate", {**only("fr_b"), "limit": 0}),
     post("paginate past the end", "/flow_runs/paginate", {**only("fr_b"), "page": 9}),
     post("paginate nothing", "/flow_runs/paginate", {"flow_runs": {"id": {"any_": []}}}),
-    post("lateness", "/flow_runs/lateness", only("fr_late")),
+    post("lateness", "/flow_runs/lateness", only("fr_late"), vary=("body",)),
     post("lateness of none", "/flow_runs/lateness", {"flow_runs": {"id": {"any_": []}}}),
     post("lateness of done", "/flow_runs/lateness", only("fr_done")),
     # history
