@@ -58,7 +58,7 @@ static bool is_held(const struct window *w, struct uuid id)
     return false;
 }
 
-static void hold(struct arena *a, struct window *w, const struct event_view *event)
+static void hold(struct arena *a, struct window *w, const struct seen_event *event)
 {
     int64_t within = w->trigger->within_us;
     struct held_event new = {event->id, event->occurred_us};
@@ -116,7 +116,7 @@ static bool meets_threshold(const struct window *w)
 /* What is evaluated: an event, or only time. */
 struct moment {
     int64_t now_us;
-    const struct event_view *event;
+    const struct seen_event *event;
     struct raw json;
     struct raw previous; /* the last event of the bucket before this one */
 };
@@ -124,10 +124,10 @@ struct moment {
 /* The event that a restarted window keeps: one that was only expected and is not older. */
 static struct raw kept_event(struct arena *a, const struct window *w, const struct moment *m)
 {
-    struct event_view last;
+    struct seen_event last;
     struct err ignored = {0};
 
-    if (m->previous.text && !event_view_read(a, m->previous, &last, &ignored) &&
+    if (m->previous.text && !seen_event_read(a, m->previous, &last, &ignored) &&
         trigger_expects(w->trigger, &last) && !trigger_starts_after(w->trigger, &last) &&
         last.occurred_us >= m->event->occurred_us)
         return m->previous;
@@ -190,7 +190,7 @@ static bool evaluate(struct arena *a, struct window *w, struct moment m, struct 
     return fires;
 }
 
-bool window_on_event(struct arena *a, struct window *w, const struct event_view *event,
+bool window_on_event(struct arena *a, struct window *w, const struct seen_event *event,
                      struct raw event_json, struct raw *out_event)
 {
     const struct trigger *t = w->trigger;

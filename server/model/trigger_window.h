@@ -32,7 +32,7 @@ struct window {
 bool window_is_needless(const struct trigger *t);
 
 /* True: the trigger fires, *out_event is the event that it tells (maybe none). */
-bool window_on_event(struct arena *a, struct window *w, const struct event_view *event,
+bool window_on_event(struct arena *a, struct window *w, const struct seen_event *event,
                      struct raw event_json, struct raw *out_event);
 /* The same for time that has passed. */
 bool window_on_time(struct arena *a, struct window *w, int64_t now_us, struct raw *out_event);

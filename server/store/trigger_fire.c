@@ -225,7 +225,7 @@ static size_t queue_actions(struct work *w, struct firings *f, const struct caus
 static struct raw received(struct work *w, const struct event *e)
 {
     struct buf b = {.max_bytes = JSON_MAX_BYTES};
-    const struct event_view v = {
+    const struct seen_event v = {
         .id = e->id,
         .occurred_us = e->occurred_us,
         .received_us = e->occurred_us,
@@ -234,7 +234,7 @@ static struct raw received(struct work *w, const struct event *e)
         .related_json = e->related,
         .payload_json = e->payload,
     };
-    event_view_write(&b, &v);
+    seen_event_write(&b, &v);
     return take(w, &b);
 }
 

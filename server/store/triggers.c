@@ -76,7 +76,7 @@ static enum err_code fire(struct evaluation *e, const struct touched *t, struct 
  */
 
 struct taken {
-    struct event_view view;
+    struct seen_event view;
     struct raw json; /* made when it is needed */
     bool evaluated;
     struct touched **touched;
@@ -106,7 +106,7 @@ static enum err_code take_events(struct evaluation *e, struct taken **out, size_
         return rc;
     struct taken *events = arena_array(&w->arena, struct taken, (size_t)rows.count + 1);
     for (int i = 0; !rc && i < rows.count; i++) {
-        events[i].view = (struct event_view){
+        events[i].view = (struct seen_event){
             .id = uuid_at(&rows, i, 0),
             .occurred_us = rows_time(&rows, i, 1),
             .received_us = rows_time(&rows, i, 2),
@@ -116,7 +116,7 @@ static enum err_code take_events(struct evaluation *e, struct taken **out, size_
             .payload_json = raw_at(&rows, i, 6),
             .follows = uuid_at(&rows, i, 7),
         };
-        rc = event_view_load(&w->arena, &events[i].view, &w->err);
+        rc = seen_event_load(&w->arena, &events[i].view, &w->err);
     }
     *out = events;
     *out_count = (size_t)rows.count;
@@ -142,7 +142,7 @@ static enum err_code advance_clock(struct evaluation *e, const struct taken *eve
                     PARAMS(param_time(w, e->clock_us), param_time(w, e->clock_seen_us)), &none);
 }
 
-static bool is_watched(const struct event_view *v)
+static bool is_watched(const struct seen_event *v)
 {
     return strcmp(v->name, "prefect.log.write") != 0;
 }
@@ -172,7 +172,7 @@ static enum err_code evaluate_one(struct evaluation *e, struct taken *event)
 
     event->evaluated = true;
     if (event->touched_count) {
-        event_view_write(&b, &event->view);
+        seen_event_write(&b, &event->view);
         event->json = (struct raw){arena_strndup(&w->arena, b.bytes, b.len), b.len};
         buf_free(&b);
     }
@@ -249,7 +249,7 @@ static enum err_code evaluate_in_order(struct evaluation *e, struct taken *event
     for (bool progress = true; progress && !rc;) {
         progress = false;
         for (size_t i = 0; i < count && !rc; i++) {
-            const struct event_view *v = &events[i].view;
+            const struct seen_event *v = &events[i].view;
             if (events[i].evaluated ||
                 (!uuid_is_nil(v->follows) && v->received_us + LOOKBACK_US > e->work->now_us &&
                  !has(&leaders, v->follows) && !evaluated_here(events, count, v->follows)))
