@@ -33,8 +33,11 @@
 #include "server/reset.h"
 #include "server/secrets.h"
 #include "server/server.h"
+#include "server/services/actions.h"
 #include "server/services/event_emitter.h"
+#include "server/services/notifications.h"
 #include "server/services/services.h"
+#include "server/services/triggers.h"
 #include "server/store/block_types.h"
 #include "server/store/event_outbox.h"
 #include "server/store/event_wake.h"
@@ -216,6 +219,10 @@ static int serve(struct program *p)
     struct server *s = &p->server;
     struct err e;
 
+    if (!notifications_init()) {
+        (void)err_set(&e, INTERNAL, "libcurl cannot be used");
+        return fail(&e);
+    }
     uv_loop_init(&s->loop);
     watch_signals(p);
     s->parking = parking_start(s);
@@ -227,12 +234,16 @@ static int serve(struct program *p)
     if (settings_bool(&s->config.settings, SETTING_SERVER_LOGS_STREAM_PUBLISHING_ENABLED))
         s->log_broadcast = broadcast_start(s, &logs_broadcast);
     s->wake = event_wake_start();
+    s->action_wake = event_wake_start();
     s->task_workers = task_workers_start(s);
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
     s->agenda = agenda_new(s);
     news_start(s);
     struct services *services = services_start(s);
+    bool automations = s->config.settings.values[SETTING_SERVER_SERVICES_TRIGGERS_ENABLED].flag;
+    struct triggers *triggers = automations ? triggers_start(s) : NULL;
+    struct actions *actions = automations ? actions_start(s) : NULL;
     int status = EXIT_SUCCESS;
     if (listener_start(s, &e, &s->listener) != ERR_OK) {
         status = fail(&e);
@@ -243,12 +254,15 @@ static int serve(struct program *p)
                  KV_I("sockets_left", (int64_t)websockets_count(s)));
     }
     services_stop(services);
+    triggers_stop(triggers);
+    actions_stop(actions);
     executor_stop(s->executor); /* first: whoever waits for a lane is answered */
     lanes_stop(s);
     event_emitter_stop(emitter); /* after whoever moves runs */
     news_stop(s);
     event_outbox_stop(s->outbox);
     event_wake_stop(s->wake);
+    event_wake_stop(s->action_wake);
     agenda_free(s->agenda);
     if (s->listener)
         listener_stop(s->listener);

@@ -40,8 +40,7 @@ static void branch_plain(struct arena *a, const void *self, struct jinja_value *
 
 static const struct jinja_class branch_class = {branch_get, branch_plain, NULL};
 
-static void branch_get(struct arena *a, const void *self, const char *name,
-                       struct jinja_value *out)
+static void branch_get(struct arena *a, const void *self, const char *name, struct jinja_value *out)
 {
     const struct branch *b = self;
     const char *whole = arena_printf(a, "%s%s", b->prefix, name);

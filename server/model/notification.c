@@ -114,11 +114,16 @@ static const struct {
     const char *slug;
     build_fn *build;
 } kinds[] = {
-    {"slack-webhook", build_slack},           {"ms-teams-webhook", build_teams},
-    {"mattermost-webhook", build_mattermost}, {"discord-webhook", build_discord},
-    {"pager-duty-webhook", build_pager_duty}, {"opsgenie-webhook", build_opsgenie},
-    {"twilio-sms", build_twilio},             {"sendgrid-email", build_sendgrid},
-    {"custom-webhook", build_custom_webhook}, {"email", build_email},
+    {"slack-webhook", build_slack},
+    {"ms-teams-webhook", build_teams},
+    {"mattermost-webhook", build_mattermost},
+    {"discord-webhook", build_discord},
+    {"pager-duty-webhook", build_pager_duty},
+    {"opsgenie-webhook", build_opsgenie},
+    {"twilio-sms", build_twilio},
+    {"sendgrid-email", build_sendgrid},
+    {"custom-webhook", build_custom_webhook},
+    {"email", build_email},
 };
 
 bool notification_known(const char *slug)
@@ -129,8 +134,8 @@ bool notification_known(const char *slug)
     return false;
 }
 
-bool notification_build(struct arena *a, const char *slug, struct val data,
-                        const struct message *m, struct deliveries *out, const char **out_reason)
+bool notification_build(struct arena *a, const char *slug, struct val data, const struct message *m,
+                        struct deliveries *out, const char **out_reason)
 {
     struct building b = {.a = a, .data = data, .m = m, .out = out};
     bool ok = false;

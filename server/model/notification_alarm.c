@@ -173,8 +173,7 @@ bool build_twilio(struct building *b)
         delivery_header(d, "Content-Type", "application/x-www-form-urlencoded");
         d->user = sid;
         d->password = building_need(b, "auth_token");
-        d->body = arena_printf(b->a, "Body=%s&From=%s&To=%s",
-                               building_escape(b, building_whole(b)),
+        d->body = arena_printf(b->a, "Body=%s&From=%s&To=%s", building_escape(b, building_whole(b)),
                                phone(b, building_need(b, "from_phone_number")), phone(b, to[i]));
         d->body_len = strlen(d->body);
     }

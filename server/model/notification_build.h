@@ -34,6 +34,6 @@ void write_pair(struct buf *b, const char *key, const char *value);
 
 /* One per block type; false: b->reason. */
 typedef bool build_fn(struct building *b);
-build_fn build_slack, build_teams, build_mattermost, build_discord;          /* _chat.c */
-build_fn build_pager_duty, build_opsgenie, build_twilio, build_sendgrid;     /* _alarm.c */
-build_fn build_custom_webhook, build_email;                                  /* _custom.c, _mail.c */
+build_fn build_slack, build_teams, build_mattermost, build_discord;      /* _chat.c */
+build_fn build_pager_duty, build_opsgenie, build_twilio, build_sendgrid; /* _alarm.c */
+build_fn build_custom_webhook, build_email;                              /* _custom.c, _mail.c */

@@ -113,8 +113,7 @@ static void mattermost_to(struct building *b, const char *url, const char *chann
     write_object(&body);
     write_pair(&body, "text", building_whole(b));
     if (building_flag(b, "include_image", false))
-        write_pair(&body, "icon_url",
-                   arena_printf(b->a, IMAGE "%s-72x72.png", building_type(b)));
+        write_pair(&body, "icon_url", arena_printf(b->a, IMAGE "%s-72x72.png", building_type(b)));
     write_pair(&body, "username", building_text(b, "botname", "Prefect Notifications"));
     if (channel)
         write_pair(&body, "channel", channel);
@@ -183,9 +182,9 @@ static void discord_piece(struct building *b, const char *url, const char *text,
 bool build_discord(struct building *b)
 {
     const char *text = building_whole(b);
-    const char *url = arena_printf(b->a, "https://discord.com/api/webhooks/%s/%s",
-                                   building_need(b, "webhook_id"),
-                                   building_need(b, "webhook_token"));
+    const char *url =
+        arena_printf(b->a, "https://discord.com/api/webhooks/%s/%s", building_need(b, "webhook_id"),
+                     building_need(b, "webhook_token"));
 
     for (size_t n; *text && !b->reason; text += n) {
         n = piece(text, DISCORD_MAX);

@@ -118,8 +118,8 @@ bool build_email(struct building *b)
     int64_t port;
 
     if (!ssl && !starttls && strcasecmp(security, "INSECURE"))
-        b->reason = arena_printf(b->a, "smtp_type: expected SSL, STARTTLS or INSECURE, not %s",
-                                 security);
+        b->reason =
+            arena_printf(b->a, "smtp_type: expected SSL, STARTTLS or INSECURE, not %s", security);
     if (!val_int64(val_get(b->data, "smtp_port"), &port))
         port = ssl ? 465 : starttls ? 587 : 25;
     struct delivery *d =

@@ -73,8 +73,8 @@ static void hold(struct arena *a, struct window *w, const struct seen_event *eve
         w->held_room = room;
     }
     for (; at && (w->held[at - 1].occurred_us > new.occurred_us ||
-                  (w->held[at - 1].occurred_us == new.occurred_us &&
-                   memcmp(w->held[at - 1].id.bytes, new.id.bytes, 16) > 0));
+                  (w->held[at - 1].occurred_us ==
+                   new.occurred_us &&memcmp(w->held[at - 1].id.bytes, new.id.bytes, 16) > 0));
          at--)
         w->held[at] = w->held[at - 1];
     w->held[at] = new;

@@ -1,5 +1,5 @@
-/* What a trigger has seen for one value of its `for_each` labels: a bucket of time with a count, and
- * the events that are held for buckets that open later.
+/* What a trigger has seen for one value of its `for_each` labels: a bucket of time with a count,
+ * and the events that are held for buckets that open later.
  *
  *   Reactive   the bucket counts; it fires as soon as there are enough, and is gone
  *   Proactive  the bucket is looked at when it ends; it fires when there were too few
@@ -21,9 +21,9 @@ struct window {
     struct strings key;
     bool open;
     int64_t start_us, end_us, count;
-    struct raw last_event;    /* no text: none */
-    bool changed;             /* to be stored; not open: to be deleted */
-    struct held_event *held;  /* by time and id */
+    struct raw last_event;   /* no text: none */
+    bool changed;            /* to be stored; not open: to be deleted */
+    struct held_event *held; /* by time and id */
     size_t held_count, held_room;
     bool held_changed;
 };

@@ -66,10 +66,8 @@ static struct jinja_value state_then(struct arena *a, const struct labels *l)
 
     for (size_t i = 0; i < COUNT(state_members); i++) {
         const char *text = labels_get(l, arena_printf(a, "prefect.state-%s", state_members[i]));
-        bool time =
-            !strcmp(state_members[i], "timestamp") && time_parse(text, strlen(text), &us);
-        jinja_put(a, &out, jinja_text(state_members[i]),
-                  time ? jinja_time(us) : jinja_text(text));
+        bool time = !strcmp(state_members[i], "timestamp") && time_parse(text, strlen(text), &us);
+        jinja_put(a, &out, jinja_text(state_members[i]), time ? jinja_time(us) : jinja_text(text));
     }
     return out;
 }
@@ -105,8 +103,7 @@ static struct jinja_value value_of(struct arena *a, const struct field *f, struc
     return jinja_of_json(a, v);
 }
 
-static void record_get(struct arena *a, const void *self, const char *name,
-                       struct jinja_value *out)
+static void record_get(struct arena *a, const void *self, const char *name, struct jinja_value *out)
 {
     const struct record *r = self;
     struct val v = val_get(r->v, name);

@@ -1,6 +1,6 @@
 /* What templates of actions see: automation, event, labels, firing, firings, events and, when they
- * are named and the event is about one: flow, flow_run, task_run, deployment, work_pool, work_queue,
- * concurrency_limit; variables. */
+ * are named and the event is about one: flow, flow_run, task_run, deployment, work_pool,
+ * work_queue, concurrency_limit; variables. */
 #pragma once
 #include "server/model/jinja.h"
 #include "server/store/actions.h"

@@ -33,8 +33,8 @@ static struct val parse(struct work *w, struct buf *b)
 /* Templates that stand in the parameters. */
 static void collect_templates(struct arena *a, struct val v, struct strings *out)
 {
-    const char *text = val_type(v) == DOC_OBJECT ? val_string(a, val_get(v, "template"), NULL)
-                                                 : NULL;
+    const char *text =
+        val_type(v) == DOC_OBJECT ? val_string(a, val_get(v, "template"), NULL) : NULL;
 
     if (text && val_equals(val_get(v, "__prefect_kind"), "jinja", 5) && out->count < ACTIONS_MAX)
         out->items[out->count++] = text;
@@ -177,8 +177,8 @@ enum err_code action_run_deployment(struct work *w, const struct claimed_action 
     struct raw parameters = {arena_strndup(&w->arena, b.len ? b.bytes : "{}", b.len), b.len};
     buf_free(&b);
     if (!rc && reason)
-        result->reason = arena_printf(
-            &w->arena, "Unable to create flow run from deployment: %s", reason);
+        result->reason =
+            arena_printf(&w->arena, "Unable to create flow run from deployment: %s", reason);
     if (rc || reason)
         return rc;
     if (create_run(w, a, deployment, parameters, &run))
@@ -186,8 +186,7 @@ enum err_code action_run_deployment(struct work *w, const struct claimed_action 
     rc = flow_run_get(w, run.id, &rows);
     if (rc)
         return rc;
-    result_relate(result,
-                  arena_printf(&w->arena, "prefect.flow-run.%s", action_id_text(w, run.id)),
+    result_relate(result, arena_printf(&w->arena, "prefect.flow-run.%s", action_id_text(w, run.id)),
                   "flow-run", name_of(&rows));
     result_int(result, "status_code", run.created ? 201 : 200);
     return ERR_OK;

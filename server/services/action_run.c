@@ -62,8 +62,8 @@ enum err_code result_refused(struct work *w, const struct claimed_action *a,
     if (status == 409)
         result_text(result, "validation_error", w->err.detail);
     if (status == 409 || status == 422)
-        result->reason = arena_printf(&w->arena, "Validation error occurred for '%s' - %s", type,
-                                      w->err.detail);
+        result->reason =
+            arena_printf(&w->arena, "Validation error occurred for '%s' - %s", type, w->err.detail);
     else
         result->reason =
             arena_printf(&w->arena, "Unexpected status from '%s' action: %d", type, status);
@@ -209,8 +209,7 @@ static enum err_code resume_run(struct work *w, const struct claimed_action *a,
     if (flow_run_resume(w, &r))
         return result_refused(w, a, result);
     if (r.verdict.status != VERDICT_ACCEPT)
-        result->reason =
-            arena_printf(&w->arena, "Failed to resume flow run: %s", r.verdict.reason);
+        result->reason = arena_printf(&w->arena, "Failed to resume flow run: %s", r.verdict.reason);
     return ERR_OK;
 }
 
@@ -248,8 +247,7 @@ static enum err_code pause_pool(struct work *w, const struct claimed_action *a,
         return ERR_OK;
     enum err_code rc = action_pool_name(w, id, &name);
     if (!rc && !name)
-        result->reason =
-            arena_printf(&w->arena, "Work pool %s not found", action_id_text(w, id));
+        result->reason = arena_printf(&w->arena, "Work pool %s not found", action_id_text(w, id));
     if (rc || !name)
         return rc;
     result_target(w, result, "prefect.work-pool", id, name);

@@ -94,8 +94,7 @@ static void deliver_all(struct work *w, const struct block *b, const char *const
     const char *reason;
 
     if (!notification_build(&w->arena, b->slug, b->data, &m, all, &reason)) {
-        result->reason =
-            arena_printf(&w->arena, "The notification block was invalid: %s", reason);
+        result->reason = arena_printf(&w->arena, "The notification block was invalid: %s", reason);
         return;
     }
     for (size_t i = 0; i < all->count && !result->reason; i++) {
@@ -131,8 +130,8 @@ enum err_code action_send_notification(struct work *w, const struct claimed_acti
 
 static bool is_secret_header(const char *name)
 {
-    static const char *const secret[] = {"authorization", "cookie", "token", "secret", "key",
-                                         "password",      "auth"};
+    static const char *const secret[] = {"authorization", "cookie",   "token", "secret",
+                                         "key",           "password", "auth"};
 
     for (size_t i = 0; i < COUNT(secret); i++)
         if (strcasestr(name, secret[i]))

@@ -34,8 +34,7 @@ static enum err_code finish(struct work *w, const struct claimed_action *a,
 static enum err_code put_off(struct work *w, const struct claimed_action *a,
                              struct action_result *result)
 {
-    log_warn("action", KV_S("action", a->action.type), KV_I("attempt", a->attempts),
-             KV_E(&w->err));
+    log_warn("action", KV_S("action", a->action.type), KV_I("attempt", a->attempts), KV_E(&w->err));
     db_rollback_if_open(w);
     if (a->attempts < ACTION_ATTEMPTS_MAX)
         return action_put_off(w, a, (double)(1 << (2 * a->attempts)));

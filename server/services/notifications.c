@@ -43,8 +43,8 @@ static bool is_private_v6(const uint8_t *a)
     static const uint8_t examples[4] = {0x20, 0x01, 0x0d, 0xb8};
 
     if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12))
-        return is_private_v4((uint32_t)a[12] << 24 | (uint32_t)a[13] << 16 |
-                             (uint32_t)a[14] << 8 | a[15]);
+        return is_private_v4((uint32_t)a[12] << 24 | (uint32_t)a[13] << 16 | (uint32_t)a[14] << 8 |
+                             a[15]);
     return !memcmp(a, zero, 15) || (a[0] & 0xfe) == 0xfc ||
            (a[0] == 0xfe && (a[1] & 0xc0) == 0x80) || a[0] == 0xff || !memcmp(a, examples, 4);
 }
@@ -59,9 +59,8 @@ static curl_socket_t open_public(void *refused, curlsocktype purpose, struct cur
 
     (void)purpose;
     if (to->family == AF_INET)
-        private = is_private_v4(ntohl(four->sin_addr.s_addr));
-    else if (to->family == AF_INET6)
-        private = is_private_v6(six->sin6_addr.s6_addr);
+    private = is_private_v4(ntohl(four->sin_addr.s_addr));
+    else if (to->family == AF_INET6) private = is_private_v6(six->sin6_addr.s6_addr);
     *(bool *)refused |= private;
     return private ? CURL_SOCKET_BAD
                    : socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
@@ -137,9 +136,9 @@ static void set_mail(CURL *c, struct exchange *x)
 static void set_http(CURL *c, struct exchange *x)
 {
     for (size_t i = 0; i < x->d->header_count; i++)
-        x->headers = curl_slist_append(
-            x->headers,
-            arena_printf(x->arena, "%s: %s", x->d->headers[i].name, x->d->headers[i].value));
+        x->headers =
+            curl_slist_append(x->headers, arena_printf(x->arena, "%s: %s", x->d->headers[i].name,
+                                                       x->d->headers[i].value));
     x->headers = curl_slist_append(x->headers, "Expect:");
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, x->d->method);

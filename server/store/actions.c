@@ -94,9 +94,9 @@ enum err_code actions_next_due(struct work *w, int64_t *out_us)
 enum err_code action_put_off(struct work *w, const struct claimed_action *a, double seconds)
 {
     struct rows none;
-    return db_query(
-        w, Q_action_put_off,
-        PARAMS(param_uuid(w, a->id), param_i64(w, a->attempts), param_f64(w, seconds)), &none);
+    return db_query(w, Q_action_put_off,
+                    PARAMS(param_uuid(w, a->id), param_i64(w, a->attempts), param_f64(w, seconds)),
+                    &none);
 }
 
 /* --- the events that tell it ---------------------------------------------------------------------

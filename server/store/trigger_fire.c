@@ -130,8 +130,7 @@ static struct raw event_payload_of(struct work *w, const struct firing *firing)
     return take(w, &b);
 }
 
-static const struct event *add_event(struct work *w, struct firings *f,
-                                     const struct firing *firing)
+static const struct event *add_event(struct work *w, struct firings *f, const struct firing *firing)
 {
     struct event *e = arena_new(&w->arena, struct event);
 

@@ -14,7 +14,7 @@ struct firings {
         const struct armed *automation;
         int64_t triggered_us;
         const char *context;
-    } *actions;
+    } * actions;
     size_t action_count, action_room;
 };
 

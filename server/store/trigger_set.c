@@ -15,8 +15,7 @@ static size_t count_watchers(const struct trigger *t)
     return n;
 }
 
-static void add_watchers(struct trigger_set *set, struct armed *automation,
-                         const struct trigger *t)
+static void add_watchers(struct trigger_set *set, struct armed *automation, const struct trigger *t)
 {
     if (t->kind == TRIGGER_EVENT)
         set->watchers[set->watcher_count++] = (struct watcher){automation, t};

@@ -29,6 +29,5 @@ struct trigger_set {
 };
 
 /* Within the transaction that holds triggers_lock. */
-MUST_CHECK enum err_code trigger_set_load(struct work *w, struct trigger_set *set,
-                                          int64_t version);
+MUST_CHECK enum err_code trigger_set_load(struct work *w, struct trigger_set *set, int64_t version);
 void trigger_set_free(struct trigger_set *set);

@@ -156,11 +156,9 @@ static void match(struct evaluation *e, struct taken *event)
         if (!trigger_covers(watcher->trigger, &event->view))
             continue;
         if (!event->touched)
-            event->touched =
-                arena_array(&w->arena, struct touched *, e->set->watcher_count - i);
-        event->touched[event->touched_count++] =
-            windows_get(w, &e->windows, watcher,
-                        trigger_key(&w->arena, watcher->trigger, &event->view));
+            event->touched = arena_array(&w->arena, struct touched *, e->set->watcher_count - i);
+        event->touched[event->touched_count++] = windows_get(
+            w, &e->windows, watcher, trigger_key(&w->arena, watcher->trigger, &event->view));
     }
 }
 
@@ -216,8 +214,8 @@ static enum err_code seen_leaders(struct evaluation *e, const struct taken *even
             leaders.items[leaders.count++] = events[i].view.follows;
     if (!leaders.count)
         return ERR_OK;
-    return db_query(e->work, Q_triggers_seen_leaders,
-                    PARAMS(param_uuid_array(e->work, leaders)), out);
+    return db_query(e->work, Q_triggers_seen_leaders, PARAMS(param_uuid_array(e->work, leaders)),
+                    out);
 }
 
 static enum err_code put_early(struct evaluation *e, const struct taken *events, size_t count)
@@ -375,9 +373,8 @@ static enum err_code ensure_window(struct evaluation *e, const struct watcher *w
                                    int64_t as_of_us)
 {
     struct windows own = {0};
-    struct touched *t = windows_get(e->work, &own, watcher,
-                                    (struct strings){arena_array(&e->work->arena, const char *, 1),
-                                                     0});
+    struct touched *t = windows_get(
+        e->work, &own, watcher, (struct strings){arena_array(&e->work->arena, const char *, 1), 0});
     enum err_code rc = windows_load(e->work, &own);
 
     if (rc || t->window.open)
@@ -404,8 +401,8 @@ static enum err_code look_at(struct evaluation *e, const struct watcher *watcher
     if (!rc)
         rc = windows_save(w, &e->windows);
     if (!rc)
-        rc = db_query(w, Q_triggers_next_end,
-                      PARAMS(param_uuid(w, t->id), param_time(w, as_of_us)), &rows);
+        rc = db_query(w, Q_triggers_next_end, PARAMS(param_uuid(w, t->id), param_time(w, as_of_us)),
+                      &rows);
     if (rc)
         return rc;
     int64_t end_us = rows_time(&rows, 0, 0);
