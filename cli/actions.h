@@ -26,6 +26,24 @@ enum err_code cmd_version(struct cli *cli);
 enum err_code cmd_completion(struct cli *cli);
 enum err_code cmd_complete(struct cli *cli);
 
+enum err_code cmd_device_hold(struct cli *cli);
+enum err_code cmd_device_release(struct cli *cli);
+enum err_code cmd_device_kick(struct cli *cli);
+enum err_code cmd_why(struct cli *cli);
+enum err_code cmd_campaign_create(struct cli *cli);
+enum err_code cmd_campaign_list(struct cli *cli);
+enum err_code cmd_campaign_status(struct cli *cli);
+enum err_code cmd_campaign_pause(struct cli *cli);
+enum err_code cmd_campaign_resume(struct cli *cli);
+enum err_code cmd_campaign_cancel(struct cli *cli);
+enum err_code cmd_campaign_report(struct cli *cli);
+enum err_code cmd_campaign_compare(struct cli *cli);
+enum err_code cmd_measurement_list(struct cli *cli);
+enum err_code cmd_measurement_export(struct cli *cli);
+
+/* The queue of a campaign, made or brought up to date (`--cap`). */
+MUST_CHECK enum err_code campaign_queue(struct cli *cli, const char *campaign, json_t *deployment,
+                                        const char **out_name);
 /* Puts a file into the server's store.  out_sha: 64 digits. */
 MUST_CHECK enum err_code file_send(struct cli *cli, const char *path, const char **out_sha);
 /* Sets a run to a state: {"type": ..., "name": ...}.  CONFLICT with the server's reason when

@@ -42,6 +42,29 @@ static const struct option_row run_options[] = {
     {"tag",      't', "TAG",           "may be repeated"},
     {NULL},
 };
+static const struct option_row campaign_options[] = {
+    {"param",    'p', "KEY=VALUE",     "a parameter; VALUE is JSON when it parses, else text; may be repeated"},
+    {"matrix",   'm', "KEY=A,B,...",   "one run per value; repeated: one per combination, the last turning fastest"},
+    {"cap",      0,   "NUMBER",        "of runs at the same time; 0: no cap"},
+    {"retry-failed", 0, NULL,          "start runs again that failed"},
+    {"watch",    'w', NULL,            "follow the runs until all are done"},
+    {"timeout",  0,   "SECONDS",       "follow them at most that long; they go on"},
+    {"report",   'r', "FOLDER",        "follow them, then make the report and save it there"},
+    {"tag",      't', "TAG",           "may be repeated"},
+    {NULL},
+};
+static const struct option_row compare_options[] = {
+    {"fail-above", 0, "PERCENT", "exit with 5 when a median grew by more than that, such as 3%"},
+    {NULL},
+};
+static const struct option_row measurement_options[] = {
+    {"campaign", 'c', "NAME",   "of this campaign"},
+    {"model",    0,   "NAME",   "of this model"},
+    {"target",   0,   "NAME",   "on this target"},
+    {"valid",    0,   NULL,     "only those that passed all gates"},
+    {"format",   'f', "FORMAT", "csv, json or parquet; default: by the file's name"},
+    {NULL},
+};
 static const struct option_row list_options[] = {
     {"state",      0, "STATE,...", "such as running or failed,crashed"},
     {"flow",       0, "NAME",      "of this flow"},
@@ -150,8 +173,39 @@ static const struct command key_commands[] = {
     {"delete", "NAME...", "revoke API keys", cmd_delete, NULL, NULL, 1, MAX_WORDS, "api-key"},
     {NULL},
 };
+static const struct command campaign_commands[] = {
+    {"create",  "NAME DEPLOYMENT", "make the runs of a matrix; repeated: only what is missing", cmd_campaign_create, campaign_options, NULL, 2, 2,
+     NULL, "Example:\n  switchyard campaign create night-1 energy-profile/default --cap 12 \\\n      -m model=ad01,fc-tiny -m target=netduinoplus2,netduino2"},
+    {"ls",      NULL,   "list campaigns", cmd_campaign_list, NULL, NULL, 0, 0},
+    {"status",  "NAME", "how far it is, and when it will be done", cmd_campaign_status, NULL, NULL, 1, 1},
+    {"pause",   "NAME", "start no more runs of it", cmd_campaign_pause, NULL, NULL, 1, 1},
+    {"resume",  "NAME", "start runs of it again", cmd_campaign_resume, NULL, NULL, 1, 1},
+    {"cancel",  "NAME", "cancel all of its runs that have not ended", cmd_campaign_cancel, NULL, NULL, 1, 1},
+    {"report",  "NAME", "make its report and save it", cmd_campaign_report, report_options, NULL, 1, 1},
+    {"compare", "OLD NEW", "energies of two campaigns, model by model", cmd_campaign_compare, compare_options, NULL, 2, 2},
+    {NULL},
+};
+static const struct command measurement_commands[] = {
+    {"ls",     NULL,   "list measurements", cmd_measurement_list, measurement_options, NULL, 0, 0},
+    {"export", "FILE", "save measurements as CSV, JSON or Parquet; - is standard output", cmd_measurement_export, measurement_options, NULL, 1, 1},
+    {NULL},
+};
+static const struct option_row device_options[] = {
+    {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
+    {NULL},
+};
+static const struct option_row hold_options[] = {
+    {"minutes", 'm', "NUMBER", "it is released by itself after that; default 60"},
+    {"comment", 'c', "TEXT",   "why, for others"},
+    {"by",      0,   "NAME",   "who keeps it; default: your account"},
+    {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
+    {NULL},
+};
 static const struct command device_commands[] = {
-    {"ls", NULL, "list boards and meters, and who uses them", cmd_list, NULL, NULL, 0, 0},
+    {"ls",      NULL,   "list boards and meters, and who uses them", cmd_list, NULL, NULL, 0, 0},
+    {"hold",    "NAME", "keep one from runs, for a person", cmd_device_hold, hold_options, NULL, 1, 1},
+    {"release", "NAME", "give it back to runs", cmd_device_release, device_options, NULL, 1, 1},
+    {"kick",    "NAME", "release it, and cancel the run that uses it", cmd_device_kick, device_options, NULL, 1, 1},
     {NULL},
 };
 
@@ -168,11 +222,14 @@ static const struct command commands[] = {
      "The exit status is 5 when a run that was followed did not complete."},
     {"flow-run",   NULL,              "list, show, follow, cancel and repeat runs", NULL, NULL, run_commands},
     {"deployment", NULL,              "list, show and delete deployments", NULL, NULL, deployment_commands},
+    {"campaign",   NULL,              "a matrix of runs under one name", NULL, NULL, campaign_commands},
+    {"measurement", NULL,             "energies that were measured", NULL, NULL, measurement_commands},
     {"work-pool",  NULL,              "the queues that agents serve", NULL, NULL, pool_commands},
     {"block",      NULL,              "credentials and other settings that flows refer to", NULL, NULL, block_commands},
     {"variable",   NULL,              "values that flows refer to", NULL, NULL, variable_commands},
     {"file",       NULL,              "the server's content-addressed file store", NULL, NULL, file_commands},
     {"device",     NULL,              "boards and meters", NULL, NULL, device_commands},
+    {"why",        "RUN",             "what a waiting run waits for", cmd_why, NULL, NULL, 1, 1, "flow-run"},
     {"api-key",    NULL,              "keys for programs that must not know the auth string", NULL, NULL, key_commands},
     {"report",     "CAMPAIGN",        "make the report of a campaign and save it", cmd_report, report_options, NULL, 1, 1},
     {"version",    NULL,              "the version of this program and of the server", cmd_version, NULL, NULL, 0, 0},

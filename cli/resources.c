@@ -106,15 +106,11 @@ static const struct column variable_columns[] = {
     {NULL},
 };
 static const struct column device_columns[] = {
-    {"NAME", "name", CELL_TEXT, false},
-    {"TYPE", "type", CELL_TEXT, true},
-    {"TARGET", "target", CELL_TEXT, false},
-    {"STATUS", "status", CELL_TEXT, true},
-    {"RUN", "flow_run_id", CELL_ID, true},
-    {"AGENT", "agent_name", CELL_TEXT, false},
-    {"POOL", "pool", CELL_TEXT, false},
-    {"SEEN", "last_seen", CELL_AGO, true},
-    {NULL},
+    {"NAME", "name", CELL_TEXT, false},        {"TYPE", "type", CELL_TEXT, true},
+    {"TARGET", "target", CELL_TEXT, false},    {"STATUS", "status", CELL_TEXT, true},
+    {"RUN", "flow_run_id", CELL_ID, true},     {"HELD BY", "held_by", CELL_TEXT, false},
+    {"AGENT", "agent_name", CELL_TEXT, false}, {"POOL", "pool", CELL_TEXT, false},
+    {"SEEN", "last_seen", CELL_AGO, true},     {NULL},
 };
 
 static const struct column key_columns[] = {

@@ -14,6 +14,7 @@ enum { MAX_RUNS = 10000, PATIENCE_MS = 120000 };
 struct batch {
     json_t *deployment, *params, *axes, *combinations;
     const char *campaign; /* NULL: runs without one */
+    const char *queue;    /* of a campaign that was made with `campaign create`, or NULL */
     json_t *ids;          /* of the runs, new or not */
     int created, there, again;
 };
@@ -62,14 +63,16 @@ static enum err_code check_names(struct cli *cli, const struct batch *b)
             &cli->err, INVALID,
             "the deployment %.80s has no parameter `%.80s`%s%s%s; `switchyard deployment "
             "inspect` shows what it has",
-            cli->words[0], key, near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
+            text_at(b->deployment, "name"), key, near ? ": did you mean `" : "", near ? near : "",
+            near ? "`?" : "");
     }
     return ERR_OK;
 }
 
-static const char *choose_campaign(struct cli *cli, const struct batch *b)
+static const char *choose_campaign(struct cli *cli, const struct batch *b, const char *name)
 {
-    const char *name = cli_option(cli, "campaign");
+    if (!name)
+        name = cli_option(cli, "campaign");
     time_t now_s = (time_t)(clock_now_us() / 1000000);
     struct tm tm;
     char stamp[32];
@@ -97,6 +100,8 @@ static json_t *run_request(struct cli *cli, const struct batch *b, json_t *param
                           : arena_printf(&cli->arena, "cli/%s", once);
     body = json_pack("{s:{s:s},s:O,s:o,s:s}", "state", "type", "SCHEDULED", "parameters", params,
                      "tags", tags, "idempotency_key", key);
+    if (b->queue)
+        json_object_set_new(body, "work_queue_name", json_string(b->queue));
     if (!name)
         name = combination_name(&cli->arena, b->axes, params);
     if (name)
@@ -217,7 +222,8 @@ static enum err_code follow(struct cli *cli, struct batch *b)
     return code;
 }
 
-enum err_code cmd_run(struct cli *cli)
+/* `campaign` NULL: the options say it. */
+static enum err_code make_runs(struct cli *cli, const char *deployment, const char *campaign)
 {
     bool wait = cli_option(cli, "watch") || cli_option(cli, "report") || cli_option(cli, "timeout");
     struct batch b = {.params = json_object(), .axes = json_object(), .ids = json_array()};
@@ -229,12 +235,14 @@ enum err_code cmd_run(struct cli *cli)
     arena_defer(&cli->arena, release_json, runs);
     enum err_code code = read_params(cli, &b);
     if (!code)
-        code = resolve_deployment(cli, cli->words[0], &b.deployment);
+        code = resolve_deployment(cli, deployment, &b.deployment);
     if (!code)
         code = check_names(cli, &b);
+    if (!code && campaign)
+        code = campaign_queue(cli, campaign, b.deployment, &b.queue);
     if (code)
         return code;
-    b.campaign = choose_campaign(cli, &b);
+    b.campaign = choose_campaign(cli, &b, campaign);
     http_client_patience(cli->http, PATIENCE_MS);
     code = create_runs(cli, &b);
     if (code)
@@ -244,6 +252,18 @@ enum err_code cmd_run(struct cli *cli)
         http_client_patience(cli->http, 0);
         return follow(cli, &b);
     }
+    if (campaign)
+        return ERR_OK; /* thousands of rows: `campaign status` tells more */
     code = read_runs(cli, b.ids, runs);
     return code ? code : show_runs(cli, runs);
+}
+
+enum err_code cmd_run(struct cli *cli)
+{
+    return make_runs(cli, cli->words[0], NULL);
+}
+
+enum err_code cmd_campaign_create(struct cli *cli)
+{
+    return make_runs(cli, cli->words[1], cli->words[0]);
 }

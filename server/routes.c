@@ -10,6 +10,7 @@
 #include "server/api/deployment_runs.h"
 #include "server/api/deployment_schedules.h"
 #include "server/api/deployments.h"
+#include "server/api/devices.h"
 #include "server/api/event_pages.h"
 #include "server/api/events.h"
 #include "server/api/events_out.h"
@@ -275,6 +276,9 @@ const struct route routes[] = {
     {POST,   "/switchyard/heartbeat",        agents_heartbeat,    .body = &agent_call_resource, .doc = "Keep an agent's claims and devices."},
     {POST,   "/switchyard/journal",          agents_journal,      .body = &journal_call_resource, .doc = "Deliver what happened, exactly once."},
     {GET,    "/switchyard/devices",          devices_get,         .doc = "Devices of all agents and who holds them."},
+    {POST,   "/switchyard/devices/{name}/hold", devices_hold,     .body = &device_hold_resource, .doc = "Keep a device from runs, for a person."},
+    {POST,   "/switchyard/devices/{name}/release", devices_release, .body = &device_release_resource, .flags = BODY_OPTIONAL, .doc = "Give it back to runs."},
+    {GET,    "/switchyard/flow_runs/{id:uuid}/why", flow_runs_why, .doc = "What a run waits for."},
 
     /* API keys: docs/security.md */
     {POST,   "/switchyard/api_keys/",        api_keys_create,     .body = &api_key_create_resource, .reply = &api_key_resource, .doc = "Make a key; the answer alone has it."},

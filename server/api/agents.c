@@ -303,12 +303,3 @@ enum err_code agents_journal(struct request *rq)
     write_end_object(b);
     return reply_status(rq, 200);
 }
-
-/* ---- devices ---- */
-
-enum err_code devices_get(struct request *rq)
-{
-    struct rows rows;
-    enum err_code rc = devices_list(&rq->work, &rows);
-    return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));
-}

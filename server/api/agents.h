@@ -3,4 +3,4 @@
 #include "server/http/request.h"
 #include "server/model/agent.h"
 
-handler_fn agents_claim, agents_ack, agents_heartbeat, agents_journal, devices_get;
+handler_fn agents_claim, agents_ack, agents_heartbeat, agents_journal;

@@ -297,12 +297,6 @@ static const char *socket_folder(struct arena *a, const struct cluster *c, const
                         (unsigned long long)st.st_ino);
 }
 
-const char *cluster_conninfo(struct arena *a, const char *data)
-{
-    const struct cluster c = {.folder = arena_printf(a, "%s/pg", data)};
-    return arena_printf(a, "host=%s user=switchyard dbname=switchyard", socket_folder(a, &c, data));
-}
-
 enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out, struct err *e)
 {
     struct cluster c = {.folder = arena_printf(a, "%s/pg", data),
@@ -331,7 +325,7 @@ enum err_code cluster_start(struct arena *a, const char *data, struct cluster *o
         cluster_stop(&c);
         return rc;
     }
-    c.conninfo = cluster_conninfo(a, data);
+    c.conninfo = arena_printf(a, "host=%s user=switchyard dbname=switchyard", c.sockets);
     *out = c;
     return ERR_OK;
 }

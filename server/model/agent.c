@@ -6,9 +6,23 @@ static const struct field agent_device_fields[] = {
     F_STR(struct agent_device, type, F_REQUIRED, F_LEN(1, 100), .doc = "`bench`, ..."),
     F_STR(struct agent_device, target, F_NULLABLE, F_LEN(0, 200), .doc = "What it is: the board."),
     F_DICT(struct agent_device, labels, .def = "{}", .doc = "Anything else that tells it apart."),
+    F_DICT(struct agent_device, health, .def = "{}", .doc = "Flashes, failures, recoveries; `quarantined` and the `reason`."),
     F_BOOL(struct agent_device, free, .def = "true", .doc = "Whether the agent can use it."),
 };
 static const struct resource agent_device_resource = RESOURCE_NAMED("AgentDevice", agent_device, agent_device_fields, .extra = true);
+
+static const struct field device_hold_fields[] = {
+    F_STR(struct device_hold, by, F_REQUIRED, F_LEN(1, 200), .doc = "Who keeps it."),
+    F_NUM(struct device_hold, minutes, F_GT(0), F_LE(DEVICE_HOLD_MAX_MINUTES), .def = "60", .doc = "It is released by itself after that."),
+    F_STR(struct device_hold, comment, F_NULLABLE, F_LEN(0, 1000), .doc = "Why, for others."),
+    F_STR(struct device_hold, agent, F_NULLABLE, F_LEN(1, 200), .doc = "Its agent's name, when several have such a device."),
+};
+const struct resource device_hold_resource = RESOURCE_NAMED("DeviceHold", device_hold, device_hold_fields);
+
+static const struct field device_release_fields[] = {
+    F_STR(struct device_release, agent, F_NULLABLE, F_LEN(1, 200), .doc = "Its agent's name, when several have such a device."),
+};
+const struct resource device_release_resource = RESOURCE_NAMED("DeviceRelease", device_release, device_release_fields);
 
 static const struct field agent_call_fields[] = {
     F_UUID(struct agent_call, agent, F_REQUIRED, .doc = "Kept in the agent's data folder."),

@@ -8,15 +8,28 @@ enum {
     CLAIM_SLOTS_MAX = 1000,
     CLAIM_WAIT_MAX_S = 60,
     AGENT_DEVICES_MAX = 1000,
+    DEVICE_HOLD_MAX_MINUTES = 60 * 24 * 30,
     JOURNAL_RECORDS_MAX = 500
 };
 
 struct agent_device {
     struct given given;
     const char *name, *type, *target;
-    struct raw labels;
+    struct raw labels, health;
     bool free;
 };
+
+/* A person keeps a device. */
+struct device_hold {
+    struct given given;
+    const char *by, *comment, *agent;
+    double minutes;
+};
+struct device_release {
+    struct given given;
+    const char *agent;
+};
+extern const struct resource device_hold_resource, device_release_resource;
 
 /* Claim and heartbeat: what an agent says about itself. */
 struct agent_call {

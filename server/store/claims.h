@@ -72,6 +72,3 @@ MUST_CHECK enum err_code claims_expire(struct work *w, struct transition_list *d
 MUST_CHECK enum err_code claims_next(struct work *w, int64_t *out_us);
 /* After an absence of the server: all live claims get a full term. */
 MUST_CHECK enum err_code claims_spare(struct work *w);
-
-/* JSON array, as GET /switchyard/devices answers it. */
-MUST_CHECK enum err_code devices_list(struct work *w, struct rows *out);

@@ -54,9 +54,9 @@ SELECT q.id, q.concurrency_limit, count(fr.id)
  GROUP BY q.id;
 
 -- name: claim_devices
--- $1 agent.  Devices that nobody holds.
+-- $1 agent.  Devices that nobody holds, no run and no person.
 SELECT d.name, d.target FROM device d
- WHERE d.agent_id = $1::uuid AND d.free
+ WHERE d.agent_id = $1::uuid AND d.free AND (d.held_until IS NULL OR d.held_until <= now())
    AND NOT EXISTS (SELECT FROM claim c WHERE c.agent_id = d.agent_id AND c.device_name = d.name AND c.state IN ('OFFERED', 'LIVE'))
  ORDER BY d.name;
 
@@ -66,10 +66,7 @@ SELECT fr.id, fr.work_queue_id, need.target
   FROM flow_run fr
   JOIN work_queue q ON q.id = fr.work_queue_id
   LEFT JOIN deployment d ON d.id = fr.deployment_id
- CROSS JOIN LATERAL (SELECT coalesce(fr.job_variables->'bench'->>'target', d.job_variables->'bench'->>'target') AS text) given
- CROSS JOIN LATERAL (SELECT CASE WHEN given.text ~ '^[{][{] *parameters[.][A-Za-z0-9_]+ *[}][}]$'
-                                 THEN fr.parameters->>substring(given.text FROM 'parameters[.]([A-Za-z0-9_]+)')
-                                 ELSE given.text END AS target) need
+ CROSS JOIN LATERAL (SELECT needed_target(fr.job_variables, d.job_variables, fr.parameters) AS target) need
  WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused
    AND ($2::text[] IS NULL OR q.name = ANY($2::text[]))
    AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time <= now()
@@ -219,37 +216,6 @@ INSERT INTO worker (id, name, work_pool_id, last_heartbeat_time, heartbeat_inter
 SELECT gen_random_uuid(), $1, p.id, now(), $3::bigint, 'ONLINE' FROM work_pool p WHERE p.name = $2
     ON CONFLICT (work_pool_id, name) DO UPDATE
    SET last_heartbeat_time = now(), heartbeat_interval_seconds = excluded.heartbeat_interval_seconds, status = 'ONLINE', updated = now();
-
--- name: device_sync
--- $1 agent; parallel arrays: name, type, target, labels, free.  Rows that changed.
-WITH n AS (
-    SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[], $6::boolean[]) AS n (name, type, target, labels, free)
-), gone AS (
-    DELETE FROM device d WHERE d.agent_id = $1::uuid AND d.name NOT IN (SELECT name FROM n) RETURNING 1
-), put AS (
-    INSERT INTO device (agent_id, name, type, target, labels, free)
-    SELECT $1::uuid, name, type, target, labels, free FROM n
-        ON CONFLICT (agent_id, name) DO UPDATE
-       SET type = excluded.type, target = excluded.target, labels = excluded.labels, free = excluded.free
-     WHERE (device.type, device.target, device.labels, device.free)
-           IS DISTINCT FROM (excluded.type, excluded.target, excluded.labels, excluded.free)
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM put);
-
--- name: device_list
--- $1 seconds without a word after which an agent counts as offline.
-SELECT coalesce(json_agg(json_build_object(
-           'name', d.name, 'type', d.type, 'target', d.target, 'labels', d.labels, 'agent', a.id, 'agent_name', a.name,
-           'pool', p.name,
-           'status', CASE WHEN a.last_seen < now() - $1::float8 * interval '1 second' OR NOT d.free THEN 'OFFLINE'
-                          WHEN c.id IS NOT NULL THEN 'BUSY' ELSE 'FREE' END,
-           'flow_run_id', c.flow_run_id,
-           'last_seen', to_char(a.last_seen, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.name, a.name), '[]')::text
-  FROM device d
-  JOIN agent a ON a.id = d.agent_id
-  JOIN work_pool p ON p.id = a.work_pool_id
-  LEFT JOIN claim c ON c.agent_id = d.agent_id AND c.device_name = d.name AND c.state IN ('OFFERED', 'LIVE');
 
 -- name: journal_lock
 -- $1 agent.

@@ -1,0 +1,300 @@
+/* Campaigns: a matrix of runs under one name.
+ *
+ * A campaign is a work queue `campaign-NAME` of the deployment's pool, and the tag `campaign:NAME`
+ * on its runs: the queue's limit is the cap, its pause is the campaign's pause, and agents serve
+ * its runs in the order in which they were made.  Nothing is kept on this side, so that every
+ * command can be repeated after anything. */
+#include "cli/actions.h"
+
+#include "shared/base/clock.h"
+
+#include <string.h>
+
+enum { CAP_MAX = 100000, CANCEL_PAGE = 50, PATIENCE_MS = 120000 };
+
+static void release_json(void *value)
+{
+    json_decref(value);
+}
+
+static const char *queue_name(struct cli *cli, const char *campaign)
+{
+    return arena_printf(&cli->arena, "campaign-%s", campaign);
+}
+
+static enum err_code find_queue(struct cli *cli, const char *campaign, json_t **out)
+{
+    json_t *found = NULL;
+    enum err_code code = cli_connect(cli);
+    if (!code)
+        code = rest_post(&cli->rest, "/work_queues/filter",
+                         filter_any("work_queues", "name", queue_name(cli, campaign)), &found);
+    if (code)
+        return code;
+    *out = json_array_get(found, 0);
+    return *out ? ERR_OK
+                : err_set(&cli->err, NOT_FOUND,
+                          "there is no campaign `%.80s`; `switchyard campaign create` makes one",
+                          campaign);
+}
+
+static enum err_code patch_queue(struct cli *cli, json_t *queue, json_t *change)
+{
+    const char *path = arena_printf(&cli->arena, "/work_queues/%s", text_at(queue, "id"));
+    return rest_call(&cli->rest, "PATCH", path, change, NULL);
+}
+
+enum err_code campaign_queue(struct cli *cli, const char *campaign, json_t *deployment,
+                             const char **out_name)
+{
+    const char *pool = text_at(deployment, "work_pool_name"), *name = queue_name(cli, campaign);
+    const char *path =
+        arena_printf(&cli->arena, "/work_pools/%s/queues", http_escape(&cli->arena, pool));
+    int64_t cap = -1;
+    if (!*pool)
+        return err_set(&cli->err, INVALID, "the deployment %.80s has no work pool",
+                       text_at(deployment, "name"));
+    enum err_code code = cli_option_count(cli, "cap", CAP_MAX, &cap);
+    if (code)
+        return code;
+    json_t *queue = NULL, *limit = cap > 0 ? json_integer(cap) : json_null();
+    code = rest_post(&cli->rest, path,
+                     json_pack("{s:s,s:O}", "name", name, "concurrency_limit", limit), &queue);
+    if (code == ERR_CONFLICT) /* it is there: an earlier call, or a new cap */
+        code = find_queue(cli, campaign, &queue);
+    if (!code && cap >= 0)
+        code = patch_queue(cli, queue, json_pack("{s:O}", "concurrency_limit", limit));
+    json_decref(limit);
+    *out_name = name;
+    return code;
+}
+
+/* ---- status ---- */
+
+// clang-format off
+static const struct {
+    const char *type, *member;
+    bool done, ran, bad;
+} states[] = {
+    {"SCHEDULED",  "scheduled",  false, false, false},
+    {"PENDING",    "pending",    false, false, false},
+    {"RUNNING",    "running",    false, false, false},
+    {"PAUSED",     "paused",     false, false, false},
+    {"CANCELLING", "cancelling", false, false, false},
+    {"COMPLETED",  "completed",  true,  true,  false},
+    {"FAILED",     "failed",     true,  true,  true},
+    {"CRASHED",    "crashed",    true,  true,  true},
+    {"CANCELLED",  "cancelled",  true,  false, false},
+};
+// clang-format on
+
+static json_t *runs_filter(json_t *queue, const char *type)
+{
+    json_t *body =
+        json_pack("{s:{s:{s:[O]}}}", "work_pool_queues", "id", "any_", json_at(queue, "id"));
+    if (type)
+        json_object_set_new(body, "flow_runs",
+                            json_pack("{s:{s:{s:[s]}}}", "state", "type", "any_", type));
+    return body;
+}
+
+/* When the first run of the campaign began; 0: none did. */
+static enum err_code first_start(struct cli *cli, json_t *queue, int64_t *out_us)
+{
+    json_t *rows = NULL, *body = runs_filter(queue, NULL);
+    json_object_set_new(body, "flow_runs", json_pack("{s:{s:b}}", "start_time", "is_null_", false));
+    json_object_set_new(body, "sort", json_string("START_TIME_ASC"));
+    json_object_set_new(body, "limit", json_integer(1));
+    enum err_code code = rest_post(&cli->rest, "/flow_runs/filter", body, &rows);
+    const char *text = code ? "" : text_at(json_array_get(rows, 0), "start_time");
+    *out_us = 0;
+    if (*text && !time_parse(text, strlen(text), out_us))
+        *out_us = 0;
+    return code;
+}
+
+static const char *condition(json_t *queue, int64_t total, int64_t done)
+{
+    if (json_is_true(json_at(queue, "is_paused")))
+        return "paused";
+    return total && total == done ? "done" : "running";
+}
+
+static void add_pace(json_t *status, int64_t start_us, int64_t ran, int64_t left)
+{
+    double hours = start_us ? (double)(clock_now_us() - start_us) / 3.6e9 : 0;
+    double rate = hours > 0 ? (double)ran / hours : 0;
+    json_t *eta = json_null();
+    if (!left)
+        eta = json_real(0);
+    else if (rate > 0)
+        eta = json_real((double)left / rate * 3600);
+    json_object_set_new(status, "runs_per_hour", rate > 0 ? json_real(rate) : json_null());
+    json_object_set_new(status, "eta_s", eta);
+}
+
+/* {name, state, total, done, scheduled, ..., runs_per_hour, eta_s} */
+static enum err_code read_status(struct cli *cli, const char *campaign, json_t **out)
+{
+    json_t *queue = NULL, *count = NULL, *status = json_object();
+    int64_t total = 0, done = 0, ran = 0, start_us = 0;
+    arena_defer(&cli->arena, release_json, status);
+    enum err_code code = find_queue(cli, campaign, &queue);
+    for (size_t i = 0; !code && i < COUNT(states); i++) {
+        code =
+            rest_post(&cli->rest, "/flow_runs/count", runs_filter(queue, states[i].type), &count);
+        int64_t n = code ? 0 : json_integer_value(count);
+        json_object_set_new(status, states[i].member, json_integer(n));
+        total += n;
+        done += states[i].done ? n : 0;
+        ran += states[i].ran ? n : 0;
+    }
+    if (!code)
+        code = first_start(cli, queue, &start_us);
+    if (code)
+        return code;
+    json_object_set_new(status, "name", json_string(campaign));
+    json_object_set_new(status, "state", json_string(condition(queue, total, done)));
+    json_object_set(status, "cap", json_at(queue, "concurrency_limit"));
+    json_object_set_new(status, "total", json_integer(total));
+    json_object_set_new(status, "done", json_integer(done));
+    add_pace(status, start_us, ran, total - done);
+    *out = status;
+    return ERR_OK;
+}
+
+enum err_code cmd_campaign_status(struct cli *cli)
+{
+    static const struct column columns[] = {
+        {"Campaign", "name"},
+        {"State", "state"},
+        {"Cap", "cap"},
+        {"Runs", "total"},
+        {"Done", "done"},
+        {"Completed", "completed"},
+        {"Failed", "failed"},
+        {"Crashed", "crashed"},
+        {"Cancelled", "cancelled"},
+        {"Running", "running"},
+        {"Waiting", "scheduled"},
+        {"Runs per hour", "runs_per_hour"},
+        {"Left", "eta_s", CELL_DURATION},
+        {NULL},
+    };
+    json_t *status = NULL;
+    enum err_code code = read_status(cli, cli->words[0], &status);
+    if (code)
+        return code;
+    if (cli->json)
+        json_print(stdout, status);
+    else
+        details_print(&cli->term, &cli->arena, columns, status);
+    for (size_t i = 0; i < COUNT(states); i++)
+        if (states[i].bad && json_integer_value(json_object_get(status, states[i].member)))
+            cli->exit_status = EXIT_RUN_FAILED;
+    return ERR_OK;
+}
+
+/* ---- pause, resume, cancel ---- */
+
+static enum err_code set_paused(struct cli *cli, bool paused)
+{
+    json_t *queue = NULL;
+    enum err_code code = find_queue(cli, cli->words[0], &queue);
+    if (!code)
+        code = patch_queue(cli, queue, json_pack("{s:b}", "is_paused", paused));
+    if (!code && !cli->json)
+        printf("%s the campaign %s.\n", paused ? "Paused" : "Resumed",
+               safe_text(&cli->arena, cli->words[0]));
+    return code;
+}
+
+enum err_code cmd_campaign_pause(struct cli *cli)
+{
+    return set_paused(cli, true);
+}
+
+enum err_code cmd_campaign_resume(struct cli *cli)
+{
+    return set_paused(cli, false);
+}
+
+/* Those of one state; those that were cancelled are not found again. */
+static enum err_code cancel_state(struct cli *cli, json_t *queue, const char *type, int *in_out)
+{
+    for (int before = -1; before != *in_out;) { /* until a page brings nothing */
+        json_t *rows = NULL, *run, *body = runs_filter(queue, type);
+        size_t i;
+        before = *in_out;
+        json_object_set_new(body, "limit", json_integer(CANCEL_PAGE));
+        enum err_code code = rest_post(&cli->rest, "/flow_runs/filter", body, &rows);
+        if (code)
+            return code;
+        json_array_foreach(rows, i, run)
+        {
+            code = run_set_state(cli, text_at(run, "id"), "CANCELLING", "Cancelling");
+            if (code && code != ERR_CONFLICT) /* it may have ended meanwhile */
+                return code;
+            *in_out += !code;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err_code cmd_campaign_cancel(struct cli *cli)
+{
+    static const char *const types[] = {"SCHEDULED", "PAUSED", "PENDING", "RUNNING"};
+    json_t *queue = NULL;
+    int count = 0;
+    enum err_code code = find_queue(cli, cli->words[0], &queue);
+    if (!code) /* none starts while they are being cancelled */
+        code = patch_queue(cli, queue, json_pack("{s:b}", "is_paused", true));
+    for (size_t i = 0; !code && i < COUNT(types); i++)
+        code = cancel_state(cli, queue, types[i], &count);
+    if (!code)
+        code = patch_queue(cli, queue, json_pack("{s:b}", "is_paused", false));
+    if (!code && !cli->json)
+        printf("Cancelled %d runs of the campaign %s.\n", count,
+               safe_text(&cli->arena, cli->words[0]));
+    return code;
+}
+
+enum err_code cmd_campaign_report(struct cli *cli)
+{
+    json_t *queue = NULL;
+    const char *folder = cli_option(cli, "dir");
+    enum err_code code = find_queue(cli, cli->words[0], &queue);
+    if (code)
+        return code;
+    http_client_patience(cli->http, PATIENCE_MS);
+    return report_make(cli, cli->words[0], folder && *folder ? folder : "report");
+}
+
+enum err_code cmd_campaign_list(struct cli *cli)
+{
+    static const struct column columns[] = {
+        {"NAME", "campaign", CELL_TEXT, true},         {"POOL", "work_pool_name", CELL_TEXT, false},
+        {"CAP", "concurrency_limit", CELL_TEXT, true}, {"PAUSED", "is_paused", CELL_SWITCH, true},
+        {"CREATED", "created", CELL_AGO, true},        {NULL},
+    };
+    const struct resource campaigns = {.name = "",
+                                       .list_path = "/work_queues/filter",
+                                       .columns = columns,
+                                       .empty = "No campaigns."};
+    static const char prefix[] = "campaign-";
+    json_t *all = NULL, *queue, *rows = json_array();
+    size_t i;
+    arena_defer(&cli->arena, release_json, rows);
+    enum err_code code = resource_list(cli, &campaigns, NULL, CAP_MAX, &all);
+    json_array_foreach(all, i, queue)
+    {
+        const char *name = text_at(queue, "name");
+        if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+            continue;
+        json_object_set_new(queue, "campaign", json_string(name + sizeof(prefix) - 1));
+        json_array_append(rows, queue);
+    }
+    if (!code)
+        resource_show(cli, &campaigns, rows);
+    return code;
+}

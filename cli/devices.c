@@ -1,0 +1,105 @@
+/* Devices: hold, release, kick; and why a run waits. */
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/actions.h"
+
+enum { HOLD_MAX_MINUTES = 60 * 24 * 30, HOLD_MINUTES = 60 };
+
+/* Who asks: --by, else the account on this machine. */
+static const char *who(struct cli *cli)
+{
+    const char *by = cli_option(cli, "by");
+    const struct passwd *account = by ? NULL : getpwuid(getuid());
+    return by ? by : account ? account->pw_name : "somebody";
+}
+
+static const char *device_path(struct cli *cli, const char *what)
+{
+    return arena_printf(&cli->arena, "/switchyard/devices/%s/%s",
+                        http_escape(&cli->arena, cli->words[0]), what);
+}
+
+static json_t *agent_body(struct cli *cli)
+{
+    const char *agent = cli_option(cli, "agent");
+    return agent ? json_pack("{s:s}", "agent", agent) : json_object();
+}
+
+enum err_code cmd_device_hold(struct cli *cli)
+{
+    int64_t minutes = HOLD_MINUTES;
+    const char *comment = cli_option(cli, "comment");
+    enum err_code code = cli_option_count(cli, "minutes", HOLD_MAX_MINUTES, &minutes);
+    if (!code)
+        code = cli_connect(cli);
+    if (code)
+        return code;
+    json_t *body = agent_body(cli);
+    json_object_set_new(body, "by", json_string(who(cli)));
+    json_object_set_new(body, "minutes", json_integer(minutes));
+    if (comment)
+        json_object_set_new(body, "comment", json_string(comment));
+    code = rest_post(&cli->rest, device_path(cli, "hold"), body, NULL);
+    if (!code && !cli->json)
+        printf(
+            "%s is held for %s, %lld minutes. A run that uses it goes on; `device kick` ends it.\n",
+            safe_text(&cli->arena, cli->words[0]), safe_text(&cli->arena, who(cli)),
+            (long long)minutes);
+    return code;
+}
+
+enum err_code cmd_device_release(struct cli *cli)
+{
+    enum err_code code = cli_connect(cli);
+    if (!code)
+        code = rest_post(&cli->rest, device_path(cli, "release"), agent_body(cli), NULL);
+    if (!code && !cli->json)
+        printf("%s is free for runs.\n", safe_text(&cli->arena, cli->words[0]));
+    return code;
+}
+
+/* The hold goes, and the run that uses it is cancelled: its clean-up still runs on the device. */
+enum err_code cmd_device_kick(struct cli *cli)
+{
+    json_t *devices = NULL, *device;
+    const char *agent = cli_option(cli, "agent");
+    size_t i;
+    enum err_code code = cmd_device_release(cli);
+    if (!code)
+        code = rest_get(&cli->rest, "/switchyard/devices", &devices);
+    json_array_foreach(devices, i, device)
+    {
+        const char *run = text_at(device, "flow_run_id");
+        if (code || strcmp(text_at(device, "name"), cli->words[0]) != 0 || !*run ||
+            (agent && strcmp(text_at(device, "agent_name"), agent) != 0))
+            continue;
+        code = run_set_state(cli, run, "CANCELLING", "Cancelling");
+        if (!code && !cli->json)
+            printf("Cancelling the run %s.\n", run);
+    }
+    return code;
+}
+
+enum err_code cmd_why(struct cli *cli)
+{
+    json_t *run = NULL, *answer = NULL, *reason;
+    size_t i;
+    enum err_code code = resolve_run(cli, cli->words[0], &run);
+    if (!code)
+        code = rest_get(
+            &cli->rest,
+            arena_printf(&cli->arena, "/switchyard/flow_runs/%s/why", text_at(run, "id")), &answer);
+    if (code)
+        return code;
+    if (cli->json) {
+        json_print(stdout, answer);
+        return ERR_OK;
+    }
+    if (!json_is_true(json_at(answer, "waits")))
+        printf("It does not wait: it is %s.\n", text_at(answer, "state"));
+    json_array_foreach(json_at(answer, "reasons"), i, reason)
+        printf("%s\n", safe_text(&cli->arena, text_at(reason, "text")));
+    return ERR_OK;
+}

@@ -1,0 +1,32 @@
+/* Why a run waits: what its placement looks at, as reasons in words.
+ *
+ * The facts come from the tables and conditions that claims go by; here they are only put in order:
+ * what a person can do something about first.  Thread: any (pure). */
+#pragma once
+#include "shared/base/arena.h"
+
+struct run_placement {
+    const char *state_type, *state_name;
+    const char *due;          /* when it may start; NULL: not planned */
+    bool early;               /* that is in the future */
+    bool in_process;          /* its process waits for the retry itself */
+    const char *pool, *queue; /* NULL: none */
+    bool pool_paused, queue_paused;
+    int64_t pool_limit, queue_limit; /* -1: none */
+    int64_t pool_busy, queue_busy;   /* runs that count against them */
+    int64_t workers;                 /* that are online in the pool */
+    int64_t free_slots;              /* of agents; -1: the pool has no agent of ours */
+    const char *target;              /* that its bench must have; NULL: it needs none */
+    int64_t benches, free_benches;   /* of that target */
+    const char *obstacles;           /* what is in the way at those that are not free */
+    int64_t before;                  /* runs of its queue that are planned earlier */
+};
+
+enum { RUN_REASONS_MAX = 12 };
+struct run_reason {
+    const char *kind, *text;
+};
+
+/* The number of reasons; 0: it does not wait. */
+size_t run_why(struct arena *a, const struct run_placement *p,
+               struct run_reason out[static RUN_REASONS_MAX]);

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""`switchyard campaign` and `switchyard measurement` against a real server.  Runs are moved by REST: no agent is needed.
+Parquet files are read back by pyarrow and DuckDB where these are installed."""
+import csv
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.request
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import live  # noqa: E402
+
+
+def measurement(model, target, energy, passed=True):
+    windows = [{"start_s": 1.0, "end_s": 2.0, "inferences": 100, "energy_j": energy * 100, "energy_per_inference_j": energy}]
+    gates = [{"name": "lost_samples", "passed": passed, "value": 0, "limit": 0.001, "detail": "0 of 10"}]
+    return {"model": model, "target": target, "board": "b", "meter": 'STLINK-V3PWR "7", x', "emulated": True, "volts": 3.3,
+            "sample_rate_hz": 100000, "samples": 1000, "lost": 0, "windows": windows, "gates": gates, "latency_s": 0.01,
+            "median_energy_per_inference_j": energy, "build_id": "b7", "flash_bytes": None, "trace": {"sha256": "00"}}
+
+
+class Campaign(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.enterClassContext(live.Server())
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+
+    def rest(self, method, path, body=None):
+        request = urllib.request.Request(self.server.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"},
+                                         method=method)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            text = reply.read()
+        return json.loads(text) if text else None
+
+    def cli(self, *words, status=0):
+        done = subprocess.run([live.BUILD / "switchyard", "--server", self.server.url, *map(str, words)], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def deployment(self):
+        name = "flow-" + uuid.uuid4().hex[:8]
+        self.rest("POST", "/work_pools/", {"name": name, "type": "switchyard"})
+        flow = self.rest("POST", "/flows/", {"name": name})
+        schema = {"type": "object", "properties": {"model": {"type": "string"}, "target": {"type": "string"}}}
+        self.rest("POST", "/deployments/", {"name": "default", "flow_id": flow["id"], "work_pool_name": name,
+                                            "parameter_openapi_schema": schema})
+        return name
+
+    def runs(self, campaign):
+        return self.rest("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": ["campaign:" + campaign]}}})
+
+    def create(self, flow, campaign, *more):
+        return self.cli("campaign", "create", campaign, flow + "/default", "-m", "model=a,b,c", "-m", "target=t1,t2", *more)
+
+    def status(self, campaign, status=0):
+        return json.loads(self.cli("-o", "json", "campaign", "status", campaign, status=status).stdout)
+
+    def move(self, run, state):
+        self.rest("POST", f"/flow_runs/{run['id']}/set_state", {"state": {"type": state}, "force": True})
+
+    def finish(self, campaign, energies):
+        """Ends as many runs as there are energies, in the order of models and targets; None fails."""
+        runs = sorted(self.runs(campaign), key=lambda run: (run["parameters"]["model"], run["parameters"]["target"]))
+        for run, energy in zip(runs, energies):
+            self.move(run, "RUNNING")
+            if energy is not None:
+                data = measurement(run["parameters"]["model"], run["parameters"]["target"], energy)
+                self.rest("POST", "/artifacts/", {"type": "measurement", "flow_run_id": run["id"], "data": data})
+            self.move(run, "COMPLETED" if energy is not None else "FAILED")
+        return runs
+
+    def test_create_is_idempotent_and_capped(self):
+        flow, name = self.deployment(), "night-" + uuid.uuid4().hex[:6]
+        self.assertIn("6 runs created", self.create(flow, name, "--cap", 2).stderr)
+        self.assertIn("0 runs created, 6 there already", self.create(flow, name).stderr)
+        runs = self.runs(name)
+        self.assertEqual(len(runs), 6)
+        self.assertEqual({run["work_queue_name"] for run in runs}, {"campaign-" + name})
+        queue = self.rest("GET", f"/work_pools/{flow}/queues/campaign-{name}")
+        self.assertEqual((queue["concurrency_limit"], queue["is_paused"]), (2, False))
+        self.create(flow, name, "--cap", 0)
+        self.assertIsNone(self.rest("GET", f"/work_pools/{flow}/queues/campaign-{name}")["concurrency_limit"])
+        self.assertIn(name, self.cli("campaign", "ls").stdout)
+
+    def test_status_tells_how_far_it_is(self):
+        flow, name = self.deployment(), "s-" + uuid.uuid4().hex[:6]
+        self.create(flow, name)
+        before = self.status(name)
+        self.assertEqual((before["total"], before["done"], before["scheduled"], before["eta_s"]), (6, 0, 6, None))
+        self.finish(name, [1e-3, None, 1e-3])
+        after = self.status(name, status=5)  # one has failed
+        self.assertEqual((after["done"], after["completed"], after["failed"], after["scheduled"]), (3, 2, 1, 3))
+        self.assertGreater(after["eta_s"], 0)
+        self.assertEqual(after["state"], "running")
+        self.assertIn("Left", self.cli("campaign", "status", name, status=5).stdout)
+        self.assertIn("there is no campaign `nope`", self.cli("campaign", "status", "nope", status=3).stderr)
+
+    def test_pause_resume_cancel(self):
+        flow, name = self.deployment(), "p-" + uuid.uuid4().hex[:6]
+        self.create(flow, name)
+        self.cli("campaign", "pause", name)
+        self.assertEqual(self.status(name)["state"], "paused")
+        self.cli("campaign", "resume", name)
+        self.assertEqual(self.status(name)["state"], "running")
+        self.finish(name, [1e-3])
+        self.assertIn("Cancelled 5 runs", self.cli("campaign", "cancel", name).stdout)
+        status = self.status(name)
+        self.assertEqual((status["completed"], status["cancelled"], status["state"]), (1, 5, "done"))
+        self.assertIn("Cancelled 0 runs", self.cli("campaign", "cancel", name).stdout)
+
+    def test_export(self):
+        flow, name = self.deployment(), "e-" + uuid.uuid4().hex[:6]
+        self.create(flow, name)
+        energies = [1e-3, 2e-3, 1.5e-3, 1e-6, 3.25e-3, 0.123456789012345]
+        runs = self.finish(name, energies)
+        # a second measurement of a run takes the place of the first; what is none is left out
+        again = json.dumps(measurement("a", "t1", 4e-3, passed=False))
+        self.rest("POST", "/artifacts/", {"type": "measurement", "flow_run_id": runs[0]["id"], "data": again})
+        self.rest("POST", "/artifacts/", {"type": "measurement", "flow_run_id": runs[1]["id"], "data": {"else": 1}})
+        for kind in ("csv", "json", "parquet"):
+            self.assertIn("6 measurements", self.cli("measurement", "export", self.folder / f"m.{kind}", "-c", name).stderr)
+        with open(self.folder / "m.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        wanted = sorted([4e-3] + energies[1:])
+        self.assertEqual(sorted(float(row["median_energy_per_inference_j"]) for row in rows), wanted)
+        self.assertEqual({row["meter"] for row in rows}, {'STLINK-V3PWR "7", x'})
+        self.assertEqual([row["failed_gates"] for row in rows if row["valid"] == "false"], ["lost_samples"])
+        self.assertEqual(json.loads((self.folder / "m.json").read_text())[0]["samples"], 1000)
+        self.assertIn("5 measurements", self.cli("measurement", "export", "-", "-c", name, "--valid", "-f", "csv").stderr)
+        self.assertIn("2 measurements", self.cli("measurement", "export", "-", "-c", name, "--model", "b").stderr)
+        self.assertIn("csv, json or parquet", self.cli("measurement", "export", self.folder / "m.xls", "-c", name, status=2).stderr)
+        self.assertIn("lost_samples", self.cli("measurement", "ls", "-c", name).stdout)
+        self.read_parquet(self.folder / "m.parquet", wanted)
+
+    def read_parquet(self, path, wanted):
+        self.assertEqual((path.read_bytes()[:4], path.read_bytes()[-4:]), (b"PAR1", b"PAR1"))
+        if importlib.util.find_spec("pyarrow"):
+            import pyarrow.parquet
+            table = pyarrow.parquet.read_table(path)
+            self.assertEqual(sorted(table["median_energy_per_inference_j"].to_pylist()), wanted)
+            self.assertEqual(sorted(table["valid"].to_pylist()), [False] + [True] * 5)
+            self.assertEqual(table["flash_bytes"].to_pylist(), [None] * 6)
+            self.assertEqual(set(table["samples"].to_pylist()), {1000})
+            self.assertEqual(set(table["meter"].to_pylist()), {'STLINK-V3PWR "7", x'})
+        if importlib.util.find_spec("duckdb"):
+            import duckdb
+            rows = duckdb.sql("SELECT count(*), sum(samples), max(median_energy_per_inference_j), count(flash_bytes), "
+                              f"count(*) FILTER (WHERE valid) FROM '{path}'").fetchall()
+            self.assertEqual(rows, [(6, 6000, wanted[-1], 0, 5)])
+
+    def test_regressions(self):
+        flow, old, new = self.deployment(), "old-" + uuid.uuid4().hex[:6], "new-" + uuid.uuid4().hex[:6]
+        self.create(flow, old)
+        self.create(flow, new)
+        self.finish(old, [1e-3] * 6)
+        self.finish(new, [1e-3, 1.02e-3, 0.5e-3, 1.029e-3, 1e-3, 1e-3])
+        self.cli("campaign", "compare", old, new)
+        self.cli("campaign", "compare", old, new, "--fail-above", "3%")
+        said = self.cli("campaign", "compare", old, new, "--fail-above", "2.5", status=5)
+        self.assertIn("1 of 6 grew by more than 2.5 %", said.stderr)
+        self.assertIn("compared", said.stdout)
+        third = "third-" + uuid.uuid4().hex[:6]
+        self.create(flow, third)
+        self.finish(third, [1e-3, 1e-3, None])  # models that have no result any more
+        self.cli("campaign", "compare", old, third, "--fail-above", "3%", status=5)
+        self.cli("campaign", "compare", old, new, "--fail-above", "much", status=2)
+        self.cli("campaign", "compare", "nope", new, status=3)
+
+
+if __name__ == "__main__":
+    unittest.main()
