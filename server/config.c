@@ -30,6 +30,7 @@ static const struct option options[] = {
     {"threads",    "N",         "SWITCHYARD_THREADS",      OPTION_NUMBER,  offsetof(struct config, executor_threads), "8",    1, 256,     SETTING_NONE,                   "handlers that may wait for the database at once"},
     {"queue",      "N",         "SWITCHYARD_QUEUE",        OPTION_NUMBER,  offsetof(struct config, queue_max),        "4096", 1, 1 << 20, SETTING_NONE,                   "requests that may wait for a thread, then 503"},
     {"outage",     "SECONDS",   "SWITCHYARD_OUTAGE",       OPTION_NUMBER,  offsetof(struct config, outage_s),         "300",  0, 604800,  SETTING_NONE,                   "how long an agent may be cut off and keep its runs"},
+    {"yes",        NULL,        NULL,                      OPTION_FLAG,    offsetof(struct config, yes),              NULL,   0, 0,       SETTING_NONE,                   "database reset: do it"},
     {"ui-api-url", "URL",       "PREFECT_UI_API_URL",      OPTION_SETTING, 0,                                         NULL,   0, 0,       SETTING_SERVER_UI_API_URL,      "the API's address as browsers see it"},
 };
 
@@ -38,6 +39,7 @@ static const struct {
     enum server_command command;
 } commands[] = {
     {"migrate",      "bring the schema up to date and exit",  COMMAND_MIGRATE},
+    {"database reset", "delete everything, also below a running server; needs --yes", COMMAND_RESET},
     {"check-config", "print the settings in force and exit",  COMMAND_CHECK_CONFIG},
     {"openapi",      "print the OpenAPI document and exit",   COMMAND_OPENAPI},
 };
@@ -100,8 +102,26 @@ static enum err_code read_option(struct config *c, int argc, char **argv, int *a
     return set(c, s, argv[*at - 1], argv[*at], e);
 }
 
-static bool read_command(const char *arg, enum server_command *out)
+/* A name of one or two words; *at moves past the second. */
+static bool is_named(int argc, char **argv, int *at, const char *name)
 {
+    const char *blank = strchr(name, ' ');
+    size_t len = strcspn(name, " ");
+
+    if (strlen(argv[*at]) != len || memcmp(argv[*at], name, len) != 0)
+        return false;
+    if (!blank)
+        return true;
+    if (*at + 1 >= argc || strcmp(argv[*at + 1], blank + 1) != 0)
+        return false;
+    ++*at;
+    return true;
+}
+
+static bool read_command(int argc, char **argv, int *at, enum server_command *out)
+{
+    const char *arg = argv[*at];
+
     if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0 || strcmp(arg, "help") == 0)
         *out = COMMAND_HELP;
     else if (strcmp(arg, "--version") == 0 || strcmp(arg, "version") == 0)
@@ -110,7 +130,7 @@ static bool read_command(const char *arg, enum server_command *out)
         for (size_t i = 0; i <= COUNT(commands); i++) {
             if (i == COUNT(commands))
                 return false;
-            if (strcmp(arg, commands[i].name) == 0) {
+            if (is_named(argc, argv, at, commands[i].name)) {
                 *out = commands[i].command;
                 break;
             }
@@ -162,6 +182,15 @@ static enum err_code check(struct arena *a, struct config *c, struct err *e)
     return ERR_OK;
 }
 
+/* A data folder alone means its private cluster. */
+static enum err_code check_reset(struct config *c, struct err *e)
+{
+    if (!c->yes)
+        return err_set(e, INVALID, "database reset deletes everything: add --yes if you mean it");
+    c->dev = c->dev || (c->data && !c->database);
+    return ERR_OK;
+}
+
 static enum err_code read_defaults(struct config *c, struct err *e)
 {
     enum err_code rc = settings_read(&c->settings, e);
@@ -185,13 +214,15 @@ enum err_code config_read(struct arena *a, int argc, char **argv, struct config 
     enum err_code rc = read_defaults(&c, e);
 
     for (int i = 1; i < argc && !rc; i++) {
-        if (read_command(argv[i], &command))
+        if (read_command(argc, argv, &i, &command))
             continue;
         if (strncmp(argv[i], "--", 2) != 0)
             return err_set(e, INVALID, "unknown command \"%s\"; see switchyard-server --help",
                            argv[i]);
         rc = read_option(&c, argc, argv, &i, e);
     }
+    if (!rc && command == COMMAND_RESET)
+        rc = check_reset(&c, e);
     if (!rc && command < COMMAND_OPENAPI)
         rc = check(a, &c, e);
     if (rc)

@@ -7,11 +7,12 @@
 
 struct config {
     struct settings settings;
-    bool dev;                  /* own PostgreSQL below `data` */
-    const char *data;          /* folder for files, keys and the private cluster */
-    const char *database;      /* connection URI; NULL with --dev */
-    const char *listen;        /* HOST:PORT */
-    const char *auth_string;   /* user:password, NULL: open */
+    bool yes;                /* database reset: meant so */
+    bool dev;                /* own PostgreSQL below `data` */
+    const char *data;        /* folder for files, keys and the private cluster */
+    const char *database;    /* connection URI; NULL with --dev */
+    const char *listen;      /* HOST:PORT */
+    const char *auth_string; /* user:password, NULL: open */
     int64_t executor_threads;
     int64_t queue_max;      /* requests that may wait for a thread */
     int64_t outage_s;       /* how long an agent may be cut off and keep its runs */
@@ -23,6 +24,7 @@ struct config {
 enum server_command {
     COMMAND_SERVE,
     COMMAND_MIGRATE,
+    COMMAND_RESET,
     COMMAND_CHECK_CONFIG,
     COMMAND_OPENAPI,
     COMMAND_HELP,

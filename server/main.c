@@ -30,10 +30,14 @@
 #include "server/lanes.h"
 #include "server/model/zone.h"
 #include "server/news.h"
+#include "server/reset.h"
 #include "server/secrets.h"
 #include "server/server.h"
+#include "server/services/actions.h"
 #include "server/services/event_emitter.h"
+#include "server/services/notifications.h"
 #include "server/services/services.h"
+#include "server/services/triggers.h"
 #include "server/store/block_types.h"
 #include "server/store/event_outbox.h"
 #include "server/store/event_wake.h"
@@ -166,7 +170,7 @@ static void on_quit(uv_signal_t *handle, int signal)
     p->stop_deadline_us = clock_monotonic_us() + STOP_TIMEOUT_S * INT64_C(1000000);
     listener_quiesce(p->server.listener);
     parking_ring_all(p->server.parking);
-    websockets_close_all(&p->server);
+    websockets_close_all(&p->server, 1001, "the server stops");
     uv_timer_start(&p->stop_timer, on_stop_time, 0, STOP_POLL_MS);
 }
 
@@ -215,6 +219,10 @@ static int serve(struct program *p)
     struct server *s = &p->server;
     struct err e;
 
+    if (!notifications_init()) {
+        (void)err_set(&e, INTERNAL, "libcurl cannot be used");
+        return fail(&e);
+    }
     uv_loop_init(&s->loop);
     watch_signals(p);
     s->parking = parking_start(s);
@@ -226,12 +234,16 @@ static int serve(struct program *p)
     if (settings_bool(&s->config.settings, SETTING_SERVER_LOGS_STREAM_PUBLISHING_ENABLED))
         s->log_broadcast = broadcast_start(s, &logs_broadcast);
     s->wake = event_wake_start();
+    s->action_wake = event_wake_start();
     s->task_workers = task_workers_start(s);
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
     s->agenda = agenda_new(s);
     news_start(s);
     struct services *services = services_start(s);
+    bool automations = s->config.settings.values[SETTING_SERVER_SERVICES_TRIGGERS_ENABLED].flag;
+    struct triggers *triggers = automations ? triggers_start(s) : NULL;
+    struct actions *actions = automations ? actions_start(s) : NULL;
     int status = EXIT_SUCCESS;
     if (listener_start(s, &e, &s->listener) != ERR_OK) {
         status = fail(&e);
@@ -242,12 +254,15 @@ static int serve(struct program *p)
                  KV_I("sockets_left", (int64_t)websockets_count(s)));
     }
     services_stop(services);
+    triggers_stop(triggers);
+    actions_stop(actions);
     executor_stop(s->executor); /* first: whoever waits for a lane is answered */
     lanes_stop(s);
     event_emitter_stop(emitter); /* after whoever moves runs */
     news_stop(s);
     event_outbox_stop(s->outbox);
     event_wake_stop(s->wake);
+    event_wake_stop(s->action_wake);
     agenda_free(s->agenda);
     if (s->listener)
         listener_stop(s->listener);
@@ -301,6 +316,40 @@ static int run(struct program *p, enum server_command command)
     return status;
 }
 
+/* Also below a server that runs on the same folder or database. */
+static int reset(struct program *p)
+{
+    struct server *s = &p->server;
+    const struct config *c = &s->config;
+    int64_t began_us = clock_monotonic_us();
+    struct err e = {0};
+    enum err_code rc = c->dev ? take_folder(p, &e) : ERR_OK;
+
+    if (rc == ERR_CONFLICT) {
+        s->conninfo = cluster_conninfo(&p->arena, c->data);
+        rc = ERR_OK;
+    } else if (!rc) {
+        rc = start_database(p, &e);
+    }
+    open_access(s);
+    if (!rc)
+        rc = bring_up_to_date(s, &e);
+    if (!rc) {
+        struct work w = {.server = s, .db = db_open(s->conninfo), .now_us = clock_now_us()};
+        rc = reset_database(&w, c->dev ? arena_printf(&p->arena, "%s/files", c->data) : NULL, &e);
+        db_close(w.db);
+        arena_reset(&w.arena);
+    }
+    if (s->cluster)
+        cluster_stop(&p->cluster);
+    csrf_close(s->csrf);
+    auth_close(s->auth);
+    if (rc)
+        return fail(&e);
+    printf("deleted everything in %.2f s\n", (double)(clock_monotonic_us() - began_us) / 1e6);
+    return EXIT_SUCCESS;
+}
+
 static int dispatch(struct program *p, enum server_command command)
 {
     switch (command) {
@@ -315,6 +364,8 @@ static int dispatch(struct program *p, enum server_command command)
     case COMMAND_CHECK_CONFIG:
         config_print(&p->server.config);
         return EXIT_SUCCESS;
+    case COMMAND_RESET:
+        return reset(p);
     default:
         return run(p, command);
     }

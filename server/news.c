@@ -1,12 +1,18 @@
 #include "server/news.h"
 
 #include "server/agenda.h"
+#include "server/api/access.h"
+#include "server/api/task_workers.h"
 #include "server/db/notify.h"
 #include "server/http/parking.h"
+#include "server/reset.h"
 
 static const struct notify_row rows[] = {
-    {"due", agenda_heard},   /* something is due earlier */
-    {"ring", parking_heard}, /* long polls on a topic */
+    {"due", agenda_heard},        /* something is due earlier */
+    {"ring", parking_heard},      /* long polls on a topic */
+    {"task", task_workers_heard}, /* a background task run was queued */
+    {"access", access_heard},     /* API keys changed */
+    {"reset", reset_heard},       /* the database was emptied */
 };
 
 void news_start(struct server *s)

@@ -26,10 +26,11 @@ struct server {
     struct lane *events;          /* events in: stored, and task runs recorded */
     struct lane *task_queue;      /* what task workers ask and acknowledge */
     struct task_workers *task_workers;
-    struct event_outbox *outbox;  /* states of flow runs that have no event yet */
+    struct event_outbox *outbox; /* states of flow runs that have no event yet */
     struct broadcast *event_broadcast, *log_broadcast; /* to /events/out and /logs/out */
     struct lane *streams;                              /* what is stored, to the same */
     struct event_wake *wake;                           /* rung when events were stored */
+    struct event_wake *action_wake;                    /* rung when actions were queued */
     uv_async_t parking_wake;                           /* a long poll came: set the timer */
     atomic_bool stopping;                              /* long polls answer at once, lanes drain */
     struct agenda *agenda; /* when upkeep is due; the services wait for it */

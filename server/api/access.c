@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "server/api/listing.h"
+#include "server/db/notify.h"
 #include "server/db/params.h"
 #include "server/http/auth.h"
 #include "server/http/csrf.h"
 #include "server/http/reply.h"
 #include "server/server.h"
 #include "server/store/access.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
 
 enum { KEY_RANDOM_BYTES = 32, KEY_TEXT_BYTES = 3 + 2 * KEY_RANDOM_BYTES + 1 };
 
@@ -44,6 +47,22 @@ enum err_code access_load(struct work *w)
     for (int i = 0; i < rows.count && !rc; i++)
         csrf_learn(w->server->csrf, rows_text(&rows, i, 0), rows_text(&rows, i, 1));
     return rc;
+}
+
+static void tell_others(struct work *w)
+{
+    notify_send(w->server->notify, "access", "");
+}
+
+void access_heard(struct server *server, const char *rest)
+{
+    struct work w = {.server = server, .db = db_open(server->conninfo), .now_us = clock_now_us()};
+    (void)rest;
+
+    if (access_load(&w) != ERR_OK)
+        log_warn("access not loaded", KV_E(&w.err));
+    db_close(w.db);
+    arena_reset(&w.arena);
 }
 
 /* --- API keys ------------------------------------------------------------------------------------
@@ -80,6 +99,7 @@ enum err_code api_keys_create(struct request *rq)
         rc = reply_row(rq, 201, &api_key_resource, &rows, 0);
     if (!rc)
         reply_add_string(rq, "key", key); /* this once */
+    tell_others(w);
     return rc;
 }
 
@@ -117,6 +137,7 @@ enum err_code api_keys_delete(struct request *rq)
         rc = api_key_delete(&rq->work, rq->params[0]);
     if (!rc)
         rc = load_keys(&rq->work);
+    tell_others(&rq->work);
     return rc ? rc : reply_empty(rq, 204);
 }
 

@@ -7,3 +7,4 @@ handler_fn api_keys_create, api_keys_filter, api_keys_get, api_keys_delete, csrf
 /* Fills server->auth and server->csrf from the database; again whenever another server changed
  * them. */
 MUST_CHECK enum err_code access_load(struct work *w);
+void access_heard(struct server *server, const char *rest);

@@ -41,6 +41,8 @@ enum err_code task_runs_update(struct request *rq)
     struct rows rows;
     enum err_code rc = given(in, name) ? task_run_rename(&rq->work, rq->ids[0], in->name)
                                        : task_run_get(&rq->work, rq->ids[0], &rows);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(&rq->work.err, NOT_FOUND, "Task run not found");
     return rc ? rc : reply_empty(rq, 204);
 }
 

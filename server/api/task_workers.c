@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/db/notify.h"
 #include "server/http/loop_calls.h"
 #include "server/http/reply.h"
 #include "server/model/task_run.h"
@@ -217,7 +218,7 @@ static void on_wake(struct loop_call *call)
     free(wake);
 }
 
-void task_workers_wake(struct server *server, const char *task_key)
+static void wake_here(struct server *server, const char *task_key)
 {
     const char *key = task_key ? task_key : "";
     size_t len = strlen(key);
@@ -229,6 +230,17 @@ void task_workers_wake(struct server *server, const char *task_key)
     wake->server = server;
     memcpy(wake->key, key, len + 1);
     loop_call(server->loop_calls, &wake->call);
+}
+
+void task_workers_wake(struct server *server, const char *task_key)
+{
+    wake_here(server, task_key);
+    notify_send(server->notify, "task", task_key ? task_key : "");
+}
+
+void task_workers_heard(struct server *server, const char *rest)
+{
+    wake_here(server, rest);
 }
 
 /* What other servers queued, what came free with time, and consumers that do not acknowledge. */

@@ -24,6 +24,8 @@ void task_workers_stop(struct task_workers *t);
 
 /* A run of that key was queued and committed; NULL: of any.  Thread: any. */
 void task_workers_wake(struct server *server, const char *task_key);
+/* The same from another server. */
+void task_workers_heard(struct server *server, const char *rest);
 
 extern const struct websocket_kind task_runs_socket;
 extern const struct lane_kind task_queue_lane;

@@ -109,9 +109,13 @@ enum err_code work_queues_delete(struct request *rq)
 static enum err_code list_in_pool(struct request *rq, const struct listing *l,
                                   const char *condition)
 {
-    const char *pool;
-    enum err_code rc = work_pool_find(&rq->work, rq->params[0], &pool);
+    const char *pool = NULL;
+    struct listing_in in; /* a body that is wrong is told before a pool that is not there */
     struct listing own = *l;
+    enum err_code rc = listing_decode(rq, l, LISTING_FILTER, &in);
+
+    if (!rc)
+        rc = work_pool_find(&rq->work, rq->params[0], &pool);
 
     own.where = rc ? NULL : arena_printf(&rq->work.arena, "%s = '%s'", condition, pool);
     return rc ? rc : listing_filter(rq, &own);

@@ -297,6 +297,12 @@ static const char *socket_folder(struct arena *a, const struct cluster *c, const
                         (unsigned long long)st.st_ino);
 }
 
+const char *cluster_conninfo(struct arena *a, const char *data)
+{
+    const struct cluster c = {.folder = arena_printf(a, "%s/pg", data)};
+    return arena_printf(a, "host=%s user=switchyard dbname=switchyard", socket_folder(a, &c, data));
+}
+
 enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out, struct err *e)
 {
     struct cluster c = {.folder = arena_printf(a, "%s/pg", data),
@@ -325,7 +331,7 @@ enum err_code cluster_start(struct arena *a, const char *data, struct cluster *o
         cluster_stop(&c);
         return rc;
     }
-    c.conninfo = arena_printf(a, "host=%s user=switchyard dbname=switchyard", c.sockets);
+    c.conninfo = cluster_conninfo(a, data);
     *out = c;
     return ERR_OK;
 }

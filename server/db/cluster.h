@@ -25,6 +25,8 @@ struct cluster {
 
 MUST_CHECK enum err_code cluster_start(struct arena *a, const char *data, struct cluster *out,
                                        struct err *e);
+/* How to reach the cluster of a server that runs on the folder. */
+const char *cluster_conninfo(struct arena *a, const char *data);
 /* After SIGCHLD: starts PostgreSQL again when it has gone.  Returns true if it had. */
 bool cluster_revive(struct cluster *c);
 void cluster_stop(struct cluster *c);

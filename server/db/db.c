@@ -291,6 +291,11 @@ bool db_conflict_is(const struct work *w, const char *constraint)
     return w->err.code == ERR_CONFLICT && strcmp(w->db->constraint, constraint) == 0;
 }
 
+bool db_in_transaction(const struct work *w)
+{
+    return w->db->in_transaction;
+}
+
 void db_rollback_if_open(struct work *w)
 {
     if (w->db->in_transaction)

@@ -54,6 +54,7 @@ struct commit_hook {
     void (*run)(struct work *w, struct commit_hook *hook);
 };
 void db_after_commit(struct work *w, struct commit_hook *hook);
+bool db_in_transaction(const struct work *w);
 /* For whoever does not know whether the work left a transaction open. */
 void db_rollback_if_open(struct work *w);
 

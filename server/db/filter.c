@@ -6,6 +6,8 @@
 #include "server/db/filter_rows.h"
 #include "server/db/params.h"
 
+enum { LIKE_MAX_BYTES = 4096 };
+
 /* --- rows -> resources ---------------------------------------------------------------------------
  */
 
@@ -42,6 +44,7 @@ static struct field leaf_field(const struct filter_leaf *leaf, const char *name,
         [LEAF_NOT_TYPES] = {FIELD_STRS, offsetof(struct filter_slot, strings)},
         [LEAF_LIKE] = {FIELD_STR, offsetof(struct filter_slot, text)},
         [LEAF_TEXT] = {FIELD_STR, offsetof(struct filter_slot, text)},
+        [LEAF_SEARCH] = {FIELD_STR, offsetof(struct filter_slot, text)},
         [LEAF_PREFIXES] = {FIELD_STRS, offsetof(struct filter_slot, strings)},
         [LEAF_TAGS_ALL] = {FIELD_STRS, offsetof(struct filter_slot, strings)},
         [LEAF_TAGS_ANY] = {FIELD_STRS, offsetof(struct filter_slot, strings)},
@@ -63,6 +66,11 @@ static struct field leaf_field(const struct filter_leaf *leaf, const char *name,
                       .offset = slot_offset(slot, storage[leaf->kind].member)};
     if (leaf->kind == LEAF_TYPES || leaf->kind == LEAF_NOT_TYPES)
         f.names = state_types;
+    if (leaf->kind == LEAF_SEARCH) {
+        f.nullable = false;
+        f.required = true;
+        f.max_len = TEXT_QUERY_MAX_CHARS;
+    }
     return f;
 }
 
@@ -177,6 +185,47 @@ enum err_code sql_run(struct sql *s, struct rows *out)
     return rc;
 }
 
+/* Each word as a pattern that finds it anywhere. */
+static const char *anywhere(struct work *w, const struct strings *words)
+{
+    struct strings patterns = {arena_array(&w->arena, const char *, words->count + 1),
+                               words->count};
+
+    for (size_t i = 0; i < words->count; i++) {
+        struct buf b = {.max_bytes = LIKE_MAX_BYTES};
+        buf_add(&b, "%", 1);
+        for (const char *c = words->items[i]; *c; c++) {
+            if (strchr("%_\\", *c))
+                buf_add(&b, "\\", 1);
+            buf_add(&b, c, 1);
+        }
+        buf_add(&b, "%", 1);
+        patterns.items[i] = arena_strndup(&w->arena, b.bytes, b.len);
+        buf_free(&b);
+    }
+    return param_text_array(w, patterns);
+}
+
+void sql_text_search(struct sql *s, const char *text, const struct text_query *q)
+{
+    const struct {
+        const struct strings *words;
+        const char *how;
+    } rows[] = {{&q->any, " ILIKE ANY("}, {&q->all, " ILIKE ALL("}, {&q->none, " NOT ILIKE ALL("}};
+
+    sql_add(s, "(true");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (!rows[i].words->count)
+            continue;
+        sql_add(s, " AND ");
+        sql_add(s, text);
+        sql_add(s, rows[i].how);
+        sql_param(s, anywhere(s->work, rows[i].words));
+        sql_add(s, "::text[])");
+    }
+    sql_add(s, ")");
+}
+
 enum value_kind {
     VALUE_UUIDS,
     VALUE_TEXTS,
@@ -259,6 +308,13 @@ static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct
 {
     if (!restricts(leaf, v))
         return false;
+    if (leaf->kind == LEAF_SEARCH) {
+        struct text_query q;
+        text_query_parse(&s->work->arena, v->text, &q);
+        sql_add(s, joint);
+        sql_text_search(s, leaf->column, &q);
+        return true;
+    }
     const struct leaf_form *f = &forms[leaf->kind];
     bool one = f->one_between && (f->value == VALUE_UUIDS ? v->uuids.count : v->strings.count) == 1;
     sql_add(s, joint);
@@ -270,12 +326,38 @@ static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct
     return true;
 }
 
+/* any_ and is_null_ of a task run's flow run: true says it alone, any_ comes before false, which
+ * is the default. */
+static void put_null_unless_any(struct sql *s, const struct resource *r,
+                                const struct filter_node *n)
+{
+    const struct draft *d = (const struct draft *)(const void *)r->fields;
+    size_t last = r->count - 1, any = last - 1;
+    enum given_state state = given_at(n->given, r->fields[last].offset);
+    const char *column = d->leaves[last]->column;
+
+    if (state == GIVEN_VALUE && n->slots[last].flag == TRI_TRUE)
+        sql_add(s, arena_printf(&s->work->arena, "(%s IS NULL)", column));
+    else if (given_at(n->given, r->fields[any].offset) == GIVEN_VALUE)
+        (void)put_leaf(s, d->leaves[any], &n->slots[any], "");
+    else
+        sql_add(s, state == GIVEN_NULL ? "(true)"
+                                       : arena_printf(&s->work->arena, "(%s IS NOT NULL)", column));
+}
+
+static bool is_null_unless_any(const struct resource *r)
+{
+    const struct draft *d = (const struct draft *)(const void *)r->fields;
+
+    return r->count && d->leaves[r->count - 1] &&
+           d->leaves[r->count - 1]->kind == LEAF_NULL_UNLESS_ANY;
+}
+
 /* "(a AND b)", or "(true)" when nothing in it restricts. */
 static void put_node(struct sql *s, const struct resource *r, const struct filter_node *n)
 {
     const struct draft *d = (const struct draft *)(const void *)r->fields;
     const char *joint = "";
-    bool any_given = false;
 
     sql_add(s, "(");
     for (size_t i = 0; i < r->count; i++) {
@@ -287,17 +369,15 @@ static void put_node(struct sql *s, const struct resource *r, const struct filte
             added = put_leaf(s, d->leaves[i], &n->slots[i], joint);
         } else {
             sql_add(s, joint);
-            put_node(s, f->of, n->slots[i].node);
+            if (is_null_unless_any(f->of))
+                put_null_unless_any(s, f->of, n->slots[i].node);
+            else
+                put_node(s, f->of, n->slots[i].node);
         }
-        any_given = true;
         if (added)
             joint = n->operator? " OR " : " AND ";
     }
-    if (!any_given && r->count && d->leaves[r->count - 1] &&
-        d->leaves[r->count - 1]->kind == LEAF_NULL_UNLESS_ANY)
-        sql_add(s,
-                arena_printf(&s->work->arena, "%s IS NOT NULL", d->leaves[r->count - 1]->column));
-    else if (!*joint)
+    if (!*joint)
         sql_add(s, "true");
     sql_add(s, ")");
 }

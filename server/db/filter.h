@@ -10,6 +10,7 @@
 #pragma once
 #include "server/db/db.h"
 #include "shared/json/codec.h"
+#include "shared/json/text_query.h"
 
 enum filter_target {
     FILTER_FLOWS,
@@ -65,6 +66,8 @@ void sql_add(struct sql *s, const char *text);
 /* Appends "$n" for a new parameter. */
 void sql_param(struct sql *s, const char *value);
 /* Runs what was built and frees it. */
+/* Appends what is true of rows whose text, an SQL expression, matches. */
+void sql_text_search(struct sql *s, const char *text, const struct text_query *q);
 MUST_CHECK enum err_code sql_run(struct sql *s, struct rows *out);
 
 /* Appends " AND (...)" for a filter of `target` as seen from a query over `from`; nothing for NULL.

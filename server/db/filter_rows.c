@@ -73,7 +73,7 @@ static const struct filter_leaf logs[] = {
     {"timestamp.before_", LEAF_BEFORE, "l.\"timestamp\""}, {"timestamp.after_", LEAF_AFTER, "l.\"timestamp\""},
     {"flow_run_id.any_", LEAF_UUIDS, "l.flow_run_id"},
     {"task_run_id.any_", LEAF_UUIDS, "l.task_run_id"}, {"task_run_id.is_null_", LEAF_IS_NULL, "l.task_run_id"},
-    {"text.query", LEAF_LIKE, "(l.message || ' ' || l.name)"},
+    {"text.query", LEAF_SEARCH, "(l.message || ' ' || l.name)"},
 };
 static const struct filter_leaf block_types[] = {
     {"name.like_", LEAF_LIKE, "bt.name"}, {"slug.any_", LEAF_TEXTS, "bt.slug"},

@@ -11,6 +11,7 @@ enum leaf_kind {
     LEAF_NOT_TYPES,
     LEAF_LIKE,     /* like_: contains, ignoring case; % and _ are wildcards */
     LEAF_TEXT,     /* equal */
+    LEAF_SEARCH,   /* words, -words, +words and phrases */
     LEAF_PREFIXES, /* startswith_ */
     LEAF_TAGS_ALL, /* all_ */
     LEAF_TAGS_ANY,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/http/route.h"
 #include "shared/base/log.h"
 #include "shared/json/write.h"
 
@@ -88,6 +89,8 @@ static struct raw body_shown(struct request *rq)
 {
     struct buf text = {.max_bytes = REPLY_MAX_BYTES};
 
+    if (!rq->route->body && !(rq->route->flags & BODY_DOC))
+        return RAW("null");
     if (rq->doc.count || !rq->body.len)
         return (struct raw){rq->body.bytes, rq->body.len};
     write_string_n(&text, rq->body.bytes, rq->body.len);

@@ -425,14 +425,14 @@ const char *websocket_param(struct websocket *ws, size_t n)
     return ws->params[n];
 }
 
-void websockets_close_all(struct server *server)
+void websockets_close_all(struct server *server, uint16_t code, const char *reason)
 {
     struct websocket *ws = server->websockets, *next;
 
     for (; ws; ws = next) {
         next = ws->next;
         ws->holds = 0;
-        websocket_close(ws, 1001, "the server stops");
+        websocket_close(ws, code, reason);
     }
 }
 

@@ -46,6 +46,5 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason);
 void websocket_hold(struct websocket *ws);
 void websocket_release(struct websocket *ws);
 
-/* Closes all with 1001, for a stop. */
-void websockets_close_all(struct server *server);
+void websockets_close_all(struct server *server, uint16_t code, const char *reason);
 size_t websockets_count(struct server *server);

@@ -72,7 +72,7 @@ static const struct field increment_with_lease_fields[] = {
 const struct resource increment_with_lease_resource = RESOURCE_NAMED("IncrementSlotsWithLease", slots_wanted, increment_with_lease_fields, .extra = true);
 static const struct field decrement_fields[] = {
     WANTED_FIELDS,
-    F_NUM(W, occupancy_seconds, F_NULLABLE, F_GE(0), .doc = "How long they were held."),
+    F_NUM(W, occupancy_seconds, F_NULLABLE, F_GT(0), .doc = "How long they were held."),
     F_BOOL(W, create_if_missing, .def = "false", .doc = "Accepted without effect."),
 };
 const struct resource decrement_resource = RESOURCE_NAMED("DecrementSlots", slots_wanted, decrement_fields, .extra = true);

@@ -8,7 +8,7 @@
  * trigger_load() makes a tree of it.  Borrows: the arena.   Thread: any.
  * Source: prefect-api.md 5.3 and 11.4, and a running Prefect 3.9.1. */
 #pragma once
-#include "server/model/event_view.h"
+#include "server/model/seen_event.h"
 #include "shared/json/codec.h"
 
 enum { TRIGGERS_MAX = 200, TRIGGER_DEPTH_MAX = 8, TRIGGER_NAMES_MAX = 1000 };
@@ -55,12 +55,12 @@ MUST_CHECK enum err_code trigger_load(struct arena *a, struct raw json, struct t
                                       struct err *e);
 
 /* Whether the event has anything to do with an event trigger. */
-bool trigger_covers(const struct trigger *t, const struct event_view *event);
-bool trigger_starts_after(const struct trigger *t, const struct event_view *event);
-bool trigger_expects(const struct trigger *t, const struct event_view *event);
+bool trigger_covers(const struct trigger *t, const struct seen_event *event);
+bool trigger_starts_after(const struct trigger *t, const struct seen_event *event);
+bool trigger_expects(const struct trigger *t, const struct seen_event *event);
 /* Values of the `for_each` labels, in the order of their names. */
 struct strings trigger_key(struct arena *a, const struct trigger *t,
-                           const struct event_view *event);
+                           const struct seen_event *event);
 bool trigger_is_immediate(const struct trigger *t);
 /* Proactive with `after`: events that are only expected are held for windows that open later. */
 bool trigger_holds(const struct trigger *t);

@@ -35,17 +35,17 @@ static bool named(const struct strings *patterns, const char *name)
     return false;
 }
 
-bool trigger_starts_after(const struct trigger *t, const struct event_view *event)
+bool trigger_starts_after(const struct trigger *t, const struct seen_event *event)
 {
     return named(&t->after, event->name);
 }
 
-bool trigger_expects(const struct trigger *t, const struct event_view *event)
+bool trigger_expects(const struct trigger *t, const struct seen_event *event)
 {
     return !t->expect.count || named(&t->expect, event->name);
 }
 
-bool trigger_covers(const struct trigger *t, const struct event_view *event)
+bool trigger_covers(const struct trigger *t, const struct seen_event *event)
 {
     if (!trigger_expects(t, event) && !trigger_starts_after(t, event))
         return false;
@@ -57,12 +57,12 @@ bool trigger_covers(const struct trigger *t, const struct event_view *event)
     return true;
 }
 
-struct strings trigger_key(struct arena *a, const struct trigger *t, const struct event_view *event)
+struct strings trigger_key(struct arena *a, const struct trigger *t, const struct seen_event *event)
 {
     struct strings key = {arena_array(a, const char *, t->for_each.count + 1), t->for_each.count};
 
     for (size_t i = 0; i < key.count; i++) {
-        const char *value = event_view_label(event, t->for_each.items[i]);
+        const char *value = seen_event_label(event, t->for_each.items[i]);
         key.items[i] = value ? value : "";
     }
     return key;

@@ -82,7 +82,7 @@ static void *run(void *arg)
     struct event_outbox *box = em->server->outbox;
     size_t n;
 
-    em->work = (struct work){.server = em->server, .db = db_open(em->server->conninfo)};
+    em->work = (struct work){.server = em->server, .db = db_open_for_batches(em->server->conninfo)};
     do {
         n = event_outbox_take(box, em->batch, BATCH_MAX, em->next_sweep_us);
         if (n)

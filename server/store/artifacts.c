@@ -1,6 +1,7 @@
 #include "server/store/artifacts.h"
 
 #include "server/db/params.h"
+#include "server/store/event_emit.h"
 
 static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
 {
@@ -20,7 +21,18 @@ enum err_code artifact_create(struct work *w, const struct artifact *in, struct 
         param_uuid(w, in->task_run_id),
         param_uuid(w, uuid_v4()),
     };
-    return db_query(w, Q_artifact_insert, parameters, out);
+    struct rows collection;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = db_query(w, Q_artifact_insert, parameters, out);
+    if (!rc && in->key)
+        rc = db_query(w, Q_artifact_collection_of, PARAMS(in->key), &collection);
+    if (!rc && in->key)
+        rc = event_emit_rows(w, SUBJECT_ARTIFACT_COLLECTION,
+                             rows_bool(&collection, 0, 1) ? "created" : "updated", &collection);
+    return event_end(w, own, rc);
 }
 
 enum err_code artifact_get(struct work *w, struct uuid id, struct rows *out)

@@ -9,6 +9,8 @@
 #include "server/store/block_schemas.h"
 #include "server/store/block_sets.h"
 #include "server/store/block_types.h"
+#include "server/store/event_emit.h"
+#include "shared/json/write.h"
 
 static enum err_code not_found(struct work *w)
 {
@@ -106,6 +108,58 @@ static enum err_code insert(struct work *w, const struct block_document *in, str
     return link_all(w, id, parts);
 }
 
+/* {name, data, block_schema: {capabilities, block_type: {id, name}}} of a document as it is told.
+ */
+static struct raw event_payload(struct work *w, struct val document)
+{
+    struct buf b = {.max_bytes = BLOCK_DATA_MAX_BYTES};
+    struct val schema = val_get(document, "block_schema"), type = val_get(document, "block_type");
+
+    write_object(&b);
+    write_key(&b, "name");
+    write_raw(&b, val_raw(val_get(document, "name")));
+    write_key(&b, "data");
+    write_raw(&b, val_raw(val_get(document, "data")));
+    write_key(&b, "block_schema");
+    write_object(&b);
+    write_key(&b, "capabilities");
+    write_raw(&b, val_raw(val_get(schema, "capabilities")));
+    write_key(&b, "block_type");
+    write_object(&b);
+    write_key(&b, "id");
+    write_raw(&b, val_raw(val_get(type, "id")));
+    write_key(&b, "name");
+    write_raw(&b, val_raw(val_get(type, "name")));
+    write_end_object(&b);
+    write_end_object(&b);
+    write_end_object(&b);
+    struct raw out = {arena_strndup(&w->arena, b.bytes, b.len), b.len};
+    buf_free(&b);
+    return out;
+}
+
+/* Secrets are asterisks in it; a document that is too large to be told has no event. */
+static enum err_code emit(struct work *w, const char *what, struct uuid id)
+{
+    struct block_set documents = {0}, schemas = {0};
+    struct buf b = {.max_bytes = BLOCK_DATA_MAX_BYTES};
+    struct val document;
+    enum err_code rc = block_documents_load(w, (struct uuids){&id, 1}, &documents, &schemas);
+    const struct block_row *row = rc ? NULL : block_find(&documents, param_uuid(w, id));
+
+    if (!row)
+        return rc;
+    block_documents_hide(&w->arena, &documents, &schemas);
+    block_document_write(&w->arena, &b, &documents, &schemas, row);
+    const char *text = arena_strndup(&w->arena, b.bytes, b.len);
+    if (!b.full)
+        rc = parse(w, (struct raw){text, b.len}, &document);
+    if (!rc && !b.full)
+        rc = event_emit_payload(w, SUBJECT_BLOCK_DOCUMENT, what, id, event_payload(w, document));
+    buf_free(&b);
+    return rc;
+}
+
 static enum err_code finish(struct work *w, enum err_code rc)
 {
     if (!rc)
@@ -125,7 +179,10 @@ enum err_code block_document_create(struct work *w, const struct block_document 
     if (!rc)
         rc = db_begin(w);
     if (!rc)
-        rc = finish(w, insert(w, in, id, &parts));
+        rc = insert(w, in, id, &parts);
+    if (!rc)
+        rc = emit(w, "created", id);
+    rc = finish(w, rc);
     if (!rc)
         *out_id = id;
     return rc;
@@ -187,14 +244,25 @@ enum err_code block_document_update(struct work *w, struct uuid id,
                                     const struct block_document_update *in)
 {
     enum err_code rc = db_begin(w);
-    return rc ? rc : finish(w, change(w, id, in));
+    if (!rc)
+        rc = change(w, id, in);
+    if (!rc)
+        rc = emit(w, "updated", id);
+    return finish(w, rc);
 }
 
 enum err_code block_document_delete(struct work *w, struct uuid id)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_block_document_delete, PARAMS(param_uuid(w, id)), &rows);
-    return rc ? rc : rows.count ? ERR_OK : not_found(w);
+    enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = emit(w, "deleted", id);
+    if (!rc)
+        rc = db_query(w, Q_block_document_delete, PARAMS(param_uuid(w, id)), &rows);
+    if (!rc && !rows.count)
+        rc = not_found(w);
+    return finish(w, rc);
 }
 
 struct uuids block_ids_take(struct work *w, const struct rows *rows)

@@ -6,6 +6,7 @@
 #include "server/db/params.h"
 #include "server/model/block_system.h"
 #include "server/store/block_schemas.h"
+#include "server/store/event_emit.h"
 #include "shared/json/codec.h"
 
 static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
@@ -46,7 +47,13 @@ enum err_code block_type_create(struct work *w, const struct block_type *in, str
     if (strncasecmp(in->name, "prefect", 7) == 0)
         return err_set(&w->err, FORBIDDEN,
                        "Block type names beginning with 'Prefect' are reserved.");
-    enum err_code rc = insert(w, Q_block_type_insert, in, out);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+    if (!rc)
+        rc = insert(w, Q_block_type_insert, in, out);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_BLOCK_TYPE, "created", out);
+    rc = event_end(w, own, rc);
     if (rc || out->count)
         return rc;
     return err_set(&w->err, CONFLICT, "Block type with name \"%s\" already exists", in->name);
@@ -76,19 +83,29 @@ enum err_code block_type_update(struct work *w, struct uuid id, const struct blo
         param_bool(given(in, code_example)),
         in->code_example,
     };
-    return one(w, db_query(w, Q_block_type_update, parameters, &rows), &rows);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = one(w, db_query(w, Q_block_type_update, parameters, &rows), &rows);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_BLOCK_TYPE, "updated", &rows);
+    return event_end(w, own, rc);
 }
 
 enum err_code block_type_delete(struct work *w, struct uuid id)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_block_type_delete, PARAMS(param_uuid(w, id)), &rows);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
 
-    if (rc || rows.count)
-        return rc;
-    if ((rc = block_type_get(w, id, &rows)))
-        return rc;
-    return err_set(&w->err, FORBIDDEN, "protected block types cannot be deleted.");
+    if (!rc)
+        rc = event_emit(w, SUBJECT_BLOCK_TYPE, "deleted", id);
+    if (!rc)
+        rc = db_query(w, Q_block_type_delete, PARAMS(param_uuid(w, id)), &rows);
+    if (!rc && !rows.count && !(rc = block_type_get(w, id, &rows)))
+        rc = err_set(&w->err, FORBIDDEN, "protected block types cannot be deleted.");
+    return event_end(w, own, rc);
 }
 
 static enum err_code install(struct work *w, const struct block_system *b)

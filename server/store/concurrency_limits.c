@@ -7,6 +7,7 @@
 
 #include "server/db/params.h"
 #include "server/db/update.h"
+#include "server/store/event_emit.h"
 
 /* A waiter is told to come back after at most this long. */
 enum { TAG_WAIT_MAX_S = 10, WAIT_MAX_S = 30 };
@@ -44,14 +45,22 @@ enum err_code limit_get(struct work *w, const char *id_or_name, const struct res
 
 enum err_code limit_create(struct work *w, const struct concurrency_limit *in)
 {
-    const struct extra_column extra[] = {{"id", param_uuid(w, uuid_v4())}};
+    struct uuid id = uuid_v4();
+    const struct extra_column extra[] = {{"id", param_uuid(w, id)}};
     struct rows none;
     struct sql s;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
 
+    if (rc)
+        return rc;
     sql_begin(&s, w);
     sql_insert(&s, "concurrency_limit", &concurrency_limit_create_resource, in, extra,
                COUNT(extra));
-    return sql_run(&s, &none);
+    rc = sql_run(&s, &none);
+    if (!rc)
+        rc = event_emit(w, SUBJECT_CONCURRENCY_LIMIT, "created", id);
+    return event_end(w, own, rc);
 }
 
 enum err_code limit_update(struct work *w, const char *id_or_name,
@@ -59,24 +68,38 @@ enum err_code limit_update(struct work *w, const char *id_or_name,
 {
     struct rows rows;
     struct sql s;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
 
+    if (rc)
+        return rc;
     sql_begin(&s, w);
     sql_update(&s, "concurrency_limit", &concurrency_limit_update_resource, in);
     where_named(&s, id_or_name);
     sql_add(&s, " RETURNING id");
-    return found(w, sql_run(&s, &rows), &rows);
+    rc = found(w, sql_run(&s, &rows), &rows);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_CONCURRENCY_LIMIT, "updated", &rows);
+    return event_end(w, own, rc);
 }
 
 enum err_code limit_delete(struct work *w, const char *id_or_name)
 {
     struct rows rows;
-    struct sql s;
+    struct uuid id;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
 
-    sql_begin(&s, w);
-    sql_add(&s, "DELETE FROM concurrency_limit");
-    where_named(&s, id_or_name);
-    sql_add(&s, " RETURNING id");
-    return found(w, sql_run(&s, &rows), &rows);
+    if (!rc && !uuid_parse(id_or_name, strlen(id_or_name), &id))
+        rc = event_find(w, SUBJECT_CONCURRENCY_LIMIT, id_or_name, &id);
+    if (!rc)
+        rc = event_emit(w, SUBJECT_CONCURRENCY_LIMIT, "deleted", id);
+    if (!rc)
+        rc = found(w,
+                   db_query_text(w, "DELETE FROM concurrency_limit WHERE id = $1 RETURNING id", 1,
+                                 PARAMS(param_uuid(w, id)), &rows),
+                   &rows);
+    return event_end(w, own, rc);
 }
 
 /* --- slots ---------------------------------------------------------------------------------------

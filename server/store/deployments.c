@@ -6,6 +6,7 @@
 #include "server/db/update.h"
 #include "server/model/job_template.h"
 #include "server/store/deployment_schedules.h"
+#include "server/store/event_emit.h"
 #include "server/store/work_pools.h"
 
 /* What the columns of a deployment follow from. */
@@ -61,13 +62,24 @@ enum err_code deployment_get_by_name(struct work *w, const char *flow, const cha
 
 enum err_code default_pool_ensure(struct work *w)
 {
-    struct rows none;
-    return db_query_text(
-        w,
-        "WITH p AS (INSERT INTO work_pool (id, name, type, default_queue_id) VALUES ($1, "
-        "'" DEFAULT_POOL "', 'prefect-agent', $2) ON CONFLICT (name) DO NOTHING RETURNING id) "
-        "INSERT INTO work_queue (id, name, work_pool_id) SELECT $2::uuid, 'default', id FROM p",
-        2, PARAMS(param_uuid(w, uuid_v4()), param_uuid(w, uuid_v4())), &none);
+    struct uuid pool = uuid_v4();
+    struct rows queue;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = db_query_text(
+            w,
+            "WITH p AS (INSERT INTO work_pool (id, name, type, default_queue_id) VALUES ($1, "
+            "'" DEFAULT_POOL "', 'prefect-agent', $2) ON CONFLICT (name) DO NOTHING RETURNING id) "
+            "INSERT INTO work_queue (id, name, work_pool_id) SELECT $2::uuid, 'default', id FROM p "
+            "RETURNING id",
+            2, PARAMS(param_uuid(w, pool), param_uuid(w, uuid_v4())), &queue);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_WORK_QUEUE, "created", &queue);
+    if (!rc && queue.count)
+        rc = event_emit(w, SUBJECT_WORK_POOL, "created", pool);
+    return event_end(w, own, rc);
 }
 
 static enum err_code read_template(struct work *w, const char *pool, struct placement *out)
@@ -203,6 +215,7 @@ static enum err_code upsert(struct work *w, const struct deployment_write *in, s
                             bool *created)
 {
     struct placement where;
+    struct event_before before;
     struct rows found;
     enum err_code rc = place(w, in->work_pool_name, in->work_queue_name, &where);
 
@@ -217,12 +230,21 @@ static enum err_code upsert(struct work *w, const struct deployment_write *in, s
     if (found.count && !uuid_parse(rows_text(&found, 0, 0), rows_len(&found, 0, 0), id))
         return err_set(&w->err, INTERNAL, "a deployment has no id");
     const char *text = param_uuid(w, *id);
+    if (!*created)
+        rc = event_before_update(w, SUBJECT_DEPLOYMENT, *id, &before);
+    if (rc)
+        return rc;
     rc = *created ? insert(w, in, &where, text)
                   : change(w, text, &deployment_create_resource, in, &where,
                            in->work_pool_name || in->work_queue_name);
     if (!rc && *created)
         rc = set_limit(w, text, in);
-    return rc ? rc : schedules_replace(w, text, in->schedules, in->schedules_count);
+    if (!rc)
+        rc = schedules_replace(w, text, in->schedules, in->schedules_count);
+    if (rc)
+        return rc;
+    return *created ? event_emit(w, SUBJECT_DEPLOYMENT, "created", *id)
+                    : event_emit_updated(w, &before);
 }
 
 enum err_code deployment_upsert(struct work *w, const struct deployment_write *in,
@@ -261,9 +283,15 @@ static enum err_code update(struct work *w, const char *id, const struct deploym
 
 enum err_code deployment_update(struct work *w, struct uuid id, const struct deployment_write *in)
 {
+    struct event_before before;
     enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = event_before_update(w, SUBJECT_DEPLOYMENT, id, &before);
     if (!rc)
         rc = update(w, param_uuid(w, id), in);
+    if (!rc)
+        rc = event_emit_updated(w, &before);
     return end(w, rc);
 }
 
@@ -273,6 +301,8 @@ enum err_code deployment_delete(struct work *w, struct uuid id)
     struct rows rows;
     enum err_code rc = db_begin(w);
 
+    if (!rc)
+        rc = event_emit(w, SUBJECT_DEPLOYMENT, "deleted", id);
     if (!rc)
         rc = schedules_drop_runs(w, text);
     if (!rc)

@@ -15,14 +15,18 @@ enum { C_RESOURCE_ID, C_RESOURCE, C_RELATED, C_PAYLOAD, C_FOLLOWS, C_POOL };
 static const struct subject {
     const char *name;
     enum query about;
-    int fields; /* query, -1: none */
+    int fields;       /* query, -1: none */
+    const char *find; /* the row of that name */
 } subjects[SUBJECTS] = {
     [SUBJECT_FLOW] = {"flow", Q_event_about_flow, -1},
     [SUBJECT_DEPLOYMENT] = {"deployment", Q_event_about_deployment, Q_event_fields_deployment},
-    [SUBJECT_WORK_POOL] = {"work-pool", Q_event_about_work_pool, Q_event_fields_work_pool},
+    [SUBJECT_WORK_POOL] = {"work-pool", Q_event_about_work_pool, Q_event_fields_work_pool,
+                           "SELECT id FROM work_pool WHERE name = $1"},
     [SUBJECT_WORK_QUEUE] = {"work-queue", Q_event_about_work_queue, Q_event_fields_work_queue},
-    [SUBJECT_VARIABLE] = {"variable", Q_event_about_variable, -1},
-    [SUBJECT_CONCURRENCY_LIMIT] = {"concurrency-limit", Q_event_about_concurrency_limit, -1},
+    [SUBJECT_VARIABLE] = {"variable", Q_event_about_variable, -1,
+                          "SELECT id FROM variable WHERE name = $1"},
+    [SUBJECT_CONCURRENCY_LIMIT] = {"concurrency-limit", Q_event_about_concurrency_limit, -1,
+                                   "SELECT id FROM concurrency_limit WHERE name = $1"},
     [SUBJECT_BLOCK_TYPE] = {"block-type", Q_event_about_block_type, -1},
     [SUBJECT_BLOCK_DOCUMENT] = {"block-document", Q_event_about_block_document, -1},
     [SUBJECT_ARTIFACT_COLLECTION] = {"artifact-collection", Q_event_about_artifact_collection, -1},
@@ -114,6 +118,58 @@ enum err_code event_emit(struct work *w, enum event_subject subject, const char 
                          struct uuid id)
 {
     return emit(w, subject, what, (struct uuids){&id, 1}, (struct raw){0});
+}
+
+enum err_code event_emit_payload(struct work *w, enum event_subject subject, const char *what,
+                                 struct uuid id, struct raw payload)
+{
+    return emit(w, subject, what, (struct uuids){&id, 1}, payload);
+}
+
+enum err_code event_emit_statuses(struct work *w, enum event_subject subject,
+                                  const struct rows *rows)
+{
+    static const struct {
+        const char *status, *what;
+    } names[] = {{"READY", "ready"}, {"NOT_READY", "not-ready"}, {"PAUSED", "paused"}};
+    enum err_code rc = ERR_OK;
+
+    for (int i = 0; i < rows->count && !rc; i++)
+        for (size_t k = 0; k < COUNT(names); k++)
+            if (!rc && rows_text(rows, i, 1) && !strcmp(rows_text(rows, i, 1), names[k].status))
+                rc = event_emit(w, subject, names[k].what, uuid_column(rows, i, 0));
+    return rc;
+}
+
+/* --- with the change ---
+ */
+
+enum err_code event_begin(struct work *w, bool *out_own)
+{
+    *out_own = !db_in_transaction(w);
+    return *out_own ? db_begin(w) : ERR_OK;
+}
+
+enum err_code event_end(struct work *w, bool own, enum err_code rc)
+{
+    if (!own)
+        return rc;
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback_if_open(w);
+    return rc;
+}
+
+enum err_code event_find(struct work *w, enum event_subject subject, const char *name,
+                         struct uuid *out)
+{
+    struct rows rows;
+    enum err_code rc = db_query_text(w, subjects[subject].find, 1, PARAMS(name), &rows);
+
+    if (!rc)
+        *out = rows.count ? uuid_column(&rows, 0, 0) : (struct uuid){{0}};
+    return rc;
 }
 
 /* --- what changed ---

@@ -31,6 +31,27 @@ MUST_CHECK enum err_code event_emit(struct work *w, enum event_subject subject, 
 MUST_CHECK enum err_code event_emit_all(struct work *w, enum event_subject subject,
                                         const char *what, struct uuids ids);
 
+/* With another payload than the resource's own. */
+MUST_CHECK enum err_code event_emit_payload(struct work *w, enum event_subject subject,
+                                            const char *what, struct uuid id, struct raw payload);
+
+/* A change and its event in one transaction: the caller's if there is one, else their own.
+ *
+ *   bool own;
+ *   enum err_code rc = event_begin(w, &own);
+ *   ...
+ *   return event_end(w, own, rc);   // commits, or rolls back and passes rc on */
+MUST_CHECK enum err_code event_begin(struct work *w, bool *out_own);
+MUST_CHECK enum err_code event_end(struct work *w, bool own, enum err_code rc);
+
+/* By its name; nil when there is none. */
+MUST_CHECK enum err_code event_find(struct work *w, enum event_subject subject, const char *name,
+                                    struct uuid *out);
+
+/* Rows of an id and its new status, READY, NOT_READY or PAUSED. */
+MUST_CHECK enum err_code event_emit_statuses(struct work *w, enum event_subject subject,
+                                             const struct rows *rows);
+
 /* The same of rows whose first column is the id. */
 MUST_CHECK enum err_code event_emit_rows(struct work *w, enum event_subject subject,
                                          const char *what, const struct rows *rows);

@@ -165,45 +165,8 @@ static void add_names(struct sql *s, const struct event_filter *f)
         add(s, "e.event <> ALL(", texts(s, &f->exclude_name), "::text[])");
 }
 
-/* Each word as a pattern that finds it anywhere. */
-static const char *anywhere(struct sql *s, const struct strings *words)
-{
-    struct arena *a = &s->work->arena;
-    struct strings patterns = {arena_array(a, const char *, words->count + 1), words->count};
-
-    for (size_t i = 0; i < words->count; i++) {
-        struct buf b = {.max_bytes = LIKE_MAX_BYTES};
-        buf_add(&b, "%", 1);
-        for (const char *c = words->items[i]; *c; c++) {
-            if (strchr("%_\\", *c))
-                buf_add(&b, "\\", 1);
-            buf_add(&b, c, 1);
-        }
-        buf_add(&b, "%", 1);
-        patterns.items[i] = arena_strndup(a, b.bytes, b.len);
-        buf_free(&b);
-    }
-    return texts(s, &patterns);
-}
-
-static void add_text(struct sql *s, const struct text_query *q)
-{
-    static const char text[] = "(e.event || ' ' || e.payload::text || ' ' || e.resource::text || "
-                               "' ' || e.related::text) ";
-    const struct {
-        const struct strings *words;
-        const char *how;
-    } rows[] = {{&q->any, "ILIKE ANY("}, {&q->all, "ILIKE ALL("}, {&q->none, "NOT ILIKE ALL("}};
-
-    for (size_t i = 0; i < COUNT(rows); i++)
-        if (rows[i].words->count) {
-            sql_add(s, " AND ");
-            sql_add(s, text);
-            sql_add(s, rows[i].how);
-            sql_param(s, anywhere(s, rows[i].words));
-            sql_add(s, "::text[])");
-        }
-}
+static const char searched[] =
+    "(e.event || ' ' || e.payload::text || ' ' || e.resource::text || ' ' || e.related::text)";
 
 static void add_filter(struct sql *s, const struct event_filter *f)
 {
@@ -218,8 +181,10 @@ static void add_filter(struct sql *s, const struct event_filter *f)
         add_related(s, &f->related.items[i]);
     for (size_t i = 0; i < f->any_resource.count; i++)
         add_any(s, &f->any_resource.items[i]);
-    if (f->query)
-        add_text(s, &f->text);
+    if (f->query) {
+        sql_add(s, " AND ");
+        sql_text_search(s, searched, &f->text);
+    }
 }
 
 static struct uuid read_uuid(const struct rows *r, int row, int column)

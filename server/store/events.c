@@ -102,16 +102,14 @@ static void announce(struct work *w, const struct event *const *events, size_t c
 enum err_code events_store(struct work *w, const struct event *const *events, size_t count)
 {
     struct array columns[EVENT_COLUMNS] = {0};
-    const char *parameters[EVENT_COLUMNS];
     struct rows stored;
 
     if (!count)
         return ERR_OK;
+    arrays_binary(columns, EVENT_COLUMNS);
     for (size_t i = 0; i < count; i++)
         put_event(w, columns, events[i]);
-    enum err_code rc = arrays_finish(w, columns, EVENT_COLUMNS, parameters);
-    if (!rc)
-        rc = db_query(w, Q_events_insert, parameters, &stored);
+    enum err_code rc = db_arrays(w, Q_events_insert, columns, &stored);
     arrays_free(columns, EVENT_COLUMNS);
     if (rc)
         return rc;

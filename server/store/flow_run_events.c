@@ -34,21 +34,11 @@ enum {
     C_POOL_TYPE,
 };
 
-static struct uuid read_uuid(const struct rows *r, int row, int column)
-{
-    struct uuid id = {{0}};
-    const char *text = rows_text(r, row, column);
-
-    if (text && !uuid_parse(text, rows_len(r, row, column), &id))
-        return (struct uuid){{0}};
-    return id;
-}
-
 /* timestamp, type, name, message, pause_reschedule from column `at` on. */
 static struct state read_state(const struct rows *r, int row, int id, int at)
 {
     const char *type = rows_text(r, row, at + 1), *reschedule = rows_text(r, row, at + 4);
-    struct state s = {.id = read_uuid(r, row, id), .timestamp_us = rows_time(r, row, at)};
+    struct state s = {.id = rows_uuid(r, row, id), .timestamp_us = rows_time(r, row, at)};
 
     if (!type)
         return s;
@@ -94,7 +84,7 @@ static void read_creator(struct work *w, const struct rows *r, int row, struct f
 
 static struct related read_related(const struct rows *r, int row, int column)
 {
-    return (struct related){read_uuid(r, row, column), rows_text(r, row, column + 1)};
+    return (struct related){rows_uuid(r, row, column), rows_text(r, row, column + 1)};
 }
 
 static struct raw take_text(struct work *w, struct buf *b)
@@ -109,7 +99,7 @@ static struct event *make_event(struct work *w, const struct rows *r, int row, s
     struct state state = read_state(r, row, C_STATE, C_TIMESTAMP);
     struct state initial = read_state(r, row, C_PREVIOUS, C_PREVIOUS + 1);
     struct flow_run_event e = {
-        .flow_run_id = read_uuid(r, row, C_RUN),
+        .flow_run_id = rows_uuid(r, row, C_RUN),
         .flow_run_name = rows_text(r, row, C_NAME),
         .run_count = rows_i64(r, row, C_RUN_COUNT),
         .initial = &initial,
@@ -143,17 +133,18 @@ static enum err_code read_facts(struct work *w, const struct state_written *stat
                                 struct rows *out)
 {
     struct array columns[3] = {0};
-    const char *parameters[3];
+    struct db_step facts = {
+        .query = Q_flow_run_event_facts, .arrays = columns, .binary_rows = true};
 
+    arrays_binary(columns, COUNT(columns));
     for (size_t i = 0; i < count; i++) {
         array_uuid(&columns[0], states[i].id);
         array_uuid(&columns[1], states[i].previous);
         array_int(&columns[2], states[i].run_count);
     }
-    enum err_code rc = arrays_finish(w, columns, COUNT(columns), parameters);
-    if (!rc)
-        rc = db_query(w, Q_flow_run_event_facts, parameters, out);
+    enum err_code rc = db_pipeline(w, &facts, 1);
     arrays_free(columns, COUNT(columns));
+    *out = facts.rows;
     return rc;
 }
 
@@ -208,7 +199,7 @@ static enum err_code sweep(struct work *w, double age_s, bool *out_more)
     struct state_written *states = arena_array(&w->arena, struct state_written, count + 1);
     for (size_t i = 0; i < count; i++)
         states[i] =
-            (struct state_written){read_uuid(&missing, (int)i, 0), read_uuid(&missing, (int)i, 1),
+            (struct state_written){rows_uuid(&missing, (int)i, 0), rows_uuid(&missing, (int)i, 1),
                                    rows_i64(&missing, (int)i, 2)};
     *out_more = count == SWEEP_MAX;
     rc = store(w, states, count);

@@ -223,10 +223,10 @@ enum err_code flow_runs_insert(struct work *w, struct flow_run_new **items, size
     struct transition *transitions = arena_array(&w->arena, struct transition, count);
     struct transition **all = arena_array(&w->arena, struct transition *, count);
     struct array columns[COLUMNS] = {0};
-    const char *parameters[COLUMNS];
     struct buf scratch = {.max_bytes = DETAILS_MAX_BYTES};
     struct rows written;
 
+    arrays_binary(columns, COLUMNS);
     for (size_t i = 0; i < count; i++) {
         all[i] = &transitions[i];
         items[i]->id = uuid_v7();
@@ -236,9 +236,7 @@ enum err_code flow_runs_insert(struct work *w, struct flow_run_new **items, size
         put_run(w, columns, items[i]);
         put_state(columns, all[i], &scratch);
     }
-    enum err_code rc = arrays_finish(w, columns, COLUMNS, parameters);
-    if (!rc)
-        rc = db_query(w, Q_flow_run_insert, parameters, &written);
+    enum err_code rc = db_arrays(w, Q_flow_run_insert, columns, &written);
     arrays_free(columns, COLUMNS);
     buf_free(&scratch);
     if (!rc)

@@ -185,20 +185,17 @@ static bool is_newest(const struct record *records, size_t count, size_t i)
 static enum err_code write_records(struct work *w, const struct record *records, size_t count)
 {
     struct array states[STATE_COLUMNS] = {0}, runs[RUN_COLUMNS] = {0};
-    const char *state_parameters[STATE_COLUMNS], *run_parameters[RUN_COLUMNS];
+    struct db_step steps[] = {{.query = Q_recorder_states, .arrays = states},
+                              {.query = Q_recorder_runs, .arrays = runs}};
 
+    arrays_binary(states, STATE_COLUMNS);
+    arrays_binary(runs, RUN_COLUMNS);
     for (size_t i = 0; i < count; i++) {
         put_state(w, states, &records[i]);
         if (is_newest(records, count, i))
             put_run(w, runs, &records[i]);
     }
-    enum err_code rc = arrays_finish(w, states, STATE_COLUMNS, state_parameters);
-    if (!rc)
-        rc = arrays_finish(w, runs, RUN_COLUMNS, run_parameters);
-    struct db_step steps[] = {{Q_recorder_states, state_parameters, {0}},
-                              {Q_recorder_runs, run_parameters, {0}}};
-    if (!rc)
-        rc = db_pipeline(w, steps, COUNT(steps));
+    enum err_code rc = db_pipeline(w, steps, COUNT(steps));
     arrays_free(states, STATE_COLUMNS);
     arrays_free(runs, RUN_COLUMNS);
     return rc;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/db/params.h"
+#include "server/store/event_emit.h"
 
 static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
 {
@@ -11,10 +12,17 @@ static enum err_code one(struct work *w, enum err_code rc, const struct rows *ro
 
 enum err_code variable_create(struct work *w, const struct variable_create *in, struct rows *out)
 {
-    enum err_code rc = db_query(
-        w, Q_variable_insert,
-        PARAMS(param_uuid(w, uuid_v4()), in->name, in->value.text, param_strings(w, in->tags)),
-        out);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = db_query(
+            w, Q_variable_insert,
+            PARAMS(param_uuid(w, uuid_v4()), in->name, in->value.text, param_strings(w, in->tags)),
+            out);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_VARIABLE, "created", out);
+    rc = event_end(w, own, rc);
     if (rc || out->count)
         return rc;
     const char *quote = strchr(in->name, '\'') ? "\"" : "'";
@@ -45,7 +53,14 @@ static enum err_code update(struct work *w, enum query q, const char *which,
         param_bool(given(in, tags)),
         param_strings(w, in->tags),
     };
-    return one(w, db_query(w, q, parameters, &rows), &rows);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = one(w, db_query(w, q, parameters, &rows), &rows);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_VARIABLE, "updated", &rows);
+    return event_end(w, own, rc);
 }
 
 enum err_code variable_update(struct work *w, struct uuid id, const struct variable_update *in)
@@ -62,13 +77,22 @@ enum err_code variable_update_by_name(struct work *w, const char *name,
 enum err_code variable_delete(struct work *w, struct uuid id)
 {
     struct rows rows;
-    return one(w, db_query(w, Q_variable_delete, PARAMS(param_uuid(w, id)), &rows), &rows);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = event_emit(w, SUBJECT_VARIABLE, "deleted", id);
+    if (!rc)
+        rc = one(w, db_query(w, Q_variable_delete, PARAMS(param_uuid(w, id)), &rows), &rows);
+    return event_end(w, own, rc);
 }
 
 enum err_code variable_delete_by_name(struct work *w, const char *name)
 {
-    struct rows rows;
-    return one(w, db_query(w, Q_variable_delete_by_name, PARAMS(name), &rows), &rows);
+    struct uuid id;
+    enum err_code rc = event_find(w, SUBJECT_VARIABLE, name, &id);
+
+    return rc ? rc : variable_delete(w, id);
 }
 
 enum err_code variables_for_hydration(struct work *w, struct val parameters, struct hydration *h)

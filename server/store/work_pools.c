@@ -1,12 +1,29 @@
 #include "server/store/work_pools.h"
 
+#include <string.h>
+
 #include "server/db/filter.h"
 #include "server/db/params.h"
 #include "server/db/update.h"
+#include "server/store/event_emit.h"
 
 static enum err_code no_pool(struct work *w, const char *name)
 {
     return err_set(&w->err, NOT_FOUND, "Work pool \"%s\" not found.", name);
+}
+
+/* A pool and its default queue are there. */
+static enum err_code tell_made(struct work *w, struct uuid pool, struct uuid queue)
+{
+    struct rows status;
+    enum err_code rc = event_emit(w, SUBJECT_WORK_QUEUE, "created", queue);
+
+    if (!rc)
+        rc = event_emit(w, SUBJECT_WORK_POOL, "created", pool);
+    if (!rc)
+        rc = db_query_text(w, "SELECT id, status FROM work_pool WHERE id = $1", 1,
+                           PARAMS(param_uuid(w, pool)), &status);
+    return rc ? rc : event_emit_statuses(w, SUBJECT_WORK_POOL, &status);
 }
 
 static enum err_code no_queue(struct work *w, const char *pool, const char *name)
@@ -43,12 +60,19 @@ enum err_code work_pool_create(struct work *w, const struct work_pool_create *in
     json_encode(&storage, &storage_configuration_resource, in->storage_configuration);
     const char *storage_text = arena_strndup(&w->arena, storage.bytes, storage.len);
     buf_free(&storage);
-    enum err_code rc = db_query(
-        w, Q_work_pool_insert,
-        PARAMS(param_uuid(w, uuid_v4()), in->name, in->description, in->type,
-               in->base_job_template.text, param_bool(in->is_paused),
-               param_int(w, in->concurrency_limit), storage_text, param_uuid(w, uuid_v4())),
-        &none);
+    struct uuid pool = uuid_v4(), queue = uuid_v4();
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+    if (rc)
+        return rc;
+    rc = db_query(w, Q_work_pool_insert,
+                  PARAMS(param_uuid(w, pool), in->name, in->description, in->type,
+                         in->base_job_template.text, param_bool(in->is_paused),
+                         param_int(w, in->concurrency_limit), storage_text, param_uuid(w, queue)),
+                  &none);
+    if (!rc)
+        rc = tell_made(w, pool, queue);
+    rc = event_end(w, own, rc);
     if (rc == ERR_CONFLICT)
         return err_set(&w->err, CONFLICT, "A work pool with this name already exists.");
     return rc;
@@ -74,9 +98,19 @@ enum err_code work_pool_find(struct work *w, const char *name, const char **out_
     return ERR_OK;
 }
 
+static enum err_code refresh_status(struct work *w, const char *name)
+{
+    struct rows changed;
+    enum err_code rc = db_query(w, Q_work_pool_refresh_status, PARAMS(name), &changed);
+    return rc ? rc : event_emit_statuses(w, SUBJECT_WORK_POOL, &changed);
+}
+
 enum err_code work_pool_update(struct work *w, const char *name, const struct work_pool_update *in)
 {
+    struct event_before before;
+    struct uuid id;
     struct rows rows;
+    bool own;
     struct sql s;
 
     if (work_pool_is_reserved(name) && (given(in, description) || given(in, base_job_template) ||
@@ -85,29 +119,51 @@ enum err_code work_pool_update(struct work *w, const char *name, const struct wo
                        "Work pools starting with 'Prefect' are reserved for internal use and can "
                        "only be updated to set "
                        "concurrency limits or pause.");
-    sql_begin(&s, w);
-    sql_update(&s, "work_pool", &work_pool_update_resource, in);
-    sql_add(&s, " WHERE name = ");
-    sql_param(&s, name);
-    sql_add(&s, " RETURNING id");
-    enum err_code rc = sql_run(&s, &rows);
-    if (!rc && !rows.count)
-        rc = no_pool(w, name);
+    enum err_code rc = event_begin(w, &own);
+    if (!rc)
+        rc = event_find(w, SUBJECT_WORK_POOL, name, &id);
+    if (!rc)
+        rc = uuid_is_nil(id) ? no_pool(w, name)
+                             : event_before_update(w, SUBJECT_WORK_POOL, id, &before);
+    if (!rc) {
+        sql_begin(&s, w);
+        sql_update(&s, "work_pool", &work_pool_update_resource, in);
+        sql_add(&s, " WHERE id = ");
+        sql_param(&s, param_uuid(w, id));
+        rc = sql_run(&s, &rows);
+    }
     if (!rc && given(in, is_paused))
-        rc = db_query(w, Q_work_pool_refresh_status, PARAMS(name), &rows);
-    return rc;
+        rc = refresh_status(w, name);
+    if (!rc)
+        rc = event_emit_updated(w, &before);
+    return event_end(w, own, rc);
 }
 
 enum err_code work_pool_delete(struct work *w, const char *name)
 {
     struct rows rows;
+    struct uuid id;
+    bool own;
 
     if (work_pool_is_reserved(name))
         return err_set(&w->err, FORBIDDEN,
                        "Work pools starting with 'Prefect' are reserved for internal use and "
-                       "cannot be deleted.");
-    enum err_code rc = db_query(w, Q_work_pool_delete, PARAMS(name), &rows);
-    return rc ? rc : rows.count ? ERR_OK : no_pool(w, name);
+                       "can not be deleted.");
+    enum err_code rc = event_begin(w, &own);
+    if (!rc)
+        rc = db_query_text(w,
+                           "SELECT q.id FROM work_queue q JOIN work_pool p ON p.id = "
+                           "q.work_pool_id WHERE p.name = $1 ORDER BY q.id",
+                           1, PARAMS(name), &rows);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_WORK_QUEUE, "deleted", &rows);
+    if (!rc)
+        rc = event_find(w, SUBJECT_WORK_POOL, name, &id);
+    if (!rc)
+        rc = uuid_is_nil(id) ? no_pool(w, name) : event_emit(w, SUBJECT_WORK_POOL, "deleted", id);
+    if (!rc)
+        rc = db_query(w, Q_work_pool_delete, PARAMS(name), &rows);
+    return event_end(w, own, rc);
 }
 
 /* --- queues --------------------------------------------------------------------------------------
@@ -115,6 +171,7 @@ enum err_code work_pool_delete(struct work *w, const char *name)
 
 enum err_code work_queue_create(struct work *w, const char *pool, const struct work_queue_write *in)
 {
+    struct uuid id = uuid_v4();
     struct rows none;
     const char *pool_id;
     enum err_code rc = work_pool_find(w, pool, &pool_id);
@@ -126,10 +183,12 @@ enum err_code work_queue_create(struct work *w, const char *pool, const struct w
         rc = db_query(w, Q_work_queue_make_room, PARAMS(pool_id, priority, NULL), &none);
     if (!rc)
         rc = db_query(w, Q_work_queue_insert,
-                      PARAMS(param_uuid(w, uuid_v4()), in->name, in->description,
+                      PARAMS(param_uuid(w, id), in->name, in->description,
                              param_bool(in->is_paused), param_int(w, in->concurrency_limit),
                              priority, pool_id, in->filter.text),
                       &none);
+    if (!rc)
+        rc = event_emit(w, SUBJECT_WORK_QUEUE, "created", id);
     if (!rc)
         return db_commit(w);
     db_rollback_if_open(w);
@@ -172,6 +231,12 @@ static enum err_code move(struct work *w, const struct rows *found, int64_t prio
     return rc ? rc : db_query(w, Q_work_queue_set_priority, PARAMS(id, wanted), &none);
 }
 
+static enum err_code queue_status(struct work *w, const char *id, struct rows *out)
+{
+    return db_query_text(w, "SELECT id, status FROM work_queue WHERE id = $1 FOR UPDATE", 1,
+                         PARAMS(id), out);
+}
+
 static enum err_code change_queue(struct work *w, const struct rows *found,
                                   const struct work_queue_write *in)
 {
@@ -194,18 +259,49 @@ static enum err_code change_queue(struct work *w, const struct rows *found,
     return rc;
 }
 
+/* Its new status, if it has one, and what else changed. */
+static enum err_code change_and_tell(struct work *w, const struct rows *found,
+                                     const struct work_queue_write *in)
+{
+    struct uuid id = {{0}};
+    struct event_before before;
+    struct rows old, new;
+
+    if (!uuid_parse(rows_text(found, 0, 0), rows_len(found, 0, 0), &id))
+        return err_set(&w->err, INTERNAL, "a work queue has no id");
+    enum err_code rc = queue_status(w, rows_text(found, 0, 0), &old);
+    if (!rc)
+        rc = event_before_update(w, SUBJECT_WORK_QUEUE, id, &before);
+    if (!rc)
+        rc = change_queue(w, found, in);
+    if (!rc)
+        rc = queue_status(w, rows_text(found, 0, 0), &new);
+    if (!rc && new.count && old.count &&strcmp(rows_text(&old, 0, 1), rows_text(&new, 0, 1)) != 0)
+        rc = event_emit_statuses(w, SUBJECT_WORK_QUEUE, &new);
+    return rc ? rc : event_emit_updated(w, &before);
+}
+
+static enum err_code find_queue(struct work *w, const char *pool, const char *name,
+                                struct rows *out)
+{
+    const char *pool_id;
+    enum err_code rc = work_pool_find(w, pool, &pool_id);
+
+    if (!rc)
+        rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), out);
+    return rc || out->count ? rc : no_queue(w, pool, name);
+}
+
 enum err_code work_queue_update(struct work *w, const char *pool, const char *name,
                                 const struct work_queue_write *in)
 {
     struct rows found;
-    enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
+    enum err_code rc = find_queue(w, pool, name, &found);
 
-    if (!rc && !found.count)
-        return no_queue(w, pool, name);
     if (!rc)
         rc = db_begin(w);
     if (!rc)
-        rc = change_queue(w, &found, in);
+        rc = change_and_tell(w, &found, in);
     if (!rc)
         rc = db_commit(w);
     if (rc)
@@ -215,16 +311,34 @@ enum err_code work_queue_update(struct work *w, const char *pool, const char *na
 
 enum err_code work_queue_delete(struct work *w, const char *pool, const char *name)
 {
-    struct rows found;
-    enum err_code rc = db_query(w, Q_work_queue_find, PARAMS(pool, name), &found);
+    struct rows found, none;
+    bool own;
+    enum err_code rc = find_queue(w, pool, name, &found);
 
     if (rc)
         return rc;
-    if (!found.count)
-        return no_queue(w, pool, name);
     if (rows_bool(&found, 0, 2))
         return err_set(&w->err, CONFLICT, "The default queue of a work pool cannot be deleted.");
-    return db_query(w, Q_work_queue_delete, PARAMS(rows_text(&found, 0, 0)), &found);
+    rc = event_begin(w, &own);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_WORK_QUEUE, "deleted", &found);
+    if (!rc)
+        rc = db_query(w, Q_work_queue_delete, PARAMS(rows_text(&found, 0, 0)), &none);
+    return event_end(w, own, rc);
+}
+
+static enum err_code ensure_named(struct work *w, const char *pool_id, const char *name)
+{
+    struct rows made;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = db_query(w, Q_work_queue_ensure, PARAMS(param_uuid(w, uuid_v4()), pool_id, name),
+                      &made);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_WORK_QUEUE, "created", &made);
+    return event_end(w, own, rc);
 }
 
 enum err_code work_queue_ensure(struct work *w, const char *pool, const char *name,
@@ -235,8 +349,7 @@ enum err_code work_queue_ensure(struct work *w, const char *pool, const char *na
     enum err_code rc = work_pool_find(w, pool, &pool_id);
 
     if (!rc && name)
-        rc = db_query(w, Q_work_queue_ensure, PARAMS(param_uuid(w, uuid_v4()), pool_id, name),
-                      &rows);
+        rc = ensure_named(w, pool_id, name);
     if (!rc)
         rc = name ? db_query(w, Q_work_queue_find, PARAMS(pool, name), &rows)
                   : db_query_text(w, "SELECT default_queue_id FROM work_pool WHERE id = $1", 1,
@@ -252,11 +365,19 @@ enum err_code work_queue_ensure(struct work *w, const char *pool, const char *na
 enum err_code worker_heartbeat(struct work *w, const char *pool, const struct worker_heartbeat *in)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_worker_heartbeat,
-                                PARAMS(param_uuid(w, uuid_v4()), pool, in->name,
-                                       param_int(w, in->heartbeat_interval_seconds)),
-                                &rows);
-    return rc ? rc : rows.count ? ERR_OK : no_pool(w, pool);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = db_query(w, Q_worker_heartbeat,
+                      PARAMS(param_uuid(w, uuid_v4()), pool, in->name,
+                             param_int(w, in->heartbeat_interval_seconds)),
+                      &rows);
+    if (!rc && !rows.count)
+        rc = no_pool(w, pool);
+    if (!rc)
+        rc = event_emit_statuses(w, SUBJECT_WORK_POOL, &rows);
+    return event_end(w, own, rc);
 }
 
 enum err_code worker_delete(struct work *w, const char *pool, const char *name)
@@ -284,10 +405,28 @@ static enum err_code check_queues(struct work *w, const char *pool, struct strin
     return ERR_OK;
 }
 
+/* Who asks for work serves queues and deployments: those that had nobody tell it. */
+static enum err_code mark_polled(struct work *w, const char *pool_id, const char *queues)
+{
+    struct rows news;
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = db_query(w, Q_work_polled, PARAMS(pool_id, queues), &news);
+    for (int i = 0; !rc && i < news.count; i++) {
+        struct uuid id = {{0}};
+        bool ready = strcmp(rows_text(&news, i, 1), "READY") == 0;
+        if (uuid_parse(rows_text(&news, i, 0), rows_len(&news, i, 0), &id))
+            rc = event_emit(w, rows_bool(&news, i, 2) ? SUBJECT_DEPLOYMENT : SUBJECT_WORK_QUEUE,
+                            ready ? "ready" : "paused", id);
+    }
+    return event_end(w, own, rc);
+}
+
 enum err_code work_scheduled(struct work *w, const char *pool, const struct work_wanted *wanted,
                              struct rows *out)
 {
-    struct rows none;
     const char *id;
     const char *queues = wanted->queues.count ? param_text_array(w, wanted->queues) : NULL;
     enum err_code rc = work_pool_find(w, pool, &id);
@@ -295,7 +434,7 @@ enum err_code work_scheduled(struct work *w, const char *pool, const struct work
     if (!rc)
         rc = check_queues(w, pool, wanted->queues);
     if (!rc)
-        rc = db_query(w, Q_work_polled, PARAMS(id, queues), &none);
+        rc = mark_polled(w, id, queues);
     if (rc)
         return rc;
     return db_query(w, Q_work_scheduled,

@@ -13,6 +13,10 @@ WITH made AS (
 )
 SELECT * FROM made;
 
+-- name: artifact_collection_of
+-- $1 key.  Whether it was made for its latest artifact, and not changed since.
+SELECT id, created = (SELECT a.created FROM artifact a WHERE a.id = latest_id) AND xmax::text = '0' FROM artifact_collection WHERE key = $1;
+
 -- name: artifact_by_id
 SELECT id, created, updated, key, type, description, data, metadata_, flow_run_id, task_run_id FROM artifact WHERE id = $1;
 

@@ -85,21 +85,23 @@ SELECT 'prefect.artifact-collection.' || c.id,
  WHERE c.id = ANY($1::uuid[]) AND $2::boolean IS NOT NULL;
 
 -- name: event_fields_deployment
--- $1 id: the members that clients change, in their order.
-SELECT json_build_object('tags', d.tags, 'description', d.description, 'version', d.version, 'work_queue_name', d.work_queue_name,
-                         'parameters', d.parameters, 'path', d.path, 'entrypoint', d.entrypoint, 'paused', d.paused,
-                         'job_variables', d.job_variables, 'pull_steps', d.pull_steps, 'enforce_parameter_schema', d.enforce_parameter_schema,
-                         'parameter_openapi_schema', d.parameter_openapi_schema)
+-- $1 id: the members whose change is told, by Prefect's names.
+SELECT json_build_object('infra_overrides', d.job_variables, 'paused', d.paused, 'tags', d.tags,
+                         'enforce_parameter_schema', d.enforce_parameter_schema, 'concurrency_options', d.concurrency_options,
+                         'description', d.description, 'entrypoint', d.entrypoint, 'parameter_openapi_schema', d.parameter_openapi_schema,
+                         'pull_steps', d.pull_steps, 'work_queue_id', d.work_queue_id, 'version', d.version, 'parameters', d.parameters,
+                         'path', d.path, 'concurrency_limit_id', d.concurrency_limit_id, 'storage_document_id', d.storage_document_id,
+                         'infrastructure_document_id', d.infrastructure_document_id)
   FROM deployment d WHERE d.id = $1::uuid;
 
 -- name: event_fields_work_pool
-SELECT json_build_object('description', p.description, 'is_paused', p.is_paused, 'base_job_template', p.base_job_template,
+-- A pause is told by an event of its own.
+SELECT json_build_object('description', p.description, 'base_job_template', p.base_job_template,
                          'concurrency_limit', p.concurrency_limit, 'storage_configuration', p.storage_configuration)
   FROM work_pool p WHERE p.id = $1::uuid;
 
 -- name: event_fields_work_queue
-SELECT json_build_object('name', q.name, 'description', q.description, 'is_paused', q.is_paused, 'concurrency_limit', q.concurrency_limit,
-                         'priority', q.priority, 'last_polled', q.last_polled)
+SELECT json_build_object('name', q.name, 'description', q.description, 'concurrency_limit', q.concurrency_limit, 'priority', q.priority)
   FROM work_queue q WHERE q.id = $1::uuid;
 
 -- name: event_status_of_pools

@@ -13,8 +13,8 @@ SELECT id, created, updated, name, tags, labels FROM flow WHERE name = $1;
 SELECT id, created, updated, name, tags, labels FROM flow WHERE id = $1;
 
 -- name: flow_update
--- $1 id, $2 tags.
-UPDATE flow SET tags = $2, updated = now() WHERE id = $1 RETURNING id;
+-- $1 id, $2 tags or null.
+UPDATE flow SET tags = coalesce($2, tags), updated = now() WHERE id = $1 RETURNING id;
 
 -- name: flow_delete
 DELETE FROM flow WHERE id = $1 RETURNING id;

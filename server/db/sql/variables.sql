@@ -35,9 +35,6 @@ RETURNING id;
 -- name: variable_delete
 DELETE FROM variable WHERE id = $1 RETURNING id;
 
--- name: variable_delete_by_name
-DELETE FROM variable WHERE name = $1 RETURNING id;
-
 -- name: variables_by_names
 -- $1 names.
 SELECT name, value FROM variable WHERE name = ANY($1::text[]);

@@ -12,16 +12,22 @@ INSERT INTO work_queue (id, name, description, work_pool_id, priority) SELECT $9
 SELECT id, is_paused FROM work_pool WHERE name = $1;
 
 -- name: work_pool_delete
+WITH r AS (UPDATE flow_run SET work_queue_id = NULL
+            WHERE work_queue_id IN (SELECT wq.id FROM work_queue wq JOIN work_pool wp ON wp.id = wq.work_pool_id WHERE wp.name = $1))
 DELETE FROM work_pool WHERE name = $1 RETURNING id;
 
 -- name: work_pool_refresh_status
 -- $1 name.  After a change of is_paused: what the heartbeats of its workers say.
-UPDATE work_pool wp
-   SET status = CASE WHEN wp.type = 'prefect-agent' THEN NULL
-                     WHEN wp.is_paused THEN 'PAUSED'
-                     WHEN EXISTS (SELECT 1 FROM worker w WHERE w.work_pool_id = wp.id AND w.status = 'ONLINE') THEN 'READY'
-                     ELSE 'NOT_READY' END
- WHERE wp.name = $1;
+-- Row: id and status, if it is another one.
+WITH n AS (
+    SELECT wp.id, CASE WHEN wp.type = 'prefect-agent' THEN NULL
+                       WHEN wp.is_paused THEN 'PAUSED'
+                       WHEN EXISTS (SELECT 1 FROM worker w WHERE w.work_pool_id = wp.id AND w.status = 'ONLINE') THEN 'READY'
+                       ELSE 'NOT_READY' END AS status
+      FROM work_pool wp WHERE wp.name = $1
+)
+UPDATE work_pool wp SET status = n.status FROM n WHERE wp.id = n.id AND wp.status IS DISTINCT FROM n.status
+RETURNING wp.id, wp.status;
 
 -- name: work_queue_make_room
 -- $1 pool, $2 priority wanted, $3 queue to leave out (or NULL).  Moves those at or behind it one back.
@@ -30,15 +36,18 @@ UPDATE work_queue SET priority = priority + 1, updated = now()
    AND EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $1 AND q.priority = $2 AND ($3::uuid IS NULL OR q.id <> $3));
 
 -- name: work_queue_insert
--- $1 id, $2 name, $3 description, $4 paused, $5 limit, $6 priority or NULL, $7 pool, $8 filter.
+-- $1 id, $2 name, $3 description, $4 paused, $5 limit, $6 priority or NULL (the first that is free), $7 pool, $8 filter.
 INSERT INTO work_queue (id, name, description, is_paused, concurrency_limit, priority, work_pool_id, filter)
-VALUES ($1, $2, coalesce($3, ''), $4, $5, coalesce($6, (SELECT coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = $7)), $7, $8);
+VALUES ($1, $2, coalesce($3, ''), $4, $5, coalesce($6, (SELECT min(n) FROM generate_series(1, (SELECT count(*) + 1 FROM work_queue WHERE work_pool_id = $7)) n
+          WHERE NOT EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $7 AND q.priority = n))), $7, $8);
 
 -- name: work_queue_ensure
 -- $1 id for a new one, $2 pool, $3 name.
 INSERT INTO work_queue (id, name, work_pool_id, priority)
-SELECT $1, $3, $2, coalesce(max(priority), 0) + 1 FROM work_queue WHERE work_pool_id = $2
-    ON CONFLICT (work_pool_id, name) DO NOTHING;
+SELECT $1, $3, $2, (SELECT min(n) FROM generate_series(1, (SELECT count(*) + 1 FROM work_queue WHERE work_pool_id = $2)) n
+          WHERE NOT EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $2 AND q.priority = n))
+    ON CONFLICT (work_pool_id, name) DO NOTHING
+RETURNING id;
 
 -- name: work_queue_find
 -- $1 pool name, $2 queue name.
@@ -49,6 +58,7 @@ SELECT q.id, q.work_pool_id, q.id = p.default_queue_id FROM work_queue q JOIN wo
 UPDATE work_queue SET priority = $2 WHERE id = $1;
 
 -- name: work_queue_delete
+WITH r AS (UPDATE flow_run SET work_queue_id = NULL WHERE work_queue_id = $1)
 DELETE FROM work_queue WHERE id = $1;
 
 -- name: work_queue_renamed
@@ -58,7 +68,7 @@ WITH q AS (SELECT id, name FROM work_queue WHERE id = $1),
 UPDATE flow_run SET work_queue_name = q.name FROM q WHERE work_queue_id = q.id AND state_type = 'SCHEDULED';
 
 -- name: worker_heartbeat
--- $1 id for a new one, $2 pool name, $3 worker, $4 interval.  No row when there is no such pool.
+-- $1 id for a new one, $2 pool name, $3 worker, $4 interval.  No row when there is no such pool; with its status if that is new.
 WITH pool AS (
     SELECT id FROM work_pool WHERE name = $2
 ), beat AS (
@@ -67,9 +77,9 @@ WITH pool AS (
         ON CONFLICT (work_pool_id, name) DO UPDATE
        SET last_heartbeat_time = now(), heartbeat_interval_seconds = coalesce($4, worker.heartbeat_interval_seconds), status = 'ONLINE'
 ), ready AS (
-    UPDATE work_pool SET status = 'READY' WHERE id IN (SELECT id FROM pool) AND status = 'NOT_READY'
+    UPDATE work_pool SET status = 'READY' WHERE id IN (SELECT id FROM pool) AND status = 'NOT_READY' RETURNING status
 )
-SELECT id FROM pool;
+SELECT id, (SELECT status FROM ready) FROM pool;
 
 -- name: worker_delete
 -- $1 pool name, $2 worker.
@@ -77,13 +87,22 @@ DELETE FROM worker w USING work_pool p WHERE p.name = $1 AND w.work_pool_id = p.
 
 -- name: work_polled
 -- $1 pool, $2 queue names or NULL for all.  Who asks for work shows that queues and their deployments are served.
-WITH polled AS (
-    UPDATE work_queue SET last_polled = now(), status = CASE WHEN is_paused THEN 'PAUSED' ELSE 'READY' END
+-- Rows: id and status of queues and deployments that were not, and which of the two.
+WITH asked AS (
+    SELECT id, status, CASE WHEN is_paused THEN 'PAUSED' ELSE 'READY' END AS next FROM work_queue
      WHERE work_pool_id = $1 AND ($2::text[] IS NULL OR name = ANY($2))
        AND (last_polled IS NULL OR last_polled < now() - interval '2 seconds' OR status = 'NOT_READY')
-    RETURNING id
+     ORDER BY id FOR UPDATE
+), polled AS (
+    UPDATE work_queue q SET last_polled = now(), status = asked.next FROM asked WHERE q.id = asked.id
+), served AS (
+    SELECT d.id, d.status FROM deployment d WHERE d.work_queue_id IN (SELECT id FROM asked) ORDER BY d.id FOR UPDATE
+), ready AS (
+    UPDATE deployment d SET last_polled = now(), status = 'READY' FROM served WHERE d.id = served.id
 )
-UPDATE deployment SET last_polled = now(), status = 'READY' WHERE work_queue_id IN (SELECT id FROM polled);
+SELECT id, next, false FROM asked WHERE status IS DISTINCT FROM next
+UNION ALL
+SELECT id, 'READY', true FROM served WHERE status IS DISTINCT FROM 'READY';
 
 -- name: work_scheduled
 -- $1 pool, $2 queue names or NULL, $3 scheduled before, $4 scheduled after, $5 limit.  Due runs in the order in which they are to

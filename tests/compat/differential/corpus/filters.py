@@ -91,10 +91,14 @@ SORTS = {"flow_runs": ["ID_DESC", "START_TIME_ASC", "START_TIME_DESC", "EXPECTED
          "task_runs": ["NEXT_SCHEDULED_START_TIME_ASC", "DURATION_ASC", "DURATION_DESC", "START_TIME_ASC"]}
 
 
+ELSEWHERE = {"flows": {"flow_runs": {"name": {"any_": NAMES["flow_runs"]}}}, "flow_runs": {"flows": {"name": {"any_": NAMES["flows"]}}},
+             "task_runs": {"flow_runs": {"name": {"any_": NAMES["flow_runs"]}}}, "deployments": {"flows": {"name": {"any_": NAMES["flows"]}}}}
+
+
 def narrowed(kind, extra):
-    """The filter, on our own objects only: by name where it does not look at names itself."""
+    """The filter, on our own objects only: by name, or by what they belong to where it looks at names itself."""
     if "name" in extra or extra.get("operator") == "or_":
-        return {kind: extra}
+        return {kind: extra, **ELSEWHERE[kind]}
     return {kind: {"name": {"any_": NAMES[kind]}, **extra}}
 
 
@@ -120,7 +124,7 @@ def across():
 def sorts():
     for kind, names in SORTS.items():
         for name in names:
-            yield post(f"{kind} {name}", f"/{kind}/filter", {kind: {"name": {"any_": NAMES[kind]}}, "sort": name}, any_order=name == "ID_DESC" or "END_TIME" in name)
+            yield post(f"{kind} {name}", f"/{kind}/filter", {kind: {"name": {"any_": NAMES[kind]}}, "sort": name}, any_order=name == "ID_DESC" or "_TIME_" in name)
 
 
 rows = [*SET_UP, *leaves("flows", FLOWS), *leaves("flow_runs", RUNS), *leaves("task_runs", TASKS), *leaves("deployments", DEPLOYMENTS), *across(), *sorts()]

@@ -35,7 +35,8 @@ rows = [
     post("create running", "/task_runs/", task("tr-run", "run", state={"type": "RUNNING"}), tr_r="id", tr_r_state="state_id"),
     post("create scheduled", "/task_runs/", task("tr-s", "s", state={"type": "SCHEDULED", "state_details": {"scheduled_time": "<now+600>"}}),
          tr_s="id"),
-    post("create done", "/task_runs/", task("tr-done", "done", state={"type": "COMPLETED", "data": {"type": "reference", "x": 1}}), tr_done="id"),
+    post("create done", "/task_runs/", task("tr-done", "done", state={"type": "COMPLETED"}), tr_done="id"),
+    post("done with data", "/task_runs/<tr_done>/set_state", {"state": {"type": "COMPLETED", "data": {"type": "reference", "x": 1}}}),
     post("create deferred", "/task_runs/", {"name": "tr-def", "task_key": "def", "dynamic_key": "tr", "state": {
         "type": "SCHEDULED", "state_details": {"deferred": True, "task_parameters_id": NOBODY}}}, tr_def="id"),
     post("policy list too long", "/task_runs/", task("x", "x", empirical_policy={"retry_delay": [1] * 51})),

@@ -13,7 +13,7 @@ struct labels {
     size_t count;
 };
 
-struct event_view {
+struct seen_event {
     struct uuid id, follows;
     int64_t occurred_us, received_us;
     const char *name;
@@ -23,21 +23,21 @@ struct event_view {
 };
 
 /* Parses the resources.  INTERNAL when they are not what was stored. */
-MUST_CHECK enum err_code event_view_load(struct arena *a, struct event_view *v, struct err *e);
-/* From the JSON that event_view_write() made. */
-MUST_CHECK enum err_code event_view_read(struct arena *a, struct raw json, struct event_view *out,
+MUST_CHECK enum err_code seen_event_load(struct arena *a, struct seen_event *v, struct err *e);
+/* From the JSON that seen_event_write() made. */
+MUST_CHECK enum err_code seen_event_read(struct arena *a, struct raw json, struct seen_event *out,
                                          struct err *e);
 /* As Prefect prints a received event. */
-void event_view_write(struct buf *b, const struct event_view *v);
+void seen_event_write(struct buf *b, const struct seen_event *v);
 
 /* NULL when there is no such label. */
 const char *labels_get(const struct labels *l, const char *name);
 /* `label` of the resource, or `related:ROLE:LABEL` of the first related resource in that role. */
-const char *event_view_label(const struct event_view *v, const char *label);
+const char *seen_event_label(const struct seen_event *v, const char *label);
 /* The id of the first resource whose id is `KIND.` and a UUID; false: the first of that kind, if
  * any, has another id. */
-bool event_view_id_of(const struct event_view *v, const char *kind, struct uuid *out);
+bool seen_event_id_of(const struct seen_event *v, const char *kind, struct uuid *out);
 /* The labels of the first resource of that kind, the event's own before the related ones. */
-const struct labels *event_view_first(const struct event_view *v, const char *kind);
+const struct labels *seen_event_first(const struct seen_event *v, const char *kind);
 /* The UUID behind `KIND.`. */
 bool resource_id_parse(const char *resource_id, const char *kind, struct uuid *out);

@@ -1,4 +1,4 @@
-#include "server/model/event_view.h"
+#include "server/model/seen_event.h"
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static struct val parse(struct arena *a, struct raw json)
     return doc_root(d);
 }
 
-static void read_related(struct arena *a, struct val list, struct event_view *v)
+static void read_related(struct arena *a, struct val list, struct seen_event *v)
 {
     v->related_count = val_type(list) == DOC_ARRAY ? val_count(list) : 0;
     v->related = arena_array(a, struct labels, v->related_count + 1);
@@ -36,7 +36,7 @@ static void read_related(struct arena *a, struct val list, struct event_view *v)
             v->related[it.index] = read_labels(a, it.value);
 }
 
-enum err_code event_view_load(struct arena *a, struct event_view *v, struct err *e)
+enum err_code seen_event_load(struct arena *a, struct seen_event *v, struct err *e)
 {
     struct val resource = parse(a, v->resource_json);
 
@@ -65,14 +65,14 @@ static int64_t read_moment(struct arena *a, struct val v)
     return text && time_parse(text, len, &us) ? us : TIME_NONE;
 }
 
-enum err_code event_view_read(struct arena *a, struct raw json, struct event_view *out,
+enum err_code seen_event_read(struct arena *a, struct raw json, struct seen_event *out,
                               struct err *e)
 {
     struct val root = parse(a, json);
 
     if (val_type(root) != DOC_OBJECT)
         return err_set(e, INTERNAL, "a stored event is not an object");
-    *out = (struct event_view){
+    *out = (struct seen_event){
         .id = read_id(a, val_get(root, "id")),
         .follows = read_id(a, val_get(root, "follows")),
         .occurred_us = read_moment(a, val_get(root, "occurred")),
@@ -89,7 +89,7 @@ enum err_code event_view_read(struct arena *a, struct raw json, struct event_vie
     return ERR_OK;
 }
 
-void event_view_write(struct buf *b, const struct event_view *v)
+void seen_event_write(struct buf *b, const struct seen_event *v)
 {
     write_object(b);
     write_key(b, "occurred");
@@ -122,7 +122,7 @@ const char *labels_get(const struct labels *l, const char *name)
     return NULL;
 }
 
-const char *event_view_label(const struct event_view *v, const char *label)
+const char *seen_event_label(const struct seen_event *v, const char *label)
 {
     static const char related[] = "related:";
     const char *name = strrchr(label, ':');
@@ -152,7 +152,7 @@ bool resource_id_parse(const char *resource_id, const char *kind, struct uuid *o
            uuid_parse(resource_id + n, strlen(resource_id + n), out);
 }
 
-const struct labels *event_view_first(const struct event_view *v, const char *kind)
+const struct labels *seen_event_first(const struct seen_event *v, const char *kind)
 {
     if (is_of_kind(labels_get(&v->resource, "prefect.resource.id"), kind))
         return &v->resource;
@@ -162,8 +162,8 @@ const struct labels *event_view_first(const struct event_view *v, const char *ki
     return NULL;
 }
 
-bool event_view_id_of(const struct event_view *v, const char *kind, struct uuid *out)
+bool seen_event_id_of(const struct seen_event *v, const char *kind, struct uuid *out)
 {
-    const struct labels *l = event_view_first(v, kind);
+    const struct labels *l = seen_event_first(v, kind);
     return l && resource_id_parse(labels_get(l, "prefect.resource.id"), kind, out);
 }
