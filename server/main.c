@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/api/access.h"
+#include "server/api/catch_up.h"
 #include "server/api/events_out.h"
 #include "server/api/logs_out.h"
 #include "server/api/task_workers.h"
@@ -226,6 +227,7 @@ static int serve(struct program *p)
     if (settings_bool(&s->config.settings, SETTING_SERVER_LOGS_STREAM_PUBLISHING_ENABLED))
         s->log_broadcast = broadcast_start(s, &logs_broadcast);
     s->wake = event_wake_start();
+    s->catch_up = catch_up_start(s);
     s->task_workers = task_workers_start(s);
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
@@ -248,6 +250,7 @@ static int serve(struct program *p)
     news_stop(s);
     event_outbox_stop(s->outbox);
     event_wake_stop(s->wake);
+    catch_up_stop(s->catch_up);
     agenda_free(s->agenda);
     if (s->listener)
         listener_stop(s->listener);

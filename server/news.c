@@ -1,12 +1,15 @@
 #include "server/news.h"
 
 #include "server/agenda.h"
+#include "server/api/catch_up.h"
 #include "server/db/notify.h"
 #include "server/http/parking.h"
 
 static const struct notify_row rows[] = {
-    {"due", agenda_heard},   /* something is due earlier */
-    {"ring", parking_heard}, /* long polls on a topic */
+    {"due", agenda_heard},    /* something is due earlier */
+    {"ring", parking_heard},  /* long polls on a topic */
+    {"events", events_heard}, /* some were stored */
+    {"logs", logs_heard},
 };
 
 void news_start(struct server *s)

@@ -26,9 +26,10 @@ struct server {
     struct lane *events;          /* events in: stored, and task runs recorded */
     struct lane *task_queue;      /* what task workers ask and acknowledge */
     struct task_workers *task_workers;
-    struct event_outbox *outbox;  /* states of flow runs that have no event yet */
+    struct event_outbox *outbox; /* states of flow runs that have no event yet */
     struct broadcast *event_broadcast, *log_broadcast; /* to /events/out and /logs/out */
     struct lane *streams;                              /* what is stored, to the same */
+    struct catch_up *catch_up;                         /* with what other servers stored */
     struct event_wake *wake;                           /* rung when events were stored */
     uv_async_t parking_wake;                           /* a long poll came: set the timer */
     atomic_bool stopping;                              /* long polls answer at once, lanes drain */
