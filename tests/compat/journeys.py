@@ -39,6 +39,8 @@ JOURNEYS = [
     ("variables", False),
     ("blocks", True),
     ("events", True),
+    ("automations", False),
+    ("actions", True),
     ("logs", True),
     ("flow_run_cli", False),
     ("work_pools", False),
