@@ -16,7 +16,7 @@ void lanes_start(struct server *s)
     s->task_queue = lane_start(s, &task_queue_lane, 1);
     s->events =
         lane_start(s, &events_lane, 1); /* one: task runs are upserted in the order of events */
-    s->streams = lane_start(s, &streams_lane, 1);
+    s->streams = lane_start(s, &streams_lane, 2);
     s->transitions = lane_start(s, &transitions_lane, 2); /* two connections keep two cores busy */
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server/api/access.h"
+#include "server/api/catch_up.h"
 #include "server/api/events_out.h"
 #include "server/api/logs_out.h"
 #include "server/api/task_workers.h"
@@ -235,6 +236,7 @@ static int serve(struct program *p)
         s->log_broadcast = broadcast_start(s, &logs_broadcast);
     s->wake = event_wake_start();
     s->action_wake = event_wake_start();
+    s->catch_up = catch_up_start(s);
     s->task_workers = task_workers_start(s);
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
@@ -263,6 +265,7 @@ static int serve(struct program *p)
     event_outbox_stop(s->outbox);
     event_wake_stop(s->wake);
     event_wake_stop(s->action_wake);
+    catch_up_stop(s->catch_up);
     agenda_free(s->agenda);
     if (s->listener)
         listener_stop(s->listener);

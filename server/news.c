@@ -2,6 +2,7 @@
 
 #include "server/agenda.h"
 #include "server/api/access.h"
+#include "server/api/catch_up.h"
 #include "server/api/task_workers.h"
 #include "server/db/notify.h"
 #include "server/http/parking.h"
@@ -13,6 +14,8 @@ static const struct notify_row rows[] = {
     {"task", task_workers_heard}, /* a background task run was queued */
     {"access", access_heard},     /* API keys changed */
     {"reset", reset_heard},       /* the database was emptied */
+    {"events", events_heard},     /* some were stored */
+    {"logs", logs_heard},
 };
 
 void news_start(struct server *s)

@@ -29,6 +29,7 @@ struct server {
     struct event_outbox *outbox; /* states of flow runs that have no event yet */
     struct broadcast *event_broadcast, *log_broadcast; /* to /events/out and /logs/out */
     struct lane *streams;                              /* what is stored, to the same */
+    struct catch_up *catch_up;                         /* with what other servers stored */
     struct event_wake *wake;                           /* rung when events were stored */
     struct event_wake *action_wake;                    /* rung when actions were queued */
     uv_async_t parking_wake;                           /* a long poll came: set the timer */

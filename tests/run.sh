@@ -33,6 +33,7 @@ suites='
     compat-3.6    all    5400     tests/compat/run.sh --all 3.6.29
     compat-3.4    all    5400     tests/compat/run.sh --all 3.4.25
     compat-ui     all    1800     tests/compat/ui.sh 3.9.1
+    compat-lab    all    900      tests/compat/lab.sh 3.9.1
 '
 set -u
 cd "$(dirname "$0")/.."

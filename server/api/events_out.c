@@ -72,6 +72,8 @@ static enum err_code read_page(struct work *w, const void *filter, void *cursor,
     for (size_t i = 0; i < events.count && out->texts.len < PAGE_MAX_BYTES; i++) {
         const struct event *e = &events.items[i].event;
         struct frame *frame = &out->frames[out->count++];
+        if (out->texts.len) /* else the writer puts a comma in front of the next document */
+            buf_add(&out->texts, "\n", 1);
         *frame = (struct frame){.id = e->id, .begin = out->texts.len};
         write_frame(&out->texts, &events.items[i]);
         frame->end = out->texts.len;

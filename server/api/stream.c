@@ -8,7 +8,7 @@
 #include "shared/base/log.h"
 
 struct stream {
-    struct lane_item item; /* while a page is read */
+    struct stream_job job; /* while a page is read; first member */
     struct loop_call call; /* and comes back */
     struct server *server;
     struct websocket *ws; /* NULL: gone */
@@ -95,13 +95,25 @@ static void send_live(struct stream *s)
 
 static void on_page(struct loop_call *call);
 
+/* Thread: the lane's. */
+static void run_page(struct work *w, struct stream_job *job)
+{
+    struct stream *s = (struct stream *)job;
+
+    s->rc = s->kind->read_page(w, s->filter, s->cursor, &s->page);
+    if (s->rc)
+        log_warn("stream_page", KV_E(&w->err));
+    loop_call(w->server->loop_calls, &s->call);
+}
+
 static void read_page(struct stream *s)
 {
     struct err e;
 
     s->reading = true;
+    s->job.run = run_page;
     s->call.run = on_page;
-    if (lane_submit(s->server->streams, &s->item, &e) == ERR_OK)
+    if (lane_submit(s->server->streams, &s->job.item, &e) == ERR_OK)
         return;
     s->reading = false;
     close_with(s, 1013, "the server is at its limit, try again");
@@ -157,12 +169,9 @@ static void on_page(struct loop_call *call)
 static void run_lane(struct work *w, struct lane_item **items, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct stream *s = (struct stream *)items[i]; /* item is the first member */
-        s->rc = s->kind->read_page(w, s->filter, s->cursor, &s->page);
-        if (s->rc)
-            log_warn("stream_page", KV_E(&w->err));
+        struct stream_job *job = (struct stream_job *)items[i]; /* item is the first member */
+        job->run(w, job);
         arena_reset(&w->arena);
-        loop_call(w->server->loop_calls, &s->call);
     }
 }
 

@@ -41,4 +41,9 @@ void stream_text(struct websocket *ws, const char *text, size_t len);
 void stream_drained(struct websocket *ws);
 void stream_gone(struct websocket *ws);
 
+/* What the lane of streams does; first member of whatever is submitted. */
+struct stream_job {
+    struct lane_item item;
+    void (*run)(struct work *w, struct stream_job *job);
+};
 extern const struct lane_kind streams_lane;

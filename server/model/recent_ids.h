@@ -5,7 +5,7 @@
 #include "shared/base/base.h"
 #include "shared/base/uuid.h"
 
-enum { RECENT_MAX = 4096 };
+enum { RECENT_MAX = 8192 };
 
 struct recent_ids;
 

@@ -3,6 +3,7 @@
 #include "server/db/columns.h"
 #include "server/db/params.h"
 #include "server/store/claims.h"
+#include "server/store/liveness.h"
 
 enum { HEARTBEAT_S = 10, OFFLINE_S = 30 };
 
@@ -36,10 +37,12 @@ enum err_code agent_heartbeat(struct work *w, const struct agent_call *in, struc
 {
     const char *agent = param_uuid(w, in->agent), *epoch = param_i64(w, in->epoch);
     const char *claims = param_uuid_array(w, in->claims);
-    struct rows none;
+    struct rows ready, none;
 
     enum err_code rc =
-        db_query(w, Q_agent_worker, PARAMS(in->name, in->pool, param_i64(w, HEARTBEAT_S)), &none);
+        db_query(w, Q_agent_worker, PARAMS(in->name, in->pool, param_i64(w, HEARTBEAT_S)), &ready);
+    if (!rc)
+        rc = liveness_tell_ready(w, &ready);
     if (!rc)
         rc = sync_devices(w, in, out_news);
     if (!rc)

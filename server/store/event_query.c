@@ -266,6 +266,18 @@ enum err_code events_get(struct work *w, struct uuids ids, struct stored_events 
     return rc;
 }
 
+enum err_code events_since(struct work *w, int64_t since_us, int64_t limit,
+                           struct stored_events *out)
+{
+    struct rows rows;
+    enum err_code rc =
+        db_query(w, Q_events_since, PARAMS(param_time(w, since_us), param_i64(w, limit)), &rows);
+
+    if (!rc)
+        *out = read_events(w, &rows);
+    return rc;
+}
+
 static enum err_code select_counts(struct work *w, const struct event_filter *f, const char *what,
                                    const char *end, struct rows *out)
 {

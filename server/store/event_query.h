@@ -25,6 +25,9 @@ MUST_CHECK enum err_code events_page(struct work *w, const struct event_filter *
                                      struct stored_events *out);
 /* Those that are there, in any order. */
 MUST_CHECK enum err_code events_get(struct work *w, struct uuids ids, struct stored_events *out);
+/* By the time when they came; TIME_NONE: those of the last two seconds. */
+MUST_CHECK enum err_code events_since(struct work *w, int64_t since_us, int64_t limit,
+                                      struct stored_events *out);
 /* `distinct` counts resources. */
 MUST_CHECK enum err_code events_count(struct work *w, const struct event_filter *f, int64_t *out);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/db/columns.h"
+#include "server/db/notify.h"
 #include "server/http/broadcast.h"
 #include "server/server.h"
 #include "server/store/event_wake.h"
@@ -57,6 +58,21 @@ void events_publish(struct work *w, const struct stored_event *events, size_t co
     broadcast_publish(w->server->event_broadcast, list, count);
 }
 
+enum err_code events_publish_since(struct work *w, int64_t limit, int64_t *since_us,
+                                   size_t *out_count)
+{
+    struct stored_events events;
+    enum err_code rc = events_since(w, *since_us, limit, &events);
+
+    if (rc)
+        return rc;
+    *out_count = events.count;
+    if (events.count)
+        *since_us = events.items[events.count - 1].received_us;
+    events_publish(w, events.items, events.count);
+    return ERR_OK;
+}
+
 struct announcement {
     struct commit_hook hook; /* first member */
     struct stored_event *events;
@@ -68,6 +84,7 @@ static void tell(struct work *w, struct commit_hook *hook)
     const struct announcement *a = (const struct announcement *)hook;
 
     event_wake_ring(w->server->wake);
+    notify_send(w->server->notify, "events", "");
     if (a->count)
         events_publish(w, a->events, a->count);
 }

@@ -17,3 +17,7 @@ struct published_event {
     struct event_view view; /* of `stored` */
 };
 void events_publish(struct work *w, const struct stored_event *events, size_t count);
+/* The oldest `limit` that came since; TIME_NONE: in the last two seconds.  Moves *since_us to the
+ * newest of them. */
+MUST_CHECK enum err_code events_publish_since(struct work *w, int64_t limit, int64_t *since_us,
+                                              size_t *out_count);

@@ -1,10 +1,36 @@
 #include "server/store/liveness.h"
 
+#include <string.h>
+
 #include "server/db/params.h"
 #include "server/store/event_emit.h"
 #include "shared/base/clock.h"
 
 enum { LIMIT = 500 };
+
+enum err_code liveness_tell_ready(struct work *w, const struct rows *rows)
+{
+    static const struct {
+        const char *name;
+        enum event_subject subject;
+    } kinds[] = {{"work-pool", SUBJECT_WORK_POOL},
+                 {"work-queue", SUBJECT_WORK_QUEUE},
+                 {"deployment", SUBJECT_DEPLOYMENT}};
+    enum err_code rc = ERR_OK;
+
+    for (size_t k = 0; k < COUNT(kinds) && !rc; k++) {
+        struct uuids ids = {arena_array(&w->arena, struct uuid, (size_t)rows->count + 1), 0};
+        for (int i = 0; i < rows->count; i++) {
+            const char *kind = rows_text(rows, i, 1);
+            ids.count +=
+                kind && !strcmp(kind, kinds[k].name) &&
+                uuid_parse(rows_text(rows, i, 0), rows_len(rows, i, 0), &ids.items[ids.count]);
+        }
+        if (ids.count)
+            rc = event_emit_all(w, kinds[k].subject, "ready", ids);
+    }
+    return rc;
+}
 
 static enum err_code give_up(struct work *w, const struct silence *s)
 {

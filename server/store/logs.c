@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/db/notify.h"
+#include "server/db/params.h"
 #include "server/http/broadcast.h"
 #include "server/server.h"
 #include "shared/base/buf.h"
@@ -73,15 +75,17 @@ struct announcement {
 static void tell(struct work *w, struct commit_hook *hook)
 {
     const struct announcement *a = (const struct announcement *)hook;
+
+    notify_send(w->server->notify, "logs", "");
     broadcast_publish(w->server->log_broadcast, a->items, a->count);
 }
 
-/* Room for all lines, or NULL when nobody listens. */
+/* Room for all lines, or NULL when none are published. */
 static struct announcement *prepare(struct work *w, const struct log_batch *batches, size_t count)
 {
     size_t total = 0;
 
-    if (!broadcast_wanted(w->server->log_broadcast))
+    if (!w->server->log_broadcast)
         return NULL;
     for (size_t i = 0; i < count; i++)
         total += batches[i].count;
@@ -102,7 +106,56 @@ static void add(struct announcement *a, struct uuid id, const struct log *l)
     a->items[a->count++] = (struct broadcast_item){id, copy};
 }
 
-/* --- */
+static struct uuid read_uuid(const struct rows *r, int row, int column)
+{
+    struct uuid id = {{0}};
+    const char *text = rows_text(r, row, column);
+
+    if (text && !uuid_parse(text, rows_len(r, row, column), &id))
+        return (struct uuid){{0}};
+    return id;
+}
+
+/* When a UUIDv7 was made. */
+static int64_t made_us(struct uuid id)
+{
+    int64_t ms = 0;
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | id.bytes[i];
+    return ms * 1000;
+}
+
+enum err_code logs_publish_since(struct work *w, int64_t limit, int64_t *since_us,
+                                 size_t *out_count)
+{
+    struct rows r;
+    enum err_code rc =
+        db_query(w, Q_logs_since, PARAMS(param_time(w, *since_us), param_i64(w, limit)), &r);
+
+    if (rc)
+        return rc;
+    struct log *logs = arena_array(&w->arena, struct log, (size_t)r.count + 1);
+    struct broadcast_item *items =
+        arena_array(&w->arena, struct broadcast_item, (size_t)r.count + 1);
+    for (int i = 0; i < r.count; i++) {
+        logs[i] = (struct log){.id = read_uuid(&r, i, 0),
+                               .created_us = TIME_NONE,
+                               .updated_us = TIME_NONE,
+                               .name = rows_text(&r, i, 1),
+                               .level = rows_i64(&r, i, 2),
+                               .message = rows_text(&r, i, 3),
+                               .timestamp_us = rows_time(&r, i, 4),
+                               .flow_run_id = read_uuid(&r, i, 5),
+                               .task_run_id = read_uuid(&r, i, 6)};
+        items[i] = (struct broadcast_item){logs[i].id, &logs[i]};
+        *since_us = made_us(logs[i].id);
+    }
+    *out_count = (size_t)r.count;
+    broadcast_publish(w->server->log_broadcast, items, *out_count);
+    return ERR_OK;
+}
+
+/* --- storing --- */
 
 static enum err_code copy_in(struct work *w, const struct buf *text)
 {

@@ -109,8 +109,8 @@ static void add_run(struct batch *b, struct work *w, struct flow_run_new *run)
     if (b->count == b->room) {
         size_t room = b->room * 2 + 64;
         struct flow_run_new **grown = arena_array(&w->arena, struct flow_run_new *, room);
-        if (b->count)
-            memcpy(grown, b->runs, b->count * sizeof(*grown));
+        for (size_t i = 0; i < b->count; i++)
+            grown[i] = b->runs[i];
         b->runs = grown;
         b->room = room;
     }

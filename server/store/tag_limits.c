@@ -2,6 +2,7 @@
 
 #include "server/db/filter.h"
 #include "server/db/params.h"
+#include "server/store/event_emit.h"
 
 enum { C_ID, C_TAG, C_LIMIT, C_IN_USE };
 
@@ -23,10 +24,16 @@ enum err_code tag_limit_put(struct work *w, const struct tag_limit *in, struct u
                             bool *out_created)
 {
     struct rows rows;
-    enum err_code rc = db_query(
-        w, Q_tag_limit_put,
-        PARAMS(param_uuid(w, uuid_v4()), in->tag, param_i64(w, in->concurrency_limit)), &rows);
+    enum err_code rc = db_begin(w);
 
+    if (!rc)
+        rc = db_query(
+            w, Q_tag_limit_put,
+            PARAMS(param_uuid(w, uuid_v4()), in->tag, param_i64(w, in->concurrency_limit)), &rows);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_CONCURRENCY_LIMIT,
+                             rows_bool(&rows, 0, 1) ? "created" : "updated", &rows);
+    rc = end(w, rc);
     if (rc)
         return rc;
     *out_created = rows_bool(&rows, 0, 1);
@@ -51,9 +58,16 @@ enum err_code tag_limit_get(struct work *w, struct uuid id, const char *tag, str
 enum err_code tag_limit_delete(struct work *w, struct uuid id, const char *tag)
 {
     struct rows rows;
-    enum err_code rc =
-        db_query(w, Q_tag_limit_delete, PARAMS(tag ? NULL : param_uuid(w, id), tag), &rows);
-    return one(w, rc, &rows);
+    const char *key = tag ? NULL : param_uuid(w, id);
+    enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = one(w, db_query(w, Q_tag_limit_lock, PARAMS(key, tag), &rows), &rows);
+    if (!rc)
+        rc = event_emit_rows(w, SUBJECT_CONCURRENCY_LIMIT, "deleted", &rows);
+    if (!rc)
+        rc = one(w, db_query(w, Q_tag_limit_delete, PARAMS(key, tag), &rows), &rows);
+    return end(w, rc);
 }
 
 enum err_code tag_limit_reset(struct work *w, const char *tag, struct uuids holders)

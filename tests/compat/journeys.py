@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""journeys.py [--quick] VERSION [JOURNEY...]: the journeys below with that version of Prefect's SDK and CLI.
+"""journeys.py [--quick] [--python PYTHON] VERSION [JOURNEY...]: the journeys below with that version of Prefect's SDK and CLI.
 
 Starts our server, or uses the one at TEST_API_URL.  A line per journey; the end of the output of what failed."""
 import argparse
@@ -39,6 +39,8 @@ JOURNEYS = [
     ("variables", False),
     ("blocks", True),
     ("events", True),
+    ("automations", False),
+    ("actions", True),
     ("logs", True),
     ("flow_run_cli", False),
     ("work_pools", False),
@@ -75,6 +77,11 @@ def travel(python, url, name):
     return status, said, time.monotonic() - began
 
 
+def interpreter(version):
+    venv = subprocess.run([HERE / "install_prefect.sh", version], check=True, stdout=subprocess.PIPE, text=True)
+    return venv.stdout.strip() + "/bin/python"
+
+
 def memory_mb(pid):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
@@ -84,12 +91,12 @@ def memory_mb(pid):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--python")
     parser.add_argument("version")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     names = options.names or [name for name, quick in JOURNEYS if quick or not options.quick]
-    venv = subprocess.run([HERE / "install_prefect.sh", options.version], check=True, stdout=subprocess.PIPE, text=True)
-    python = venv.stdout.strip() + "/bin/python"
+    python = options.python or interpreter(options.version)
     count = {"passed": 0, "failed": 0, "skipped": 0}
 
     def tell(kind, name, seconds, said):

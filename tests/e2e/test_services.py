@@ -144,6 +144,12 @@ class ServicesTest(AgentTest):
         self.assertEqual(status, 201, run)
         self.wait("the run", lambda: self.run_of(run["id"])["end_time"])
         self.assertLess(time.monotonic() - begun, 5)
+        pool = self.ok("GET", "/work_pools/" + agent.pool)
+        for name, resource in (("work-pool", "work-pool." + pool["id"]), ("work-queue", "work-queue." + pool["default_queue_id"]),
+                               ("deployment", "deployment." + deployment["id"])):
+            wanted = {"event": {"name": ["prefect.%s.ready" % name]}, "resource": {"id": ["prefect." + resource]}}
+            found = self.wait(name + " ready", lambda: self.ok("POST", "/events/filter", {"filter": wanted})["events"])
+            self.assertEqual(len(found), 1)
 
     def test_a_run_that_nobody_takes_is_late(self):
         deployment = self.deployed()

@@ -200,22 +200,31 @@ UPDATE flow_run SET empirical_policy = jsonb_set(empirical_policy, '{retry_type}
  WHERE id = ANY($1::uuid[]) AND state_type = 'SCHEDULED' AND empirical_policy->>'retry_type' = 'in_process';
 
 -- name: agent_worker
--- $1 agent's name, $2 pool, $3 seconds between heartbeats.  The pool and its queues are served.
+-- $1 agent's name, $2 pool, $3 seconds between heartbeats.  The pool and its queues are served.  What became ready: id, what it is.
 WITH pool AS (
-    UPDATE work_pool SET status = 'READY', updated = now() WHERE name = $2 AND status = 'NOT_READY'
+    UPDATE work_pool SET status = 'READY', updated = now() WHERE name = $2 AND status = 'NOT_READY' RETURNING id
+), q AS (
+    SELECT q.id, q.is_paused, q.status FROM work_queue q JOIN work_pool p ON p.id = q.work_pool_id
+     WHERE p.name = $2 ORDER BY q.id FOR UPDATE OF q
 ), queues AS (
-    UPDATE work_queue q SET last_polled = now(), status = CASE WHEN q.is_paused THEN 'PAUSED' ELSE 'READY' END
-      FROM work_pool p WHERE p.name = $2 AND q.work_pool_id = p.id
-    RETURNING q.id
-), deployments AS (
-    UPDATE deployment SET last_polled = now(), status = 'READY'
-     WHERE work_queue_id IN (SELECT id FROM queues)
+    UPDATE work_queue SET last_polled = now(), status = CASE WHEN q.is_paused THEN 'PAUSED' ELSE 'READY' END
+      FROM q WHERE q.id = work_queue.id
+), d AS (
+    SELECT id, status FROM deployment
+     WHERE work_queue_id IN (SELECT id FROM q)
        AND (status <> 'READY' OR last_polled IS NULL OR last_polled < now() - interval '30 seconds')
+     ORDER BY id FOR UPDATE
+), deployments AS (
+    UPDATE deployment SET last_polled = now(), status = 'READY' FROM d WHERE d.id = deployment.id
+), beat AS (
+    INSERT INTO worker (id, name, work_pool_id, last_heartbeat_time, heartbeat_interval_seconds, status)
+    SELECT gen_random_uuid(), $1, p.id, now(), $3::bigint, 'ONLINE' FROM work_pool p WHERE p.name = $2
+        ON CONFLICT (work_pool_id, name) DO UPDATE
+       SET last_heartbeat_time = now(), heartbeat_interval_seconds = excluded.heartbeat_interval_seconds, status = 'ONLINE', updated = now()
 )
-INSERT INTO worker (id, name, work_pool_id, last_heartbeat_time, heartbeat_interval_seconds, status)
-SELECT gen_random_uuid(), $1, p.id, now(), $3::bigint, 'ONLINE' FROM work_pool p WHERE p.name = $2
-    ON CONFLICT (work_pool_id, name) DO UPDATE
-   SET last_heartbeat_time = now(), heartbeat_interval_seconds = excluded.heartbeat_interval_seconds, status = 'ONLINE', updated = now();
+SELECT id, 'work-pool' FROM pool
+ UNION ALL SELECT id, 'work-queue' FROM q WHERE status <> 'READY' AND NOT is_paused
+ UNION ALL SELECT id, 'deployment' FROM d WHERE status <> 'READY';
 
 -- name: journal_lock
 -- $1 agent.

@@ -18,6 +18,18 @@ SELECT id, received FROM stored;
 -- name: events_by_id
 SELECT e.id, e.occurred, e.received, e.event, e.resource, e.related, e.payload, e.follows FROM event e WHERE e.id = ANY($1::uuid[]);
 
+-- name: events_since
+-- $1 when they came, NULL: two seconds ago; $2 at most.
+SELECT e.id, e.occurred, e.received, e.event, e.resource, e.related, e.payload, e.follows
+  FROM event e WHERE e.received >= coalesce($1::timestamptz, now() - interval '2 seconds')
+ ORDER BY e.received, e.id LIMIT $2::bigint;
+
+-- name: logs_since
+-- The same of log lines.
+SELECT l.id, l.name, l.level, l.message, l."timestamp", l.flow_run_id, l.task_run_id
+  FROM log l WHERE l.id >= uuid_floor(coalesce($1::timestamptz, now() - interval '2 seconds')) AND l.id < uuid_floor(now() + interval '1 hour')
+ ORDER BY l.id LIMIT $2::bigint;
+
 -- name: flow_run_event_facts
 -- Parallel arrays: state, state before or NULL, run count.  States whose run is gone are left out.
 SELECT s.id, s.flow_run_id, s."timestamp", s.type, s.name, s.message, s.state_details->>'pause_reschedule',

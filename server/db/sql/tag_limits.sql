@@ -4,6 +4,10 @@ INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ($1, 'tag:' || $2::t
     ON CONFLICT (name) DO UPDATE SET slot_limit = excluded.slot_limit, updated = now()
 RETURNING id, id = $1;
 
+-- name: tag_limit_lock
+-- $1 id or NULL, $2 tag or NULL.
+SELECT id FROM concurrency_limit WHERE name LIKE 'tag:%' AND (id = $1 OR name = 'tag:' || $2::text) FOR UPDATE;
+
 -- name: tag_limit_delete
 -- $1 id or NULL, $2 tag or NULL.
 DELETE FROM concurrency_limit WHERE name LIKE 'tag:%' AND (id = $1 OR name = 'tag:' || $2::text) RETURNING id;
