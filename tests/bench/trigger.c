@@ -1,10 +1,12 @@
-/* From POST /flow_runs/ to the first instruction of the run's process:
+/* From POST /flow_runs/ to the first instruction of the run's process, and from the time of a
+ * schedule to it:
  *
- *   trigger HOST PORT POOL FLOW_ID RUNS FOLDER   prints a line as load.c does
+ *   trigger HOST PORT POOL FLOW_ID RUNS FOLDER   prints two lines as load.c does
  *   trigger stamp FIFO                           is that process: writes the time and ends
  *
- * One run after the other; the agent of the pool is on this machine.  It uses the C library only:
- * what a larger program's start takes would be counted too. */
+ * One run after the other, then a tenth as many by a schedule of every second; the agent of the
+ * pool is on this machine.  It uses the C library only: what a larger program's start takes would
+ * be counted too. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,11 +36,16 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
+/* When a process ran its first instruction. */
+struct stamp {
+    int64_t monotonic_us, clock_us;
+};
+
 static int stamp(const char *fifo)
 {
-    int64_t now_us = clock_monotonic_us();
+    struct stamp now = {clock_monotonic_us(), clock_now_us()};
     int fd = open(fifo, O_WRONLY);
-    if (fd < 0 || write(fd, &now_us, sizeof(now_us)) != sizeof(now_us))
+    if (fd < 0 || write(fd, &now, sizeof(now)) != sizeof(now))
         return EXIT_FAILURE;
     return EXIT_SUCCESS;
 }
@@ -82,15 +89,10 @@ static int post(int fd, const char *path, const char *body, char reply[static RE
 }
 
 /* The command must be known when the agent looks; the pool comes with the agent. */
-static void deploy(int fd, const char *flow, const char *pool, const char *command,
-                   char out_id[static 37])
+static void deploy(int fd, const char *own, const char *more, char out_id[static 37])
 {
-    char body[2 * PATH_MAX], reply[REPLY_MAX];
-    snprintf(body, sizeof(body),
-             "{\"name\":\"trigger\",\"flow_id\":\"%s\",\"work_pool_name\":\"%s\",\"enforce_"
-             "parameter_schema\":false,"
-             "\"job_variables\":{\"command\":\"%s\"}}",
-             flow, pool, command);
+    char body[3 * PATH_MAX], reply[REPLY_MAX];
+    snprintf(body, sizeof(body), "{\"enforce_parameter_schema\":false,%s,%s}", own, more);
     for (int64_t end_us = clock_monotonic_us() + WAIT_MS * INT64_C(1000);
          post(fd, "/api/deployments/", body, reply) >= 300; usleep(PAUSE_US))
         if (clock_monotonic_us() > end_us) {
@@ -103,20 +105,31 @@ static void deploy(int fd, const char *flow, const char *pool, const char *comma
     snprintf(out_id, 37, "%.36s", id + 6);
 }
 
+static bool wait_for(int fifo, struct stamp *out)
+{
+    struct pollfd news = {.fd = fifo, .events = POLLIN};
+    return poll(&news, 1, WAIT_MS) == 1 && read(fifo, out, sizeof(*out)) == sizeof(*out);
+}
+
 /* What one run took, -1 when its process was not seen. */
 static int64_t run_once(int fd, int fifo, const char *deployment)
 {
     static char reply[REPLY_MAX];
     char path[128];
-    int64_t stamp_us, start_us = clock_monotonic_us();
+    struct stamp seen;
+    int64_t start_us = clock_monotonic_us();
 
     snprintf(path, sizeof(path), "/api/deployments/%s/create_flow_run", deployment);
     if (post(fd, path, "{\"state\":{\"type\":\"SCHEDULED\"}}", reply) >= 300)
         return -1;
-    struct pollfd news = {.fd = fifo, .events = POLLIN};
-    if (poll(&news, 1, WAIT_MS) != 1 || read(fifo, &stamp_us, sizeof(stamp_us)) != sizeof(stamp_us))
-        return -1;
-    return stamp_us - start_us;
+    return wait_for(fifo, &seen) ? seen.monotonic_us - start_us : -1;
+}
+
+/* How long after its full second; a process that starts early counts as almost a second late. */
+static int64_t skew_once(int fifo)
+{
+    struct stamp seen;
+    return wait_for(fifo, &seen) ? seen.clock_us % 1000000 : -1;
 }
 
 static int compare(const void *a, const void *b)
@@ -125,10 +138,53 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
+static void print_row(const char *name, int64_t *took_us, int count, double seconds, int errors)
+{
+    qsort(took_us, (size_t)count, sizeof(*took_us), compare);
+    printf("%-12s %4d %10.1f %8.2f %8.2f %6d\n", name, 1, count / seconds,
+           (double)took_us[count / 2] / 1e3, (double)took_us[count * 99 / 100] / 1e3, errors);
+}
+
+static int64_t took_us[RUNS_MAX + 1];
+
+static int measure_triggers(int fd, int fifo, int runs, const char *more)
+{
+    char deployment[37];
+    int count = 0;
+
+    deploy(fd, "\"name\":\"trigger\"", more, deployment);
+    int64_t begin_us = clock_monotonic_us();
+    for (int i = 0; i < runs; i++, usleep(PAUSE_US)) {
+        took_us[count] = run_once(fd, fifo, deployment);
+        count += took_us[count] >= 0;
+    }
+    print_row("trigger-exec", took_us, count, (double)(clock_monotonic_us() - begin_us) / 1e6,
+              runs - count);
+    return runs - count;
+}
+
+static int measure_schedule(int fd, int fifo, int runs, const char *more)
+{
+    char deployment[37];
+    int count = 0;
+
+    deploy(fd,
+           "\"name\":\"every-second\",\"schedules\":[{\"active\":true,\"schedule\":{\"interval\":1,"
+           "\"anchor_date\":\"2026-01-01T00:00:00Z\"}}]",
+           more, deployment);
+    int64_t begin_us = clock_monotonic_us();
+    for (int i = 0; i < runs; i++) {
+        took_us[count] = skew_once(fifo);
+        count += took_us[count] >= 0;
+    }
+    print_row("due-exec", took_us, count, (double)(clock_monotonic_us() - begin_us) / 1e6,
+              runs - count);
+    return runs - count;
+}
+
 int main(int argc, char **argv)
 {
-    static int64_t took_us[RUNS_MAX];
-    char fifo_path[PATH_BYTES], self[PATH_MAX], command[PATH_MAX + PATH_BYTES + 16], deployment[37];
+    char fifo_path[PATH_BYTES], self[PATH_MAX], more[2 * PATH_MAX];
 
     if (argc == 3 && strcmp(argv[1], "stamp") == 0)
         return stamp(argv[2]);
@@ -138,18 +194,13 @@ int main(int argc, char **argv)
     if (mkfifo(fifo_path, 0600))
         die(fifo_path);
     int fifo = open(fifo_path, O_RDWR | O_CLOEXEC), fd = connect_to(argv[1], argv[2]);
-    int runs = atoi(argv[5]), count = 0;
+    int runs = atoi(argv[5]);
 
-    snprintf(command, sizeof(command), "%s stamp %s", self, fifo_path);
-    deploy(fd, argv[4], argv[3], command, deployment);
-    int64_t begin_us = clock_monotonic_us();
-    for (int i = 0; i < runs; i++, usleep(PAUSE_US)) {
-        took_us[count] = run_once(fd, fifo, deployment);
-        count += took_us[count] >= 0;
-    }
-    double seconds = (double)(clock_monotonic_us() - begin_us) / 1e6;
-    qsort(took_us, (size_t)count, sizeof(*took_us), compare);
-    printf("%-12s %4d %10.1f %8.2f %8.2f %6d\n", "trigger-exec", 1, count / seconds,
-           (double)took_us[count / 2] / 1e3, (double)took_us[count * 99 / 100] / 1e3, runs - count);
-    return count == runs ? EXIT_SUCCESS : EXIT_FAILURE;
+    snprintf(more, sizeof(more),
+             "\"flow_id\":\"%s\",\"work_pool_name\":\"%s\",\"job_variables\":{\"command\":\"%s "
+             "stamp %s\"}",
+             argv[4], argv[3], self, fifo_path);
+    int missing = measure_triggers(fd, fifo, runs, more);
+    missing += measure_schedule(fd, fifo, runs / 10, more);
+    return missing ? EXIT_FAILURE : EXIT_SUCCESS;
 }
