@@ -2,21 +2,32 @@
 #
 #   s3_start HOW DIR      three tries with s3_start_ceph or s3_start_minio; sets s3_endpoint
 #   s3_start_ceph DIR     Ceph's object gateway over one monitor and one OSD in memory
-#   s3_start_minio DIR    MinIO, built with Go out of its module (minutes, once)
+#   s3_start_minio DIR    MinIO, built by s3_build_minio with Go out of its module (minutes, once)
 #   s3_stop               ends what was started
 #   s3_curl METHOD PATH [CURL ARGS]   a signed request, for setting up buckets and objects
 #
-# Key and secret are $s3_key and $s3_secret.  s3_missing prints what is not installed.
+# Key and secret are $s3_key and $s3_secret.  s3_missing and s3_missing_minio print what is not installed.
 s3_key=TESTKEY0123456789ABC
 s3_secret='test/secret+with=signs0123456789'
 s3_pids=
 s3_dir=
 
-s3_missing() {
+s3_minio=${XDG_CACHE_HOME:-$HOME/.cache}/switchyard/minio/minio
+
+s3_missing_of() {
     local program
-    for program in ceph-mon ceph-osd ceph radosgw radosgw-admin monmaptool curl; do
-        command -v $program >/dev/null || { echo "$program is not installed"; return; }
+    for program in "$@"; do
+        command -v "$program" >/dev/null || { echo "$program is not installed"; return; }
     done
+}
+
+s3_missing() {
+    s3_missing_of ceph-mon ceph-osd ceph radosgw radosgw-admin monmaptool curl
+}
+
+# Go is needed once, to build it.
+s3_missing_minio() {
+    if [ -x "$s3_minio" ]; then s3_missing_of curl; else s3_missing_of go curl; fi
 }
 
 free_port() {
@@ -114,6 +125,29 @@ EOF
     s3_step 120 answer curl -sS -f --max-time 5 "$s3_endpoint/" &&
         s3_step 60 user sh -c "$admin user info --uid=test || $admin user create --uid=test --display-name=test \
             --access-key=$s3_key --secret='$s3_secret'"
+}
+
+# Through Go's module proxy, under a lock and in one move, so that two tests at a time share one build.
+s3_build_minio() {
+    local dir=${s3_minio%/*}
+    mkdir -p "$dir" && (
+        flock 9 && { [ -x "$s3_minio" ] || {
+            GOBIN=$dir/new CGO_ENABLED=0 nice -n 15 go install github.com/minio/minio@latest >&2 &&
+                mv "$dir/new/minio" "$s3_minio"
+        }; }
+    ) 9>"$dir/lock"
+}
+
+s3_start_minio() {
+    local dir=$1 port
+    port=$(free_port) || return 1
+    s3_dir=$dir
+    s3_endpoint=http://127.0.0.1:$port
+    mkdir -p "$dir/disk"
+    MINIO_ROOT_USER=$s3_key MINIO_ROOT_PASSWORD=$s3_secret MINIO_BROWSER=off MINIO_UPDATE=off \
+        "$s3_minio" server --quiet --certs-dir "$dir/certs" --address "127.0.0.1:$port" "$dir/disk" >"$dir/minio.out" 2>&1 &
+    s3_pids=$!
+    s3_step 120 answer curl -sS -f --max-time 5 "$s3_endpoint/minio/health/ready"
 }
 
 # s3_start HOW DIR: three tries, since another program may take a port in between.
