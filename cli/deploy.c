@@ -23,7 +23,8 @@ static void free_buf(void *b)
 static enum err_code read_flow(struct cli *cli, struct shipment *s)
 {
     struct problems problems = {.arena = &cli->arena};
-    struct flow_options options = {0}; /* the steps belong to the agent, it checks their members */
+    /* The agent has the steps, it checks their members. */
+    struct flow_options options = {.step_name = flow_step_name};
     struct buf *said = arena_new(&cli->arena, struct buf);
 
     said->max_bytes = 1 << 20;

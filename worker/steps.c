@@ -3,8 +3,8 @@
 #include <string.h>
 
 static const struct step *const table[] = {
-#define STEP(symbol) &symbol##_step,
-#include "worker/steps.def"
+#define STEP(symbol, name) &symbol##_step,
+#include "shared/flow/steps.def"
 #undef STEP
 };
 
@@ -25,3 +25,11 @@ const struct step *step_at(size_t index)
 {
     return table[index];
 }
+
+static const struct step_schema *find_schema(const char *name)
+{
+    const struct step *step = step_find(name);
+    return step ? &step->schema : NULL;
+}
+
+const struct flow_options step_flow_options = {find_schema, flow_step_name};

@@ -1,7 +1,7 @@
 /* The interface of a step: what a task of a native flow does when it says `uses: git.clone`.
  *
- * A step is one `const struct step x_step` in worker/steps/x.c and one row STEP(x) in
- * worker/steps.def. The engine opens a call per attempt of a task and calls start().  From then on
+ * A step is one `const struct step x_step` in worker/steps/x.c and one row STEP(x, "name") in
+ * shared/flow/steps.def. The engine opens a call per attempt of a task and calls start().  From then on
  * the step works on the loop, helped by step_exec() (a child process) and step_work() (a blocking
  * function on the thread pool), and ends with exactly one step_done().
  *
@@ -171,6 +171,9 @@ const struct step *step_find(const char *name);
 size_t step_count(void);
 const struct step *step_at(size_t index);
 
-#define STEP(symbol) extern const struct step symbol##_step;
-#include "worker/steps.def"
+/* A flow is checked against the table. */
+extern const struct flow_options step_flow_options;
+
+#define STEP(symbol, name) extern const struct step symbol##_step;
+#include "shared/flow/steps.def"
 #undef STEP

@@ -336,16 +336,19 @@ static void find_step(struct builder *b, struct flow_task *t)
 {
     const char *names[200], *near;
     size_t count = 0;
-    if (!t->uses || !b->options->step)
+    bool known = !b->options->step_name;
+    if (!t->uses)
         return;
-    t->step = b->options->step(t->uses);
-    if (t->step)
-        return;
-    for (size_t i = 0; b->options->step_name && count < COUNT(names); i++) {
-        if (!b->options->step_name(i))
+    for (; b->options->step_name && count < COUNT(names); count++) {
+        names[count] = b->options->step_name(count);
+        if (!names[count])
             break;
-        names[count++] = b->options->step_name(i);
+        known = known || strcmp(names[count], t->uses) == 0;
     }
+    if (b->options->step)
+        t->step = b->options->step(t->uses);
+    if (b->options->step ? t->step != NULL : known)
+        return;
     near = nearest_name(t->uses, names, count);
     problem_in(b->problems, t->at, t->uses, "there is no step `%s`%s%s%s", t->uses,
                near ? ", did you mean `" : "; `switchyard-worker flow steps` lists them",

@@ -60,12 +60,6 @@ struct flow {
     size_t task_count;
 };
 
-struct flow_options {
-    /* What `uses:` may say.  NULL: steps, their `with` and outputs are not checked. */
-    const struct step_schema *(*step)(const char *name);
-    const char *(*step_name)(size_t index); /* NULL behind the last; for "did you mean" */
-};
-
 /* NULL after a problem was added.  `text` is borrowed as long as the flow lives; `file` names it in
  * messages and is where `flow: other.yaml` is looked for. */
 struct flow *flow_load(struct arena *arena, const char *file, const char *text, size_t len,

@@ -45,6 +45,15 @@ struct step_schema {
     bool free_outputs; /* outputs are not known before it ran */
 };
 
+struct flow_options {
+    /* What `uses:` may say.  NULL: their `with` and outputs are not checked. */
+    const struct step_schema *(*step)(const char *name);
+    const char *(*step_name)(size_t index); /* NULL behind the last.  NULL: any name is taken */
+};
+
+/* The steps of the agent by their names, for who has not got their code; NULL behind the last. */
+const char *flow_step_name(size_t index);
+
 /* `value` stands in `choices`. */
 bool step_is_choice(const char *choices, const char *value);
 

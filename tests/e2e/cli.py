@@ -142,6 +142,8 @@ class CliTest(unittest.TestCase):
         self.refused(2, r"bad\.yaml:10:\d+: there is no parameter `modl`, did you mean `model`\?",
                      "deploy", self.file, bad, SWITCHYARD_API_URL="http://127.0.0.1:1")
         self.assertIn("is fine", self.good("deploy", "--check", self.file))
+        bad.write_text((FLOW % "x").replace("uses: shell", "uses: shel").replace("measures nothing", "x"))
+        self.refused(2, r"bad\.yaml:\d+:\d+: there is no step `shel`, did you mean `shell`\?", "deploy", "--check", bad)
         self.refused(2, "cannot be read|No such file", "deploy", self.folder / "none.yaml")
 
     def test_flows_that_are_shown_to_users(self):

@@ -9,17 +9,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct step_schema *find_schema(const char *name)
-{
-    const struct step *step = step_find(name);
-    return step ? &step->schema : NULL;
-}
-
-static const char *step_name(size_t index)
-{
-    return index < step_count() ? step_at(index)->schema.name : NULL;
-}
-
 static void check_reasons(const struct problems *problems)
 {
     struct buf text = {.max_bytes = 1 << 20};
@@ -49,13 +38,12 @@ static void check_flow(const struct flow *flow)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct flow_options options = {find_schema, step_name};
     struct arena arena = {0};
     struct problems problems = {.arena = &arena};
     const char *text = arena_strndup(&arena, (const char *)data, size);
     /* files that the input names must not be looked for anywhere real */
     struct flow *flow =
-        flow_load(&arena, "/nonexistent/f.yaml", text, strlen(text), &options, &problems);
+        flow_load(&arena, "/nonexistent/f.yaml", text, strlen(text), &step_flow_options, &problems);
     if ((flow == NULL) != (problems.count > 0))
         abort();
     if (flow)

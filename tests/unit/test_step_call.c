@@ -194,6 +194,7 @@ START_TEST(every_step_has_a_row_that_holds)
     for (size_t i = 0; i < step_count(); i++) {
         const struct step_schema *s = &step_at(i)->schema;
         ck_assert_msg(step_find(s->name) == step_at(i), "two steps are called %s", s->name);
+        ck_assert_str_eq(flow_step_name(i), s->name);
         ck_assert(step_at(i)->start != NULL);
         ck_assert_msg(s->doc && s->doc[0], "%s: no doc", s->name);
         for (size_t k = 0; k < s->param_count; k++) {
@@ -206,6 +207,7 @@ START_TEST(every_step_has_a_row_that_holds)
             json_decref(fallback);
         }
     }
+    ck_assert_ptr_null(flow_step_name(step_count()));
 }
 END_TEST
 

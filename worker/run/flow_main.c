@@ -58,23 +58,11 @@ struct local {
 
 /* ---- flow check, flow steps ---- */
 
-static const struct step_schema *find_schema(const char *name)
-{
-    const struct step *step = step_find(name);
-    return step ? &step->schema : NULL;
-}
-
-static const char *step_name(size_t index)
-{
-    return index < step_count() ? step_at(index)->schema.name : NULL;
-}
-
 static bool load(struct local *l)
 {
-    const struct flow_options options = {find_schema, step_name};
     struct problems problems = {.arena = &l->arena};
     struct buf text = {.max_bytes = 1 << 18};
-    l->flow = flow_load_file(&l->arena, l->file, &options, &problems);
+    l->flow = flow_load_file(&l->arena, l->file, &step_flow_options, &problems);
     problems_print(&problems, &text);
     fwrite(text.bytes ? text.bytes : "", 1, text.len, stderr);
     buf_free(&text);
@@ -115,7 +103,7 @@ static int steps(const char *name)
         printf("%-18s %s\n", step_at(i)->schema.name, step_at(i)->schema.doc);
     if (!name)
         return EXIT_COMPLETED;
-    const struct step_schema *s = find_schema(name);
+    const struct step_schema *s = step_flow_options.step(name);
     if (!s) {
         fprintf(stderr, "there is no step `%s`; `switchyard-worker flow steps` lists them\n", name);
         return EXIT_USAGE;

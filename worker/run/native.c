@@ -270,17 +270,6 @@ void native_found(struct native_lookup *l, json_t *value, json_t *secrets, const
 
 /* ---- the outside ---- */
 
-static const struct step_schema *find_schema(const char *name)
-{
-    const struct step *step = step_find(name);
-    return step ? &step->schema : NULL;
-}
-
-static const char *step_name(size_t index)
-{
-    return index < step_count() ? step_at(index)->schema.name : NULL;
-}
-
 static void say_problems(struct native *n, const struct problems *problems)
 {
     for (const struct problem *p = problems->first; p; p = p->next)
@@ -295,16 +284,14 @@ static void say_problems(struct native *n, const struct problems *problems)
 
 static void load(struct native *n)
 {
-    const struct flow_options options = {find_schema, step_name};
     struct problems problems = {.arena = &n->arena};
     const struct native_options *o = &n->o;
+    const struct flow_options *options = o->flow_options ? o->flow_options : &step_flow_options;
     struct err err = {0};
     if (o->text)
-        n->flow = flow_load(&n->arena, o->file, o->text, o->len,
-                            o->flow_options ? o->flow_options : &options, &problems);
+        n->flow = flow_load(&n->arena, o->file, o->text, o->len, options, &problems);
     else
-        n->flow = flow_load_file(&n->arena, o->file, o->flow_options ? o->flow_options : &options,
-                                 &problems);
+        n->flow = flow_load_file(&n->arena, o->file, options, &problems);
     if (!n->flow)
         say_problems(n, &problems);
     else if (flow_parameters(n->flow, o->parameters, &n->parameters, &err))
