@@ -18,12 +18,12 @@ def measured():
     return str(here.id)
 
 
-async def hears(count, emits=True):
+async def hears(count, emits):
     """The events that a subscriber gets, also those of before it came."""
     found = []
     async with get_events_subscriber(filter=EventFilter(event=EventNameFilter(prefix=[f"bench.{TAG}"]))) as events:
         emitter = asyncio.create_task(asyncio.to_thread(lambda: [emit_event(NAME, resource={"prefect.resource.id": f"x.{n}"})
-                                                                 for n in range(count if emits else 0)]))
+                                                                 for n in range(emits)]))
         async for event in events:
             found.append(event)
             if len(found) == count:
@@ -41,10 +41,10 @@ if __name__ == "__main__":
         stream.wait_for(f'"{NAME}"').wait_for("prefect.flow-run.Completed")
         has(stream.said(), run_id, "0.25", "prefect.flow-run.Running")
     earlier = len(api.post("/events/filter", {"filter": {"event": {"prefix": [f"bench.{TAG}"]}}})["events"])
-    found = [event for event in asyncio.run(asyncio.wait_for(hears(earlier + 4), 60)) if str(event.resource.id).startswith("x.")]
+    found = [event for event in asyncio.run(asyncio.wait_for(hears(earlier + 4, 4), 60)) if str(event.resource.id).startswith("x.")]
     ids = {str(event.id) for event in found}
     assert len(ids) == 4
-    again = asyncio.run(asyncio.wait_for(hears(earlier + 4, emits=False), 60))
+    again = asyncio.run(asyncio.wait_for(hears(earlier + 4, 0), 60))
     assert ids <= {str(event.id) for event in again}
     body = {"filter": {"event": {"name": [NAME]}}, "limit": 2}
     page = until(lambda: api.post("/events/filter", body), lambda p: p["total"] >= 5)
