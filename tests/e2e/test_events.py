@@ -269,7 +269,7 @@ class EventsTest(unittest.TestCase):
         names = [e["event"] for e in page["events"]]
         while page["next_page"]:
             self.assertTrue(page["next_page"].startswith(self.one.url + "/events/filter/next?page-token="))
-            call(self.one.url, "POST", "/events", [event(self.name + ".late")])
+            call(self.one.url, "POST", "/events", [event(self.name + ".late", occurred=now(60))])
             _, page = call(self.one.url, "GET", page["next_page"][len(self.one.url):])
             names += [e["event"] for e in page["events"]]
             self.assertEqual(page["total"], 120)
