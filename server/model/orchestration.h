@@ -54,7 +54,8 @@ struct deployment_facts {
     int64_t limit, free_slots; /* free_slots = limit - live leases */
     bool slot_held;            /* this run has a live lease, or a slot without end */
     enum collision_strategy collision;
-    int64_t grace_period_s; /* 0: not set, the server's default applies */
+    int64_t grace_period_s; /* 0: not set, Prefect's default applies */
+    int64_t slot_wait_s;    /* how long a run waits that found no slot; 0: Prefect's default */
 };
 
 struct tag_limit_facts {

@@ -173,7 +173,8 @@ static void secure_slot(struct transition *t)
         rule_reject(t, &cancelled, reached);
     } else {
         struct state waiting = rule_state(STATE_SCHEDULED, "AwaitingConcurrencySlot", NULL);
-        waiting.details.scheduled_time_us = t->proposal->now_us + (int64_t)SLOT_WAIT_S * US_PER_S;
+        waiting.details.scheduled_time_us =
+            t->proposal->now_us + (d->slot_wait_s ? d->slot_wait_s : SLOT_WAIT_S) * US_PER_S;
         rule_reject(t, &waiting, reached);
     }
 }

@@ -81,20 +81,31 @@ static enum err_code read_policy(struct work *w, const struct rows *r, int row,
                              rows_len(r, row, C_POLICY), out, &w->err);
 }
 
+static int64_t settings_seconds(const struct settings *s, enum setting_id id)
+{
+    return settings_us(s, id) / 1000000;
+}
+
 static enum err_code read_options(struct work *w, const struct rows *r, int row,
                                   struct deployment_facts *out)
 {
     struct doc doc;
     struct doc_error bad;
+    const struct settings *settings = &w->server->config.settings;
     const char *text = rows_text(r, row, C_OPTIONS);
 
+    out->slot_wait_s =
+        settings_seconds(settings, SETTING_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS);
+    out->grace_period_s =
+        settings_seconds(settings, SETTING_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION);
     if (!text || !doc_parse(&w->arena, text, rows_len(r, row, C_OPTIONS), &doc, &bad))
         return ERR_OK;
     struct val root = doc_root(&doc), strategy = val_get(root, "collision_strategy");
     if (val_equals(strategy, "CANCEL_NEW", strlen("CANCEL_NEW")))
         out->collision = COLLISION_CANCEL_NEW;
-    if (!val_int64(val_get(root, "grace_period_seconds"), &out->grace_period_s))
-        out->grace_period_s = 0;
+    int64_t grace_s;
+    if (val_int64(val_get(root, "grace_period_seconds"), &grace_s) && grace_s > 0)
+        out->grace_period_s = grace_s;
     return ERR_OK;
 }
 

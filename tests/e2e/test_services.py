@@ -178,6 +178,45 @@ class ServicesTest(AgentTest):
         self.assertEqual(self.await_state(child, "CANCELLED")["message"], "The parent flow run was cancelled.")
         self.wait("the task run", lambda: self.ok("GET", "/task_runs/" + task)["state_type"] == "CANCELLED")
 
+    def limited(self, strategy):
+        """A deployment for one run at a time, and what proposes a state to a run of it as Prefect's worker does."""
+        deployment = self.deployed()
+        self.ok("PATCH", "/deployments/" + deployment["id"],
+                {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": strategy, "grace_period_seconds": 60}})
+
+        def propose(run, kind):
+            status, answer = call(self.server.url, "POST", "/flow_runs/%s/set_state" % run, {"state": {"type": kind}},
+                                  headers={"User-Agent": "prefect/3.9.1 (API 0.8.4)"})
+            self.assertIn(status, (200, 201), answer)
+            return answer["status"], answer["state"]["name"]
+
+        def make():
+            return self.ok("POST", "/deployments/%s/create_flow_run" % deployment["id"], {})["id"]
+        return make, propose
+
+    def test_a_slot_is_held_while_servers_come_and_go(self):
+        make, propose = self.limited("ENQUEUE")
+        first, second = make(), make()
+        self.assertEqual(propose(first, "PENDING"), ("ACCEPT", "Pending"))
+        self.assertEqual(propose(first, "RUNNING"), ("ACCEPT", "Running"))
+        self.other.kill()
+        self.other.start()
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(propose(second, "PENDING"), ("REJECT", "AwaitingConcurrencySlot"))
+        state = self.state(second)
+        wait = when(state["state_details"]["scheduled_time"]) - when(state["timestamp"])
+        self.assertAlmostEqual(wait, 30, delta=0.1)
+        self.assertEqual(propose(first, "COMPLETED"), ("ACCEPT", "Completed"))
+        self.assertEqual(propose(second, "PENDING"), ("ACCEPT", "Pending"))
+
+    def test_a_late_run_that_finds_no_slot_is_cancelled(self):
+        make, propose = self.limited("CANCEL_NEW")
+        first, second, third = make(), make(), make()
+        self.assertEqual(propose(first, "PENDING"), ("ACCEPT", "Pending"))
+        self.assertEqual(propose(second, "PENDING"), ("REJECT", "Cancelled"))
+        self.assertEqual(self.await_state(third, "CANCELLED")["message"], "Deployment concurrency limit reached.")
+
     def test_pausing_a_deployment_drops_its_runs(self):
         deployment = self.deployed({"schedule": {"cron": "0 3 * * *", "timezone": "Europe/Rome"}, "slug": "night"})
         self.wait("runs", lambda: len(self.runs(deployment)) == 3)
