@@ -5,6 +5,7 @@
 #include "server/model/flow_run.h"
 #include "server/model/misfire.h"
 #include "server/model/schedule_check.h"
+#include "shared/json/schema.h"
 
 static const char *check_misfire(struct arena *a, const void *value)
 {
@@ -30,7 +31,75 @@ static const char *check_name(struct arena *a, const void *value)
     return strpbrk(name, "/%&><") ? "name may not contain / % & > <" : NULL;
 }
 
+const char *deployment_parameters_check(struct arena *a, struct raw schema, struct raw parameters)
+{
+    const struct schema_rules rules = {.prefect = true, .ignore_required = true};
+    struct doc schema_doc, doc;
+    struct schema_error error;
+    struct doc_error bad;
+
+    if (!schema.text || !parameters.text ||
+        !doc_parse(a, schema.text, schema.len, &schema_doc, &bad) ||
+        !doc_parse(a, parameters.text, parameters.len, &doc, &bad) ||
+        val_type(doc_root(&schema_doc)) != DOC_OBJECT || !val_count(doc_root(&schema_doc)) ||
+        !schema_valid_as(a, doc_root(&schema_doc), &rules, &error) ||
+        schema_check_as(a, doc_root(&schema_doc), &rules, doc_root(&doc), &error) ||
+        error.problem != SCHEMA_VALUE)
+        return NULL;
+    return schema_error_text(a, &error);
+}
+
+/* A list of objects. */
+static const char *check_steps(struct arena *a, const void *value)
+{
+    const struct raw *steps = value;
+    struct doc_error bad;
+    struct doc doc;
+
+    if (!doc_parse(a, steps->text, steps->len, &doc, &bad) || val_type(doc_root(&doc)) != DOC_ARRAY)
+        return "Input should be a valid list";
+    for (struct val_iter it = val_each(doc_root(&doc)); val_next(&it);)
+        if (val_type(it.value) != DOC_OBJECT)
+            return "Input should be a list of valid dictionaries";
+    return NULL;
+}
+
+static const char *check_version(struct arena *a, const void *value)
+{
+    static const char *const needed[] = {"type", "version"};
+    const struct raw *info = value;
+    struct doc_error bad;
+    struct doc doc;
+
+    if (!doc_parse(a, info->text, info->len, &doc, &bad) || val_type(doc_root(&doc)) != DOC_OBJECT)
+        return "Input should be a valid dictionary";
+    for (size_t i = 0; i < COUNT(needed); i++)
+        if (val_type(val_get(doc_root(&doc), needed[i])) != DOC_STRING)
+            return "Input should have the texts `type` and `version`";
+    return NULL;
+}
+
+static const char *check_create(struct arena *a, const void *object)
+{
+    const struct deployment_write *in = object;
+
+    if (in->concurrency_limit != INT_NONE && !uuid_is_nil(in->global_concurrency_limit_id))
+        return "A deployment cannot have both a concurrency limit and a global concurrency limit.";
+    if (in->enforce_parameter_schema == TRI_FALSE)
+        return NULL;
+    return deployment_parameters_check(a, in->parameter_openapi_schema, in->parameters);
+}
+
+static const struct enum_name strategies[] = {{"ENQUEUE", 0}, {"CANCEL_NEW", 1}, {NULL, 0}};
+
 /* clang-format off */
+static const struct field options_fields[] = {
+    F_ENUM(struct deployment_options, collision_strategy, strategies, F_REQUIRED, .doc = "Whether a run waits or is cancelled."),
+    F_INT(struct deployment_options, grace_period_seconds, F_NULLABLE, F_GE(60), F_LE(86400), .doc = "How long a slot is kept for a run that begins."),
+};
+static const struct resource deployment_options_resource =
+    RESOURCE_NAMED("ConcurrencyOptions", deployment_options, options_fields, .lax = true);
+
 #define S struct deployment_schedule
 static const struct field schedule_fields[] = {
     F_UUID(S, id, F_REQUIRED, .doc = "Assigned by the server."),
@@ -74,11 +143,11 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
     {.name = "schedules", .kind = FIELD_LIST, .offset = offsetof(W, schedules), .count_offset = offsetof(W, schedules_count), \
      .of = &resource, .column = "", .doc = "When runs are made."}
 #define COMMON_FIELDS \
-    F_DICT(W, concurrency_options, F_NULLABLE, .doc = "What happens when no slot is free."), \
+    F_OBJECT(W, concurrency_options, deployment_options, F_NULLABLE, .doc = "What happens when no slot is free."), \
     F_STR(W, description, F_NULLABLE, .doc = "For people."), \
     F_STR(W, version, F_NULLABLE, .doc = "Of the code."), \
     F_DICT(W, parameter_openapi_schema, F_NULLABLE, .def = "{}", .doc = "JSON Schema of the parameters."), \
-    F_JSON(W, pull_steps, F_NULLABLE, .doc = "How a worker gets the code."), \
+    F_JSON(W, pull_steps, F_NULLABLE, .check = check_steps, .doc = "How a worker gets the code."), \
     F_STR(W, path, F_NULLABLE, .doc = "Where the code is."), \
     F_STR(W, entrypoint, F_NULLABLE, .doc = "file:function within the code."), \
     F_UUID(W, storage_document_id, F_NULLABLE, .doc = "Block that holds the code."), \
@@ -87,7 +156,7 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
     F_UUID(W, global_concurrency_limit_id, F_NULLABLE, .column = "", .doc = "A limit that is shared."), \
     F_STR(W, work_pool_name, F_NULLABLE, .column = "", .doc = "Who runs it."), \
     F_STR(W, work_queue_name, F_NULLABLE, .column = "", .doc = "The pool's default queue by default."), \
-    F_JSON(W, version_info, F_NULLABLE, .column = "", .doc = "Accepted for Prefect's cloud clients.")
+    F_JSON(W, version_info, F_NULLABLE, .column = "", .check = check_version, .doc = "Accepted for Prefect's cloud clients.")
 
 static const struct field create_fields[] = {
     F_STR(W, name, F_REQUIRED, .check = check_name, .doc = "Unique within the flow."),
@@ -101,14 +170,14 @@ static const struct field create_fields[] = {
     F_SCHEDULES(deployment_schedule_create_resource),
     COMMON_FIELDS,
 };
-const struct resource deployment_create_resource = RESOURCE_NAMED("DeploymentCreate", deployment_write, create_fields);
+const struct resource deployment_create_resource = RESOURCE_NAMED("DeploymentCreate", deployment_write, create_fields, .check = check_create);
 
 static const struct field update_fields[] = {
     F_BOOL(W, paused, .doc = "A paused deployment makes no scheduled runs."),
-    F_TRI(W, enforce_parameter_schema, F_NULLABLE, .doc = "Refuse parameters that do not fit."),
-    F_DICT(W, parameters, F_NULLABLE, .check = check_parameters, .doc = "Defaults for its runs."),
+    F_TRI(W, enforce_parameter_schema, F_NULL_IGNORED, .doc = "Refuse parameters that do not fit."),
+    F_DICT(W, parameters, F_NULL_IGNORED, .check = check_parameters, .doc = "Defaults for its runs."),
     F_STRS(W, tags, .doc = "For its runs and for filters."),
-    F_DICT(W, job_variables, F_NULLABLE, .doc = "Over the defaults of the pool's template."),
+    F_DICT(W, job_variables, F_NULL_IGNORED, .doc = "Over the defaults of the pool's template."),
     F_SCHEDULES(deployment_schedule_update_resource),
     COMMON_FIELDS,
 };
@@ -150,7 +219,7 @@ static const struct field fields[] = {
     F_TIME(D, last_polled, F_NULLABLE, .doc = "When a worker last asked for its runs."),
     F_JSON(D, parameter_openapi_schema, F_NULLABLE, .doc = "JSON Schema of the parameters."),
     F_STR(D, path, F_NULLABLE, .doc = "Where the code is."),
-    F_JSON(D, pull_steps, F_NULLABLE, .doc = "How a worker gets the code."),
+    F_JSON(D, pull_steps, F_NULLABLE, .column = "coalesce(d.pull_steps::text, '[]')", .doc = "How a worker gets the code."),
     F_STR(D, entrypoint, F_NULLABLE, .doc = "file:function within the code."),
     F_UUID(D, storage_document_id, F_NULLABLE, .doc = "Block that holds the code."),
     F_UUID(D, infrastructure_document_id, F_NULLABLE, .doc = "Block that starts the run."),

@@ -15,6 +15,13 @@ struct deployment_schedule {
     struct raw switchyard_misfire;
 };
 
+/* What happens when no slot of a deployment's limit is free. */
+struct deployment_options {
+    struct given given;
+    int collision_strategy;
+    int64_t grace_period_seconds;
+};
+
 /* For POST and PATCH. */
 struct deployment_write {
     struct given given;
@@ -25,7 +32,7 @@ struct deployment_write {
     size_t schedules_count;
     int64_t concurrency_limit;
     struct uuid global_concurrency_limit_id;
-    struct raw concurrency_options;
+    struct deployment_options *concurrency_options;
     enum tri enforce_parameter_schema;
     struct raw parameter_openapi_schema, parameters;
     struct strings tags;
@@ -65,6 +72,10 @@ extern const struct resource deployment_resource, deployment_create_resource,
     deployment_update_resource;
 extern const struct resource deployment_schedule_resource, deployment_schedule_create_resource,
     deployment_schedule_update_resource;
+
+/* Why the parameters do not fit the schema, required ones aside; NULL when they do or when the
+ * schema is none. */
+const char *deployment_parameters_check(struct arena *a, struct raw schema, struct raw parameters);
 
 /* For FROM: the tables that the columns of deployment_resource name. */
 #define DEPLOYMENT_TABLES                                                                          \

@@ -91,7 +91,8 @@ struct val run_source_merge(struct work *w, struct val base, struct val over)
     return parse_buf(w, &b);
 }
 
-static enum err_code hydrate_parameters(struct work *w, struct val parameters, struct val *out)
+enum err_code parameters_hydrate(struct work *w, struct val parameters, const char *of,
+                                 struct val *out)
 {
     struct hydration h = {.arena = &w->arena};
     struct buf b = {.max_bytes = HYDRATED_MAX_BYTES};
@@ -101,7 +102,7 @@ static enum err_code hydrate_parameters(struct work *w, struct val parameters, s
         return rc;
     if (!hydrate(&h, parameters, &b)) {
         buf_free(&b);
-        return err_set(&w->err, BAD_REQUEST, "Error hydrating flow run parameters: %s", h.reason);
+        return err_set(&w->err, BAD_REQUEST, "Error hydrating %s parameters: %s", of, h.reason);
     }
     *out = parse_buf(w, &b);
     return ERR_OK;
@@ -137,8 +138,8 @@ static enum err_code make_parameters(struct work *w, const struct run_source *so
     if (in->parameters.text &&
         doc_parse(&w->arena, in->parameters.text, in->parameters.len, &own, &bad))
         given_ones = doc_root(&own);
-    enum err_code rc =
-        hydrate_parameters(w, run_source_merge(w, source->parameters, given_ones), &all);
+    enum err_code rc = parameters_hydrate(w, run_source_merge(w, source->parameters, given_ones),
+                                          "flow run", &all);
     bool enforce = in->enforce_parameter_schema == TRI_NONE
                        ? source->enforce_parameter_schema
                        : in->enforce_parameter_schema == TRI_TRUE;

@@ -15,6 +15,10 @@ struct run_source {
 MUST_CHECK enum err_code run_source_get(struct work *w, struct uuid deployment,
                                         struct run_source *out);
 
+/* Variables and other kinds put in place; BAD_REQUEST says whose (`of`) parameters cannot be. */
+MUST_CHECK enum err_code parameters_hydrate(struct work *w, struct val parameters, const char *of,
+                                            struct val *out);
+
 /* The first one's members, overlaid by the second one's. */
 struct val run_source_merge(struct work *w, struct val base, struct val over);
 

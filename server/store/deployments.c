@@ -1,4 +1,5 @@
 #include "server/store/deployments.h"
+#include "server/store/deployment_runs.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@
 struct placement {
     const char *queue_id, *queue_name;
     struct raw template; /* of the pool; no text: no pool */
+    const char *labels;  /* of a POST */
 };
 
 static enum err_code end(struct work *w, enum err_code rc)
@@ -126,7 +128,33 @@ static enum err_code check_job_variables(struct work *w, const struct placement 
     struct val layers[] = {doc_root(&layer)};
     const char *why =
         job_variables_check(&w->arena, doc_root(&template), JOB_DEPLOYMENT, layers, 1);
-    return why ? err_set(&w->err, INVALID, "%s", why) : ERR_OK;
+    return why ? err_set(&w->err, INVALID, "Error creating deployment: %s", why) : ERR_OK;
+}
+
+/* Prefect names the block that is not there. */
+static enum err_code check_blocks(struct work *w, const struct deployment_write *in)
+{
+    const struct {
+        const char *what;
+        struct uuid id;
+    } blocks[] = {{"infrastructure", in->infrastructure_document_id},
+                  {"storage", in->storage_document_id}};
+    enum err_code rc = ERR_OK;
+    struct rows rows;
+
+    for (size_t i = 0; i < COUNT(blocks) && !rc; i++) {
+        if (uuid_is_nil(blocks[i].id))
+            continue;
+        rc = db_query_text(w, "SELECT 1 FROM block_document WHERE id = $1", 1,
+                           PARAMS(param_uuid(w, blocks[i].id)), &rows);
+        if (!rc && !rows.count)
+            rc = err_set(&w->err, CONFLICT,
+                         "Error creating deployment. Could not find %s block with id: %s. This "
+                         "usually occurs when applying a deployment specification that was built "
+                         "against a different Prefect database / workspace.",
+                         blocks[i].what, param_uuid(w, blocks[i].id));
+    }
+    return rc;
 }
 
 /* --- what hangs on it ----------------------------------------------------------------------------
@@ -136,11 +164,6 @@ static enum err_code set_limit(struct work *w, const char *id, const struct depl
 {
     struct rows rows;
 
-    if (given(in, concurrency_limit) && in->concurrency_limit != INT_NONE &&
-        given(in, global_concurrency_limit_id) && param_uuid(w, in->global_concurrency_limit_id))
-        return err_set(
-            &w->err, INVALID,
-            "A deployment cannot have both a concurrency limit and a global concurrency limit.");
     if (given(in, global_concurrency_limit_id)) {
         const char *limit = param_uuid(w, in->global_concurrency_limit_id);
         enum err_code rc =
@@ -165,12 +188,16 @@ static enum err_code set_limit(struct work *w, const char *id, const struct depl
 /* --- making and changing -------------------------------------------------------------------------
  */
 
-static const char *labels_with_flow(struct work *w, const struct deployment_write *in)
+/* Those of the flow, the flow's id, and its own. */
+static enum err_code find_labels(struct work *w, const struct deployment_write *in,
+                                 const char **out)
 {
-    const char *own = in->labels.text ? in->labels.text : "{}";
-    const char *rest = own + 1 + strspn(own + 1, " \t\r\n");
-    return arena_printf(&w->arena, "{\"prefect.flow.id\": \"%s\"%s%s", param_uuid(w, in->flow_id),
-                        *rest == '}' ? "" : ", ", rest);
+    struct rows rows;
+    enum err_code rc = db_query(w, Q_deployment_labels,
+                                PARAMS(param_uuid(w, in->flow_id), in->labels.text), &rows);
+
+    *out = rc || !rows.count ? "{}" : rows_text(&rows, 0, 0);
+    return rc;
 }
 
 static enum err_code insert(struct work *w, const struct deployment_write *in,
@@ -179,7 +206,7 @@ static enum err_code insert(struct work *w, const struct deployment_write *in,
     const struct extra_column extra[] = {{"id", id},
                                          {"work_queue_id", where->queue_id},
                                          {"work_queue_name", where->queue_name},
-                                         {"labels", labels_with_flow(w, in)}};
+                                         {"labels", where->labels}};
     struct rows none;
     struct sql s;
 
@@ -197,6 +224,11 @@ static enum err_code change(struct work *w, const char *id, const struct resourc
 
     sql_begin(&s, w);
     sql_update(&s, "deployment", r, in);
+    if (where->labels) { /* a POST that finds its deployment */
+        sql_add(&s, ", labels = ");
+        sql_param(&s, where->labels);
+        sql_add(&s, given(in, parameters) ? "::jsonb" : "::jsonb, parameters = '{}'");
+    }
     if (moved) {
         sql_add(&s, ", work_queue_id = ");
         sql_param(&s, where->queue_id);
@@ -221,6 +253,10 @@ static enum err_code upsert(struct work *w, const struct deployment_write *in, s
 
     if (!rc)
         rc = check_job_variables(w, &where, in->job_variables);
+    if (!rc)
+        rc = check_blocks(w, in);
+    if (!rc)
+        rc = find_labels(w, in, &where.labels);
     if (!rc)
         rc = db_query(w, Q_deployment_find, PARAMS(param_uuid(w, in->flow_id), in->name), &found);
     if (rc)
@@ -256,6 +292,30 @@ enum err_code deployment_upsert(struct work *w, const struct deployment_write *i
     return end(w, rc);
 }
 
+/* Those of a PATCH against the schema that it brings or that is there. */
+static enum err_code check_new_parameters(struct work *w, const struct rows *found,
+                                          const struct deployment_write *in)
+{
+    struct raw schema = in->parameter_openapi_schema;
+    struct doc doc;
+    struct doc_error bad;
+    struct val hydrated;
+
+    if (!in->parameters.text ||
+        !doc_parse(&w->arena, in->parameters.text, in->parameters.len, &doc, &bad))
+        return ERR_OK;
+    enum err_code rc = parameters_hydrate(w, doc_root(&doc), "deployment", &hydrated);
+    bool enforce = in->enforce_parameter_schema == TRI_NONE
+                       ? rows_bool(found, 0, 6)
+                       : in->enforce_parameter_schema == TRI_TRUE;
+    if (rc || !enforce)
+        return rc;
+    if (!given(in, parameter_openapi_schema) && rows_text(found, 0, 5))
+        schema = (struct raw){rows_text(found, 0, 5), rows_len(found, 0, 5)};
+    const char *why = deployment_parameters_check(&w->arena, schema, val_raw(hydrated));
+    return why ? err_set(&w->err, CONFLICT, "Error updating deployment: %s", why) : ERR_OK;
+}
+
 static enum err_code update(struct work *w, const char *id, const struct deployment_write *in)
 {
     struct placement where = {0};
@@ -274,6 +334,8 @@ static enum err_code update(struct work *w, const char *id, const struct deploym
         where.template = (struct raw){rows_text(&found, 0, 3), rows_len(&found, 0, 3)};
     if (!rc && given(in, job_variables))
         rc = check_job_variables(w, &where, in->job_variables);
+    if (!rc && given(in, parameters))
+        rc = check_new_parameters(w, &found, in);
     if (!rc)
         rc = change(w, id, &deployment_update_resource, in, &where, moved);
     if (!rc && given(in, schedules))

@@ -330,7 +330,7 @@ static enum given_state read_member(const struct resource *res, const struct rea
 {
     enum doc_type type = val_type(r->v);
 
-    if (type == DOC_NULL && res->extra && !r->f->nullable)
+    if (type == DOC_NULL && (r->f->null_ignored || (res->extra && !r->f->nullable)))
         type = DOC_NONE; /* null for a parameter means its default */
     if (type == DOC_NONE && r->f->required && !r->bad->trusted) {
         struct raw input = res->extra ? (struct raw){0} : val_raw(object);

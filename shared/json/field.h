@@ -90,6 +90,7 @@ struct field {
     size_t min_len, max_len; /* characters or items; 0 is no limit */
     struct pattern *pattern;
     const struct enum_name *names; /* FIELD_ENUM, items of FIELD_STRS; ends with a NULL name */
+    bool null_ignored;             /* null is taken for "not sent" */
     bool literal;                  /* FIELD_ENUM: errors say so */
     const struct resource *of;     /* FIELD_OBJECT, FIELD_LIST */
     /* Reads the member instead of the reader of its kind (shared/json/decode.h). */
@@ -115,18 +116,19 @@ struct resource {
 };
 
 /* Properties of a row. */
-#define F_REQUIRED    .required = true
-#define F_NULLABLE    .nullable = true
-#define F_READONLY    .readonly = true
-#define F_WRITEONLY   .writeonly = true
-#define F_UNSAID      .unsaid = true
-#define F_INLINED     .inlined = true
-#define F_LITERAL     .literal = true
-#define F_SPARSE      .sparse = true
-#define F_GE(n)       .has_min = true, .min = (n)
-#define F_GT(n)       .has_min = true, .min = (n), .above_min = true
-#define F_LE(n)       .has_max = true, .max = (n)
-#define F_LEN(lo, hi) .min_len = (lo), .max_len = (hi)
+#define F_REQUIRED     .required = true
+#define F_NULLABLE     .nullable = true
+#define F_READONLY     .readonly = true
+#define F_WRITEONLY    .writeonly = true
+#define F_UNSAID       .unsaid = true
+#define F_INLINED      .inlined = true
+#define F_LITERAL      .literal = true
+#define F_NULL_IGNORED .nullable = true, .null_ignored = true
+#define F_SPARSE       .sparse = true
+#define F_GE(n)        .has_min = true, .min = (n)
+#define F_GT(n)        .has_min = true, .min = (n), .above_min = true
+#define F_LE(n)        .has_max = true, .max = (n)
+#define F_LEN(lo, hi)  .min_len = (lo), .max_len = (hi)
 #define F_PATTERN(re)                                                                              \
     .pattern = &(struct pattern)                                                                   \
     {                                                                                              \

@@ -2,9 +2,13 @@
 -- $1 flow, $2 name.
 SELECT id FROM deployment WHERE flow_id = $1 AND name = $2 FOR UPDATE;
 
+-- name: deployment_labels
+-- $1 flow, $2 its own labels or null.
+SELECT coalesce(labels, '{}')::jsonb || jsonb_build_object('prefect.flow.id', id) || coalesce($2, '{}')::jsonb FROM flow WHERE id = $1;
+
 -- name: deployment_lock
 -- What a change is checked against.
-SELECT d.id, d.job_variables, p.name, p.base_job_template, d.work_queue_name
+SELECT d.id, d.job_variables, p.name, p.base_job_template, d.work_queue_name, d.parameter_openapi_schema, d.enforce_parameter_schema
   FROM deployment d LEFT JOIN work_queue q ON q.id = d.work_queue_id LEFT JOIN work_pool p ON p.id = q.work_pool_id
  WHERE d.id = $1 FOR UPDATE OF d;
 

@@ -74,6 +74,8 @@ class Comparer:
         elif key in CLOCKED and is_number(theirs) and is_number(ours):
             if abs(theirs - ours) > SLACK_S + (self.SLOWNESS_S if theirs > 0 else 0):
                 self.fault(where, theirs, ours)
+        elif is_number(theirs) and is_number(ours) and theirs == ours:
+            return None  # 0 and 0.0
         elif type(theirs) is not type(ours) or theirs != ours:
             if key not in self.options.get("vary", ()) or (theirs is None) != (ours is None):
                 self.fault(where, theirs, ours)
