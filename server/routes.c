@@ -6,6 +6,7 @@
 #include "server/api/automations.h"
 #include "server/api/blocks.h"
 #include "server/api/bulk.h"
+#include "server/api/collections.h"
 #include "server/api/concurrency_limits.h"
 #include "server/api/deployment_runs.h"
 #include "server/api/deployment_schedules.h"
@@ -293,6 +294,7 @@ const struct route routes[] = {
     {GET,    "/switchyard/files/names/{name}", file_names_get,    .doc = "What a name points at."},
 
     /* what Prefect's pages call */
+    {GET,    "/collections/views/{view}",    collections_view,    .doc = "What there is to choose from: types of workers."},
     {POST,   "/ui/flow_runs/history",        ui_flow_runs_history, .flags = BODY_DOC | REPLY_LIST, .reply = &ui_run_resource, .doc = "Runs that match, as dots of a chart."},
     {POST,   "/ui/flow_runs/count-task-runs", ui_flow_runs_count_task_runs, .body = &ui_flow_run_ids_resource, .doc = "How many task runs each has."},
     {POST,   "/ui/flows/count-deployments",  ui_flows_count_deployments, .body = &ui_flow_ids_resource, .doc = "How many deployments each has."},

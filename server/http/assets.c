@@ -38,6 +38,12 @@ static bool unpack(struct buf *b, const struct asset *a)
     return ok;
 }
 
+bool assets_add(struct buf *b, const char *path)
+{
+    const struct asset *a = find(path);
+    return a && unpack(b, a);
+}
+
 bool assets_reply(struct request *rq)
 {
     const struct asset *a = rq->method == GET ? find(rq->path) : NULL;

@@ -151,6 +151,20 @@ class Operations(unittest.TestCase):
         self.assertEqual(self.ok("POST", "/flows/bulk_delete", {"flows": {"id": {"any_": [flow]}}}), {"deleted": [flow]})
         self.assertEqual(self.call("GET", "/flow_runs/" + runs["runs"])[0], 404)
 
+    def test_types_of_workers_can_be_chosen_without_going_elsewhere(self):
+        view = self.ok("GET", "/collections/views/aggregate-worker-metadata")
+        types = {kind: about for package in view.values() for kind, about in package.items()}
+        self.assertEqual(set(types), {"process", "docker", "kubernetes", "switchyard"})
+        for kind, about in types.items():
+            self.assertEqual(about["logo_url"], f"/logos/{kind}.svg")
+            with urllib.request.urlopen(self.server.url[:-4] + about["logo_url"], timeout=30) as logo:
+                self.assertEqual(logo.headers["Content-Type"], "image/svg+xml")
+            made = self.ok("POST", "/work_pools/", {"name": "of-" + kind, "type": kind,
+                                                    "base_job_template": about["default_base_job_configuration"]})
+            self.assertIn("command", made["base_job_template"]["variables"]["properties"])
+        self.assertEqual(self.ok("GET", "/collections/views/demo-flows"), {})
+        self.assertEqual(self.detail("GET", "/collections/views/nope"), (404, "View nope not found in registry"))
+
     def test_the_limit_of_lists_is_a_setting(self):
         self.assertEqual(self.detail("POST", "/flows/filter", {"limit": 21}),
                          (422, "Invalid limit: must be less than or equal to 20."))
