@@ -15,6 +15,7 @@
 #include "server/api/events_out.h"
 #include "server/api/logs_out.h"
 #include "server/api/task_workers.h"
+#include "server/api/worker_channel.h"
 #include "server/db/cluster.h"
 #include "server/db/db.h"
 #include "server/db/filter.h"
@@ -238,6 +239,7 @@ static int serve(struct program *p)
     s->action_wake = event_wake_start();
     s->catch_up = catch_up_start(s);
     s->task_workers = task_workers_start(s);
+    s->worker_channels = worker_channels_start(s);
     lanes_start(s);
     struct event_emitter *emitter = event_emitter_start(s);
     s->agenda = agenda_new(s);
@@ -276,6 +278,7 @@ static int serve(struct program *p)
     broadcast_stop(s->event_broadcast);
     broadcast_stop(s->log_broadcast);
     task_workers_stop(s->task_workers);
+    worker_channels_stop(s->worker_channels);
     uv_loop_close(&s->loop);
     log_info("stopped", KV_S("program", "switchyard-server"));
     return status;

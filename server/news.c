@@ -4,6 +4,7 @@
 #include "server/api/access.h"
 #include "server/api/catch_up.h"
 #include "server/api/task_workers.h"
+#include "server/api/worker_channel.h"
 #include "server/db/notify.h"
 #include "server/http/parking.h"
 #include "server/reset.h"
@@ -15,7 +16,7 @@ static const struct notify_row rows[] = {
     {"access", access_heard},     /* API keys changed */
     {"reset", reset_heard},       /* the database was emptied */
     {"events", events_heard},     /* some were stored */
-    {"logs", logs_heard},
+    {"logs", logs_heard},         {"pool", worker_channels_heard}, /* a work pool changed */
 };
 
 void news_start(struct server *s)

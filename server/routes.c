@@ -36,6 +36,7 @@
 #include "server/api/variables.h"
 #include "server/api/work_pools.h"
 #include "server/api/work_queues.h"
+#include "server/api/worker_channel.h"
 #include "server/http/metrics.h"
 #include "server/http/openapi.h"
 #include "server/http/route.h"
@@ -175,6 +176,7 @@ const struct route routes[] = {
     {GET,    "/work_queues/{id:uuid}/status", queues_status,      .doc = "Is the queue served, and are runs late?"},
     {POST,   "/work_queues/{id:uuid}/concurrency_status", queues_concurrency, .body = &slots_page_resource, .flags = BODY_OPTIONAL, .doc = "Slots of a queue, and who holds them."},
     {POST,   "/work_pools/{name}/concurrency_status", pools_concurrency, .body = &slots_page_resource, .flags = BODY_OPTIONAL, .doc = "Slots of a pool and its queues, and who holds them."},
+    {GET,    "/work_pools/{name}/workers/connect", .socket = &worker_channel_socket, .flags = UPGRADE, .doc = "The channel of a worker: heartbeats, changes of the pool, clean-up."},
     {POST,   "/work_pools/{name}/workers/heartbeat", workers_heartbeat, .body = &worker_heartbeat_resource, .doc = "A worker lives."},
     {POST,   "/work_pools/{name}/workers/filter", workers_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &worker_resource, .doc = "Workers of a pool."},
     {DELETE, "/work_pools/{name}/workers/{worker}", workers_delete, .doc = "Forget a worker."},

@@ -24,8 +24,9 @@ struct server {
     struct lane *reads;           /* GET /flow_runs/{id} */
     struct lane *logs;            /* POST /logs/ */
     struct lane *events;          /* events in: stored, and task runs recorded */
-    struct lane *task_queue;      /* what task workers ask and acknowledge */
+    struct lane *socket_jobs;     /* what WebSockets of workers want */
     struct task_workers *task_workers;
+    struct worker_channels *worker_channels;
     struct event_outbox *outbox; /* states of flow runs that have no event yet */
     struct broadcast *event_broadcast, *log_broadcast; /* to /events/out and /logs/out */
     struct lane *streams;                              /* what is stored, to the same */

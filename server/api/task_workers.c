@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api/socket_jobs.h"
 #include "server/db/notify.h"
 #include "server/http/loop_calls.h"
 #include "server/http/reply.h"
@@ -44,14 +45,12 @@ struct task_workers {
 
 /* What waits in the lane. */
 struct question {
-    struct lane_item item;
-    struct loop_call call;
+    struct socket_job job;
     struct worker *worker;
     bool take, acknowledge; /* first the end of `hold`, if there is one, then the next run */
     struct task_hold hold;
     char until[48];
     /* the answer */
-    enum err_code rc;
     struct buf run;
     struct task_hold taken;
     char taken_until[48];
@@ -60,6 +59,7 @@ struct question {
 /* --- asking --------------------------------------------------------------------------------------
  */
 
+static enum err_code answer(struct work *w, struct socket_job *job);
 static void on_answer(struct loop_call *call);
 
 static void worker_release(struct worker *w)
@@ -84,20 +84,19 @@ static void end_hold(struct worker *w, struct question *q, bool acknowledge)
 static void ask(struct worker *w, bool acknowledge, bool take)
 {
     struct question *q = calloc(1, sizeof(*q));
-    struct err e;
 
     if (!q)
         abort();
     q->worker = w;
     q->take = take;
-    q->call.run = on_answer;
+    q->job.run = answer;
+    q->job.call.run = on_answer;
     q->run.max_bytes = RUN_MAX_BYTES;
     end_hold(w, q, acknowledge);
     w->rung = false;
     if (take)
         w->phase = ASKING;
-    struct lane *lane = w->all->server->task_queue; /* NULL: the server stops */
-    if (lane && lane_submit(lane, &q->item, &e) == ERR_OK) {
+    if (socket_job_submit(w->all->server, &q->job)) {
         w->pending++;
         return;
     }
@@ -117,10 +116,9 @@ static void send_run(struct worker *w, const struct question *q)
 /* On the loop again. */
 static void on_answer(struct loop_call *call)
 {
-    struct question *q = (struct question *)((char *)call - offsetof(struct question, call));
+    struct question *q = (struct question *)((char *)call - offsetof(struct question, job.call));
     struct worker *w = q->worker;
 
-    w->pending--;
     if (q->taken.until && w->ws) {
         send_run(w, q);
     } else if (q->taken.until) {
@@ -135,6 +133,7 @@ static void on_answer(struct loop_call *call)
     }
     buf_free(&q->run);
     free(q);
+    w->pending--; /* now: sending may have ended the connection */
     worker_release(w);
 }
 
@@ -158,28 +157,15 @@ static enum err_code take_next(struct work *w, struct question *q)
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
-static enum err_code answer(struct work *w, struct question *q)
+static enum err_code answer(struct work *w, struct socket_job *job)
 {
+    struct question *q = (struct question *)job; /* job is the first member */
     enum err_code rc = ERR_OK;
 
     if (q->hold.until)
         rc = q->acknowledge ? task_queue_acknowledge(w, &q->hold) : task_queue_release(w, &q->hold);
     return rc || !q->take ? rc : take_next(w, q);
 }
-
-static void run_lane(struct work *w, struct lane_item **items, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct question *q = (struct question *)items[i];
-        q->rc = answer(w, q);
-        if (q->rc)
-            log_warn("task_queue_failed", KV_E(&w->err));
-        arena_reset(&w->arena);
-        loop_call(w->server->loop_calls, &q->call);
-    }
-}
-
-const struct lane_kind task_queue_lane = {"task_queue", 64, 65536, run_lane};
 
 /* --- waking --------------------------------------------------------------------------------------
  */

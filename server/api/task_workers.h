@@ -14,7 +14,6 @@
  * Idle ones ask again when a run of one of their keys is queued here, and every few seconds for
  * what other servers queued. Thread: the socket lives on the loop, the queue is asked in a lane. */
 #pragma once
-#include "server/db/lane.h"
 #include "server/http/websocket.h"
 
 struct task_workers;
@@ -28,6 +27,5 @@ void task_workers_wake(struct server *server, const char *task_key);
 void task_workers_heard(struct server *server, const char *rest);
 
 extern const struct websocket_kind task_runs_socket;
-extern const struct lane_kind task_queue_lane;
 extern const struct resource task_workers_filter_resource;
 handler_fn task_workers_filter;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/api/listing.h"
+#include "server/api/worker_channel.h"
 #include "server/db/params.h"
 #include "server/http/reply.h"
 #include "server/model/flow_run.h"
@@ -34,12 +35,16 @@ enum err_code work_pools_update(struct request *rq)
 {
     enum err_code rc =
         work_pool_update(&rq->work, rq->params[0], request_in(rq, struct work_pool_update));
+    if (!rc)
+        worker_channels_wake(rq->work.server, rq->params[0]);
     return rc ? rc : reply_empty(rq, 204);
 }
 
 enum err_code work_pools_delete(struct request *rq)
 {
     enum err_code rc = work_pool_delete(&rq->work, rq->params[0]);
+    if (!rc)
+        worker_channels_wake(rq->work.server, rq->params[0]);
     return rc ? rc : reply_empty(rq, 204);
 }
 

@@ -385,7 +385,7 @@ bool websocket_upgrade(struct request *rq)
     char accept[32];
 
     enum err_code rc = check_upgrade(rq, key);
-    if (!rc && !prefect && server->config.auth_string)
+    if (!rc && !prefect && (server->config.auth_string || rq->route->socket->needs_subprotocol))
         rc = err_set(&rq->work.err, FORBIDDEN, "Forbidden");
     struct websocket *ws = rc ? NULL : calloc(1, sizeof(*ws));
     if (!ws) {

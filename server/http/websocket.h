@@ -25,6 +25,7 @@ struct websocket_kind {
     void (*on_gone)(struct websocket *ws); /* the connection is over; frees the state */
     /* What websocket_crowded() held up can go on; may be NULL. */
     void (*on_drained)(struct websocket *ws);
+    bool needs_subprotocol; /* else 403, also without an auth string */
 };
 
 /* Answers 101 and takes the connection over, or makes rq->reply an error and returns false. */

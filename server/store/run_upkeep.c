@@ -4,6 +4,7 @@
 
 #include "server/db/params.h"
 #include "server/store/task_runs.h"
+#include "server/store/worker_cleanup.h"
 #include "shared/base/clock.h"
 
 static const struct state_details no_details = STATE_DETAILS_INIT;
@@ -117,6 +118,8 @@ enum err_code runs_end_cancellations(struct work *w, int64_t cutoff_us, int64_t 
     enum err_code rc =
         move_found(w, Q_cancellations_over, PARAMS(param_time(w, cutoff_us), param_i64(w, limit)),
                    propose_timed_out, out_count);
+    if (!rc && *out_count)
+        rc = worker_cleanup_make(w);
     return rc ? rc : next_time(w, Q_cancellations_next, out_next_us);
 }
 

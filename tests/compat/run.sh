@@ -11,5 +11,7 @@ fi
 "$venv/bin/python" "$here/test_sdk.py"
 "$venv/bin/python" "$here/test_runs.py"
 "$venv/bin/python" "$here/test_blocks.py"
+"$venv/bin/python" "$here/test_background.py"
+"$venv/bin/python" "$here/test_channel.py"
 "$venv/bin/python" "$here/test_worker.py"
 exec "$here/journeys.py" $quick "$1"
