@@ -123,6 +123,8 @@ enum err_code action_send_notification(struct work *w, const struct claimed_acti
     }
     relate_block(w, a, &b, result);
     rc = render_all(w, a, templates, texts, COUNT(templates), result);
+    if (!rc)
+        rc = action_put_off(w, a, ACTION_SENDING_S);
     if (!rc && !result->reason)
         deliver_all(w, &b, texts, result);
     return rc;
@@ -182,6 +184,8 @@ enum err_code action_call_webhook(struct work *w, const struct claimed_action *a
     }
     relate_block(w, a, &b, result);
     rc = render_all(w, a, &a->action.payload, &payload, 1, result);
+    if (!rc)
+        rc = action_put_off(w, a, ACTION_SENDING_S);
     if (rc || result->reason)
         return rc;
     if (!webhook_build(&w->arena, b.data, payload, d, &reason))

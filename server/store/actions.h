@@ -9,7 +9,7 @@
 #include "server/model/action.h"
 #include "server/model/seen_event.h"
 
-enum { ACTION_TERM_S = 180, ACTION_ATTEMPTS_MAX = 5 };
+enum { ACTION_TERM_S = 15, ACTION_SENDING_S = 240, ACTION_ATTEMPTS_MAX = 5 };
 
 struct claimed_action {
     struct uuid id, automation_id, triggered_event;
@@ -25,6 +25,7 @@ MUST_CHECK enum err_code actions_claim(struct work *w, size_t count, struct clai
                                        size_t *out_count);
 /* TIME_NONE: none waits. */
 MUST_CHECK enum err_code actions_next_due(struct work *w, int64_t *out_us);
+/* Not before so many seconds: tried again then, or the term of one that takes long. */
 MUST_CHECK enum err_code action_put_off(struct work *w, const struct claimed_action *a,
                                         double seconds);
 
