@@ -152,6 +152,9 @@ struct jinja_value jinja_binary(struct interpreter *in, const char *operator, st
         return repeated(in, x, y.number);
     if (is_moment(&x) && is_moment(&y))
         out = of_moments(operator, x, y);
+    if (add && x.kind == JINJA_STRING)
+        return jinja_fail(in, "TypeError", "can only concatenate str (not \"%s\") to str",
+                          jinja_type(&y));
     if (out.kind == JINJA_UNDEFINED)
         return jinja_fail(in, "TypeError",
                           "unsupported operand type(s) for %s: '%s' and '%s'", operator,

@@ -237,8 +237,7 @@ static void run_one(struct interpreter *in, const struct node *n)
                 .kind = JINJA_FUNCTION, .text = n->name, .len = strlen(n->name), .macro = n});
         return;
     default:
-        jinja_fail(in, "TypeError", "no loader for this environment specified ({%% %s %%})",
-                   n->name);
+        jinja_fail(in, "TypeError", "no loader for this environment specified");
     }
 }
 
