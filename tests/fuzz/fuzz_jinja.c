@@ -4,10 +4,13 @@
 
 #include "server/model/jinja.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static void get(void *context, struct arena *a, const char *name, struct jinja_value *out)
 {
-    static const char json[] = "{\"a\":[1,\"x\",null,{\"b\":2.5}],\"s\":\"t\\u00fc <&>\",\"d\":{\"k\":"
-                               "true,\"items\":3}}";
+    static const char json[] =
+        "{\"a\":[1,\"x\",null,{\"b\":2.5}],\"s\":\"t\\u00fc <&>\",\"d\":{\"k\":"
+        "true,\"items\":3}}";
     struct doc *doc = arena_new(a, struct doc);
     struct doc_error bad;
 

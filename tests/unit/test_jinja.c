@@ -94,18 +94,22 @@ static const struct {
     {"{% set s = namespace(t=0) %}{% for i in list %}{% set s.t = s.t + i %}{% endfor %}{{ s.t }}",
      "6"},
     {"{% with a = 1, b = name %}{{ a }}{{ b }}{% endwith %}{{ a }}", "1World"},
-    {"{% macro hi(who, mark='!') %}Hi {{ who }}{{ mark }}{% endmacro %}{{ hi(name) }}{{ hi('x', mark='?') }}",
+    {"{% macro hi(who, mark='!') %}Hi {{ who }}{{ mark }}{% endmacro %}{{ hi(name) }}{{ hi('x', "
+     "mark='?') }}",
      "Hi World!Hi x?"},
     {"{% filter upper %}a{{ name }}{% endfilter %}", "AWORLD"},
     {"{% for i in range(3) %}{{ i }}{% endfor %}{{ range(1, 8, 3) | list }}", "012[1, 4, 7]"},
     /* filters and tests */
     {"{{ missing | default('x') }} {{ '' | d('y', true) }} {{ list | length }} {{ list | sum }}",
      "x y 3 6"},
-    {"{{ list | sort | join('-') }} {{ words | sort(reverse=true) }} {{ list | max }}{{ list | min }}",
+    {"{{ list | sort | join('-') }} {{ words | sort(reverse=true) }} {{ list | max }}{{ list | min "
+     "}}",
      "1-2-3 ['c', 'b', 'A'] 31"},
-    {"{{ people | map(attribute='name') | join(',') }} {{ people | selectattr('age', 'gt', 25) | map(attribute='name') | first }}",
+    {"{{ people | map(attribute='name') | join(',') }} {{ people | selectattr('age', 'gt', 25) | "
+     "map(attribute='name') | first }}",
      "Zoe,Al Zoe"},
-    {"{{ people | sort(attribute='age') | map(attribute='age') | list }} {{ words | map('upper') | list }}",
+    {"{{ people | sort(attribute='age') | map(attribute='age') | list }} {{ words | map('upper') | "
+     "list }}",
      "[20, 30] ['B', 'A', 'C']"},
     {"{{ text | replace('-', '+') }} {{ text.split('-') }} {{ 'a b' | title }} {{ ' x ' | trim }}",
      "a+b+c ['a', 'b', 'c'] A B x"},
@@ -116,19 +120,21 @@ static const struct {
      "{\"a\": {\"b\": [10, 20]}, \"items\": 7} "
      "\"\\u003ca href=\\u0027x\\u0027\\u003e\\u0026\\u003c/a\\u003e\""},
     {"{{ list | tojson(indent=1) }}", "[\n 3,\n 1,\n 2\n]"},
-    {"{{ 2.567 | round(1) }} {{ '12' | int + 1 }} {{ 'x' | int(7) }} {{ -3 | abs }} {{ 'a b' | urlencode }}",
+    {"{{ 2.567 | round(1) }} {{ '12' | int + 1 }} {{ 'x' | int(7) }} {{ -3 | abs }} {{ 'a b' | "
+     "urlencode }}",
      "2.6 13 7 3 a%20b"},
-    {"{{ n is odd }} {{ n is divisibleby 3 }} {{ missing is defined }} {{ nothing is none }} {{ name is not string }}",
+    {"{{ n is odd }} {{ n is divisibleby 3 }} {{ missing is defined }} {{ nothing is none }} {{ "
+     "name is not string }}",
      "True True False True False"},
     {"{{ 'see flow-run/0f5b2c5a-1111-4222-8333-944455556666 ok' | flow_run_id }}",
      "0f5b2c5a-1111-4222-8333-944455556666"},
-    {"{{ when | humanize_naturaltime }} {{ 12345678 | humanize_intcomma }} {{ 3 | humanize_ordinal }} {{ 1500000 | filesizeformat }}",
+    {"{{ when | humanize_naturaltime }} {{ 12345678 | humanize_intcomma }} {{ 3 | humanize_ordinal "
+     "}} {{ 1500000 | filesizeformat }}",
      "an hour ago 12,345,678 3rd 1.5 MB"},
     /* failures at run time */
     {"{{ 1 / 0 }}", "! ZeroDivisionError('division by zero')"},
     {"{{ missing + 1 }}", "! UndefinedError(\"'missing' is undefined\")"},
-    {"{{ name + 1 }}",
-     "! TypeError('can only concatenate str (not \"int\") to str')"},
+    {"{{ name + 1 }}", "! TypeError('can only concatenate str (not \"int\") to str')"},
     {"{{ name | nope }}", "! TemplateAssertionError(\"No filter named 'nope'.\")"},
     {"{{ range(101) }}", "! OverflowError('Range too big. The sandbox blocks ranges larger than "
                          "MAX_TEMPLATE_RANGE=100.')"},
@@ -147,7 +153,8 @@ static const struct {
     {"{{ a ? b }}", "line 1: unexpected char '?' at 5"},
     {"{% bogus %}", "line 1: Encountered unknown tag 'bogus'."},
     {"{% if a %}{% endfor %}",
-     "line 1: Encountered unknown tag 'endfor'. Jinja was looking for the following tags: 'elif' or "
+     "line 1: Encountered unknown tag 'endfor'. Jinja was looking for the following tags: 'elif' "
+     "or "
      "'else' or 'endif'. The innermost block that needs to be closed is 'if'."},
     {"{% for x %}{% endfor %}", "line 1: expected token 'in', got 'end of statement block'"},
     {"{% for 1 in x %}{% endfor %}", "line 1: can't assign to 'const'"},
@@ -179,7 +186,8 @@ START_TEST(limits_loops)
     ck_assert_str_eq(loops_reason(arena_printf(&arena, "%s%s", many, one)),
                      "Contains 11 for loops. Templates can contain no more than 10 for loops.");
     ck_assert_str_eq(
-        loops_reason("{% for a in b %}{% for c in d %}{% for e in f %}{% endfor %}{% endfor %}{% endfor %}"),
+        loops_reason(
+            "{% for a in b %}{% for c in d %}{% for e in f %}{% endfor %}{% endfor %}{% endfor %}"),
         "Contains nested for loops at a depth of 3. Templates can nest for loops no more than 2 "
         "loops deep.");
 }
@@ -187,7 +195,8 @@ END_TEST
 
 START_TEST(knows_the_names_it_reads)
 {
-    static const char text[] = "{% set mine = flow.name %}{{ mine }}{% for run in runs %}{% endfor %}";
+    static const char text[] =
+        "{% set mine = flow.name %}{{ mine }}{% for run in runs %}{% endfor %}";
     struct jinja_template *t;
     struct jinja_error bad;
 

@@ -21,14 +21,22 @@ static const struct {
     const char *pattern, *text;
     bool glob, name, label;
 } globs[] = {
-    {"a.b", "a.b", true, true, true},      {"a.*", "a.b.c", true, true, true},
-    {"a.*", "a.", true, false, true},      {"*", "x", true, true, true},
-    {"*.c", "a.b.c", true, true, true},    {"a*c", "abd", false, false, false},
-    {"a?c", "abc", true, false, true},     {"[ab]x", "bx", true, false, true},
-    {"[!ab]x", "bx", false, false, false}, {"[a-c]x", "cx", true, false, true},
-    {"!a.*", "b", false, false, true},     {"!a.*", "a.b", false, false, false},
-    {"a[", "a[", true, true, true},        {"?", "\xc3\xbc", true, false, true},
-    {"**a*b**", "xaxb", true, false, true}, {"", "", true, true, true},
+    {"a.b", "a.b", true, true, true},
+    {"a.*", "a.b.c", true, true, true},
+    {"a.*", "a.", true, false, true},
+    {"*", "x", true, true, true},
+    {"*.c", "a.b.c", true, true, true},
+    {"a*c", "abd", false, false, false},
+    {"a?c", "abc", true, false, true},
+    {"[ab]x", "bx", true, false, true},
+    {"[!ab]x", "bx", false, false, false},
+    {"[a-c]x", "cx", true, false, true},
+    {"!a.*", "b", false, false, true},
+    {"!a.*", "a.b", false, false, false},
+    {"a[", "a[", true, true, true},
+    {"?", "\xc3\xbc", true, false, true},
+    {"**a*b**", "xaxb", true, false, true},
+    {"", "", true, true, true},
     {"a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false, false, false},
 };
 
@@ -53,9 +61,9 @@ static struct trigger *load(const char *json)
 /* With everything that is not told at its default. */
 static struct trigger *event_trigger(const char *members)
 {
-    return load(arena_printf(&arena,
-                             "{\"type\":\"event\",\"id\":\"0f5b2c5a-1111-4222-8333-944455556666\",%s}",
-                             members));
+    return load(arena_printf(
+        &arena, "{\"type\":\"event\",\"id\":\"0f5b2c5a-1111-4222-8333-944455556666\",%s}",
+        members));
 }
 
 static struct seen_event *event_of(const char *name, const char *labels, int64_t at_s)
@@ -69,9 +77,10 @@ static struct seen_event *event_of(const char *name, const char *labels, int64_t
         .received_us = at_s * 1000000,
         .name = name,
         .resource_json = {labels, strlen(labels)},
-        .related_json = RAW("[{\"prefect.resource.id\":\"prefect.flow.1\",\"prefect.resource.role\":"
-                            "\"flow\",\"team\":\"x\"},{\"prefect.resource.id\":\"tag.a\","
-                            "\"prefect.resource.role\":\"tag\"}]"),
+        .related_json =
+            RAW("[{\"prefect.resource.id\":\"prefect.flow.1\",\"prefect.resource.role\":"
+                "\"flow\",\"team\":\"x\"},{\"prefect.resource.id\":\"tag.a\","
+                "\"prefect.resource.role\":\"tag\"}]"),
         .payload_json = RAW("{}"),
     };
     ck_assert(!seen_event_load(&arena, v, &e));
@@ -93,8 +102,12 @@ static const struct {
     {"\"posture\":\"Reactive\",\"match\":{\"color\":[]}", false},
     {"\"posture\":\"Reactive\",\"match_related\":{\"team\":\"x\"}", true},
     {"\"posture\":\"Reactive\",\"match_related\":{\"team\":\"y\"}", false},
-    {"\"posture\":\"Reactive\",\"match_related\":[{\"team\":\"x\"},{\"prefect.resource.id\":\"tag.*\"}]", true},
-    {"\"posture\":\"Reactive\",\"match_related\":[{\"team\":\"x\"},{\"prefect.resource.id\":\"nope\"}]", false},
+    {"\"posture\":\"Reactive\",\"match_related\":[{\"team\":\"x\"},{\"prefect.resource.id\":\"tag.*"
+     "\"}]",
+     true},
+    {"\"posture\":\"Reactive\",\"match_related\":[{\"team\":\"x\"},{\"prefect.resource.id\":"
+     "\"nope\"}]",
+     false},
 };
 
 START_TEST(covers)
@@ -107,8 +120,9 @@ END_TEST
 
 START_TEST(keys_come_from_labels)
 {
-    struct trigger *t = event_trigger("\"posture\":\"Reactive\",\"for_each\":[\"related:flow:team\","
-                                      "\"color\",\"related:tag:team\",\"none\"]");
+    struct trigger *t =
+        event_trigger("\"posture\":\"Reactive\",\"for_each\":[\"related:flow:team\","
+                      "\"color\",\"related:tag:team\",\"none\"]");
     struct seen_event *e =
         event_of("job.done", "{\"prefect.resource.id\":\"job.1\",\"color\":\"red\"}", 0);
     struct strings key = trigger_key(&arena, t, e);
@@ -137,18 +151,21 @@ static const struct {
     /* absence: only when the window has ended */
     {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10",
      "a@0 @5 @9 @10! @30"},
-    {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10", "a@0 e@5 @10 @20"},
+    {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10",
+     "a@0 e@5 @10 @20"},
     {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10,\"threshold\":2",
      "a@0 e@5 @10!"},
     /* an expected event that is seen before its start */
     {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10", "e@5 a@1 @11"},
-    {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10", "e@20 a@1 @11!"},
+    {"\"posture\":\"Proactive\",\"after\":[\"a\"],\"expect\":[\"e\"],\"within\":10",
+     "e@20 a@1 @11!"},
     /* a heartbeat restarts its own window, and a final event ends it */
     {"\"posture\":\"Proactive\",\"after\":[\"b\"],\"expect\":[\"b\",\"end\"],\"within\":10",
      "b@0 b@8 @10 b@16 @18 @26!"},
     {"\"posture\":\"Proactive\",\"after\":[\"b\"],\"expect\":[\"b\",\"end\"],\"within\":10",
      "b@0 b@8 end@9 @18 @30"},
-    {"\"posture\":\"Proactive\",\"expect\":[\"e\"],\"within\":10,\"threshold\":3", "e@0 e@1 @11! @21!"},
+    {"\"posture\":\"Proactive\",\"expect\":[\"e\"],\"within\":10,\"threshold\":3",
+     "e@0 e@1 @11! @21!"},
 };
 
 static bool step(struct window *w, const char *name, int64_t at_s)
@@ -186,8 +203,9 @@ END_TEST
 /* However many events come, few are held. */
 START_TEST(held_events_are_bounded)
 {
-    struct window w = {.trigger = event_trigger("\"posture\":\"Proactive\",\"after\":[\"a\"],"
-                                                "\"expect\":[\"e\"],\"within\":60,\"threshold\":2")};
+    struct window w = {.trigger =
+                           event_trigger("\"posture\":\"Proactive\",\"after\":[\"a\"],"
+                                         "\"expect\":[\"e\"],\"within\":60,\"threshold\":2")};
     for (int64_t s = 0; s < 20000; s++)
         ck_assert(!step(&w, "e", s));
     ck_assert_int_le((int64_t)w.held_count, (1800 / 60 + 2) * 4);
@@ -221,7 +239,8 @@ static const struct {
     {"{\"posture\":\"Metric\"}", "[]",
      "body.trigger.EventTrigger.posture: Input should be Posture.Reactive or Posture.Proactive"},
     {"{\"posture\":\"Proactive\",\"within\":5}", "[]",
-     "body.trigger.EventTrigger: Value error, `within` for Proactive triggers must be greater than or "
+     "body.trigger.EventTrigger: Value error, `within` for Proactive triggers must be greater than "
+     "or "
      "equal to 10 seconds"},
     {"{\"posture\":\"Reactive\",\"within\":\"30\"}", "[]",
      "body.trigger.EventTrigger.within: Input should be a valid timedelta, \"day\" identifier in "
@@ -235,7 +254,8 @@ static const struct {
     {EVENT, "{}", "body.actions: Input should be a valid list"},
     {"{\"posture\":\"Reactive\",\"expect\":[\"prefect.flow-run.*\"]}",
      "[{\"type\":\"run-deployment\",\"source\":\"inferred\"}]",
-     "body: Value error, Running an inferred deployment from a flow run state change event will lead "
+     "body: Value error, Running an inferred deployment from a flow run state change event will "
+     "lead "
      "to an infinite loop o"},
 };
 
@@ -250,8 +270,8 @@ START_TEST(deep_triggers_are_refused_quickly)
     const char *t = EVENT;
 
     for (int i = 0; i < 40; i++)
-        t = arena_printf(&arena, "{\"type\":\"sequence\",\"within\":\"bad\",\"triggers\":[%s,%s]}", t,
-                         i < 3 ? t : EVENT);
+        t = arena_printf(&arena, "{\"type\":\"sequence\",\"within\":\"bad\",\"triggers\":[%s,%s]}",
+                         t, i < 3 ? t : EVENT);
     ck_assert_ptr_nonnull(strstr(refusal(t, "[]"), "nest at most 8 deep"));
 }
 END_TEST
@@ -261,8 +281,9 @@ START_TEST(parameters_become_templates)
     struct doc doc;
     struct doc_error bad;
     struct buf b = {.max_bytes = 4096};
-    static const char text[] = "{\"a\":\"{{ x }}\",\"b\":\"n {{ x }}\",\"c\":[\"{% if y %}\",1],\"d\":"
-                               "{\"e\":\" {{ z }} \"},\"f\":{\"__prefect_kind\":\"json\"}}";
+    static const char text[] =
+        "{\"a\":\"{{ x }}\",\"b\":\"n {{ x }}\",\"c\":[\"{% if y %}\",1],\"d\":"
+        "{\"e\":\" {{ z }} \"},\"f\":{\"__prefect_kind\":\"json\"}}";
 
     ck_assert(doc_parse(&arena, text, sizeof(text) - 1, &doc, &bad));
     action_write_parameters(&arena, &b, doc_root(&doc));
