@@ -58,13 +58,18 @@ def environment(url, folder):
     }
 
 
+def heed_keyboard():
+    """A shell starts background jobs with SIGINT ignored, which children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def travel(python, url, name):
     """Gives (exit status, output, seconds)."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"journey-{name}-", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen([python, str(HERE / "journeys" / (name + ".py"))], cwd=folder, text=True,
                                    env=environment(url, folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=heed_keyboard)
         try:
             said, status = process.communicate(timeout=JOURNEY_S)[0], process.returncode
         except subprocess.TimeoutExpired:
@@ -104,7 +109,7 @@ def main():
         line = f"{name} ({options.version}, {seconds:.1f} s)"
         print({"passed": f"ok {line}", "failed": f"not ok {line}", "skipped": f"ok {line} # SKIP"}[kind], flush=True)
         if kind == "failed":
-            print("\n".join("  | " + row for row in said.splitlines()[-60:]), flush=True)
+            print("\n".join("  | " + row for row in said.splitlines()[-120:]), flush=True)
 
     with live.Server() as server, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         going = {pool.submit(travel, python, server.url, name): name for name in names}

@@ -109,13 +109,13 @@ if __name__ == "__main__":
     for name in ("flows.py", "prefect.yaml"):
         pathlib.Path(name).write_text((LAB / name).read_text().replace("{{ $LAB_FOLDER }}", os.getcwd()))
     said = cli("--no-prompt", "deploy", "--all")
-    has(said, "firmware_build/training", "flash/development", "power_profile/production")
+    has(said, "firmware-build/training", "flash/development", "power-profile/production")
     path = {"PATH": f"{LAB}:{os.environ['PATH']}", "PREFECT_WORKER_QUERY_SECONDS": "1"}
     workers = [Background(PREFECT, "worker", "start", "--pool", pool, "-q", queue, **path) for pool, queue in POOLS.items()]
     with workers[0] as first, workers[1] as second, workers[2] as third:
         for it in (first, second, third):
             it.wait_for("started!")
-        built = started("firmware_build/training", "-p", "target=NUCLEO_L4R5ZI")
+        built = started("firmware-build/training", "-p", "target=NUCLEO_L4R5ZI")
         ends(built)
         task_runs(built, 8)
         flashed = await_run("flash")[0]
@@ -123,7 +123,7 @@ if __name__ == "__main__":
         assert flashed["parameters"] == {"key": "firmware/NUCLEO_L4R5ZI/ad01.bin", "target": "NUCLEO_L4R5ZI"}
         assert flashed["created_by"]["type"] == "AUTOMATION", flashed["created_by"]
         has(" ".join(messages(flashed["id"], "Finished in state")), "bytes on NUCLEO_L4R5ZI")
-        profiled = await_run("power_profile")[0]
+        profiled = await_run("power-profile")[0]
         ends(profiled["id"])
         has(" ".join(messages(profiled["id"], "Finished in state")), "profiling firmware/NUCLEO_L4R5ZI/ad01.bin", "profiler 1")
         table = json.loads(api.get("/artifacts/power-profile/latest")["data"])
@@ -131,11 +131,11 @@ if __name__ == "__main__":
         firmware = s3.get_object(Bucket="lab", Key="firmware/NUCLEO_L4R5ZI/ad01.bin")["Body"].read()
         has(firmware.decode(), "firmware for NUCLEO_L4R5ZI", "{84,70,76,51")
 
-        bad = started("firmware_build/training", "-p", "target=NO_SUCH_BOARD")
+        bad = started("firmware-build/training", "-p", "target=NO_SUCH_BOARD")
         row = ends(bad, "Failed")
         until(lambda: notified, seconds=60)
         assert notified[0]["title"] == row["name"] + " failed", notified
-        has(notified[0]["text"], "firmware_build", "NO_SUCH_BOARD is not in the target list")
+        has(notified[0]["text"], "firmware-build", "NO_SUCH_BOARD is not in the target list")
         time.sleep(2)  # nothing more may come
         assert len(notified) == 1 and len(await_run("flash")) == 1, notified
     text = json.dumps(api.post("/block_documents/filter", {})) + json.dumps(api.post("/events/filter", {}))
