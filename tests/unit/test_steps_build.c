@@ -297,6 +297,74 @@ START_TEST(endings_of_a_build)
 }
 END_TEST
 
+/* ---- a tree that is kept: make is the real one, the compiler notes what it compiles ---- */
+
+static const char reuse_makefile[] =
+    "all: $(OUT)/firmware.elf\n"
+    "$(OUT)/firmware.elf: $(OUT)/a.o $(OUT)/model.o ; @echo LD; cat $^ >$@\n"
+    "$(OUT)/a.o: a.c ; @echo CC a; cp a.c $@\n"
+    "$(OUT)/model.o: model.c $(MODEL_HEADER) ; @echo CC model; cat model.c $(MODEL_HEADER) >$@\n";
+
+static const struct {
+    const char *source, *header; /* content of a.c and of the model's header */
+    bool a, model;               /* what is compiled; neither: the image is there */
+} rebuilds[] = {
+    {"one", "m1", true, true},   {"one", "m2", false, true},  {"two", "m2", true, false},
+    {"two", "m2", false, false}, {"one", "m1", false, false}, {"one", "m3", true, true},
+};
+
+static void rebuild(const char *data_dir, size_t i)
+{
+    struct harness h = {.run.data_dir = data_dir};
+    char command[1000], expected[64], path[200], line[100] = "";
+    snprintf(path, sizeof(path), "%s/src", data_dir);
+    mkdir(path, 0755);
+    snprintf(path, sizeof(path), "%s/src/Makefile", data_dir);
+    put_file(path, reuse_makefile, 0644);
+    snprintf(command, sizeof(command),
+             "cd %s/src && echo %s >a.c && echo body >model.c && echo %s >../m.h", data_dir,
+             rebuilds[i].source, rebuilds[i].header);
+    must_do(command);
+    snprintf(path, sizeof(path), "%s/src", data_dir);
+    snprintf(command, sizeof(command), "%s/m.h", data_dir);
+    harness_run(&h, &firmware_build_step,
+                json_pack("{s:s,s:s,s:s,s:b}", "target", "T1", "dir", path, "header", command,
+                          "reuse", true));
+    ck_assert_msg(h.code == ERR_OK, "%zu: %s\n%s", i, h.call.err.detail, h.log);
+    bool built = rebuilds[i].a || rebuilds[i].model;
+    ck_assert_msg(!strstr(h.log, "CC a\n") == !rebuilds[i].a, "%zu: %s", i, h.log);
+    ck_assert_msg(!strstr(h.log, "CC model\n") == !rebuilds[i].model, "%zu: %s", i, h.log);
+    ck_assert_msg(!strstr(h.log, "LD\n") == !built, "%zu: %s", i, h.log);
+    ck_assert(json_is_true(json_object_get(h.call.outputs, "reused")) == !built);
+    ck_assert_uint_eq(strlen(text_of(&h, "build_id")), 12);
+    ck_assert_ptr_eq(strstr(text_of(&h, "elf"), data_dir), NULL); /* the run's own copy */
+    snprintf(command, sizeof(command), "cat %s | tr '\\n' ' ' >%s/image", text_of(&h, "elf"),
+             data_dir);
+    must_do(command);
+    snprintf(path, sizeof(path), "%s/image", data_dir);
+    read_line(path, line, sizeof(line));
+    snprintf(expected, sizeof(expected), "%s body %s ", rebuilds[i].source, rebuilds[i].header);
+    ck_assert_str_eq(line, expected);
+    harness_free(&h);
+}
+
+START_TEST(a_new_model_is_one_compile_and_a_link)
+{
+    char data_dir[] = "/tmp/test_tree-XXXXXX", command[100];
+    ck_assert_ptr_nonnull(mkdtemp(data_dir));
+    for (size_t i = 0; i < COUNT(rebuilds); i++)
+        rebuild(data_dir, i);
+    /* a build that was cut off is not trusted */
+    snprintf(command, sizeof(command), "touch $(dirname %s/builds/*/lock)/dirty", data_dir);
+    must_do(command);
+    snprintf(command, sizeof(command), "rm %s/builds/*/images/*", data_dir);
+    must_do(command);
+    rebuild(data_dir, 0);
+    snprintf(command, sizeof(command), "rm -rf %s", data_dir);
+    must_do(command);
+}
+END_TEST
+
 /* ---- clean ---- */
 
 static const struct {
@@ -330,6 +398,7 @@ int main(void)
     tcase_add_loop_test(header, header_has_the_models_bytes, 0, COUNT(headers));
     tcase_add_checked_fixture(build, make_tools, remove_tools);
     tcase_add_loop_test(build, each_tool_is_called_its_way, 0, COUNT(builds));
+    tcase_add_test(build, a_new_model_is_one_compile_and_a_link);
     tcase_add_loop_test(build, endings_of_a_build, 0, COUNT(endings));
     tcase_add_loop_test(clean, clean_stays_in_the_work_folder, 0, COUNT(cleanings));
     suite_add_tcase(suite, clone);

@@ -5,13 +5,18 @@
  * A build that the linker refuses because a region overflows is a result, not a failure: `fits` is
  * false and `overflow_bytes` says by how much.  Any other failure fails the task with the
  * compiler's first complaint. In a container the work folder has the same path as outside, so that
- * all paths hold on both sides. */
+ * all paths hold on both sides.
+ *
+ * With `reuse` sources and objects live in a tree of the agent (worker/lab/build_tree.h): a new
+ * model is one compile and a link, and what was built before is not built again. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "worker/lab/build_tree.h"
 #include "worker/lab/firmware_size.h"
 #include "worker/steps.h"
 
@@ -25,9 +30,10 @@ static const struct step_param params[] = {
     {"header",    FLOW_STRING,   false, NULL,           "header with the model: MODEL_HEADER for make"},
     {"program",   FLOW_STRING,   false, "\"firmware\"", "name of the image without .elf"},
     {"profile",   FLOW_STRING,   false, "\"release\"",  "of Mbed's tools", "develop|debug|release"},
-    {"build_id",  FLOW_STRING,   false, NULL,           "what the boot banner shows; default: new for each build"},
+    {"build_id",  FLOW_STRING,   false, NULL,           "what the boot banner shows; default: new for each build, with `reuse` made of the content"},
     {"out",       FLOW_STRING,   false, "\"build\"",    "folder of objects and image; relative to the run's work folder"},
     {"args",      FLOW_LIST,     false, "[]",           "further arguments of the tool's (first) command"},
+    {"reuse",     FLOW_BOOLEAN,  false, "false",        "keep objects for the next build of this target with these flags, and images by their content"},
     {"jobs",      FLOW_INTEGER,  false, "2",            "compilers at a time"},
     {"container", FLOW_STRING,   false, NULL,           "image to build in; default: this machine"},
     {"engine",    FLOW_STRING,   false, "\"docker\"",   "program that starts containers", "docker|podman"},
@@ -42,6 +48,7 @@ static const struct step_output outputs[] = {
     {"overflow_region", FLOW_STRING, "which region, empty when it fits"},
     {"elf", FLOW_STRING, "absolute path of the image; null when it does not fit"},
     {"build_id", FLOW_STRING, "what the boot banner will show"},
+    {"reused", FLOW_BOOLEAN, "the image was there already"},
     {"flash_bytes", FLOW_INTEGER, "text + data; null when not known"},
     {"ram_bytes", FLOW_INTEGER, "data + bss; null when not known"},
 };
@@ -75,7 +82,10 @@ static const struct tool tools[] = {
 
 struct build {
     const struct tool *tool;
-    const char *dir, *out, *elf, *build_id;
+    const char *dir, *out, *elf, *build_id, *header;
+    const char *built_elf;  /* where the tool leaves it, with `reuse` */
+    struct build_tree tree; /* with `reuse` */
+    bool reuse;
     struct firmware_size size;
     char complaint[COMPLAINT_BYTES]; /* the first line that looks like the reason */
     int command;
@@ -95,7 +105,6 @@ static const char *capital(struct step_call *call, const char *text)
 static const char *value_of(struct step_call *call, const char *name, size_t len)
 {
     const struct build *b = call->state;
-    const char *header = step_string(call, "header");
     const struct {
         const char *name, *value;
     } values[] = {
@@ -106,7 +115,7 @@ static const char *value_of(struct step_call *call, const char *name, size_t len
         {"program", step_string(call, "program")},
         {"profile", step_string(call, "profile")},
         {"Profile", capital(call, step_string(call, "profile"))},
-        {"header", header ? step_path(call, header) : NULL},
+        {"header", b->header},
         {"jobs", arena_printf(call->arena, "%lld", (long long)step_integer(call, "jobs"))},
     };
     for (size_t i = 0; i < COUNT(values); i++)
@@ -130,6 +139,11 @@ static const char *expand(struct step_call *call, const char *word)
     return arena_printf(call->arena, "%s%s", text, word);
 }
 
+static const char *volume(struct step_call *call, const char *path)
+{
+    return arena_printf(call->arena, "%s:%s", path, path);
+}
+
 /* Prefix for a command in a container; 0 words on this machine. */
 static size_t add_container(struct step_call *call, const char **argv)
 {
@@ -143,16 +157,21 @@ static size_t add_container(struct step_call *call, const char **argv)
         "--rm",
         "--init",
         "--volume",
-        arena_printf(call->arena, "%s:%s", work, work),
+        volume(call, work),
         "--workdir",
         b->dir,
         "--user",
         arena_printf(call->arena, "%u:%u", (unsigned)getuid(), (unsigned)getgid()),
         "--env",
-        "HOME=/tmp",
-        image};
+        "HOME=/tmp"};
+    size_t n = COUNT(words);
     memcpy(argv, words, sizeof(words));
-    return COUNT(words);
+    if (b->reuse) {
+        argv[n++] = "--volume";
+        argv[n++] = volume(call, arena_printf(call->arena, "%s/builds", call->run->data_dir));
+    }
+    argv[n++] = image;
+    return n;
 }
 
 static size_t add_words(struct step_call *call, const char *const *words, const char **argv,
@@ -219,6 +238,7 @@ static void finish(struct step_call *call)
     step_output(call, "overflow_region", json_string(b->size.region));
     step_output(call, "elf", fits ? json_string(b->elf) : json_null());
     step_output(call, "build_id", json_string(b->build_id));
+    step_output(call, "reused", json_boolean(b->reuse && b->tree.built));
     step_output(call, "flash_bytes", bytes_or_null(b->size.flash_bytes));
     step_output(call, "ram_bytes", bytes_or_null(b->size.ram_bytes));
     step_done(call, ERR_OK);
@@ -280,12 +300,102 @@ static enum err_code failure(struct step_call *call, const struct step_exit *how
     return step_exit_code(call, b->tool->name, how);
 }
 
+/* ---- the kept tree ---- */
+
+/* The image goes to the run's own folder: the tree belongs to the next build soon. */
+static enum err_code collect(struct step_work *work)
+{
+    struct build *b = work->arg;
+    const char *own = arena_printf(work->arena, "%s", b->elf);
+    enum err_code code = ERR_OK;
+    if (!b->tree.built)
+        code = build_tree_keep(&b->tree, b->built_elf, &work->err);
+    return code ? code : build_copy(b->tree.image, own, &work->err);
+}
+
+static void on_collected(struct step_call *call, enum err_code code)
+{
+    struct build *b = call->state;
+    build_tree_leave(&b->tree);
+    if (code)
+        step_done(call, code);
+    else
+        measure_size(call);
+}
+
+static void take_image(struct step_call *call)
+{
+    struct build *b = call->state;
+    if (b->reuse && !b->tree.built && access(b->built_elf, R_OK)) {
+        b->elf = b->built_elf; /* measure_size() says what is wrong */
+        measure_size(call);
+    } else if (b->reuse)
+        step_work(call, collect, on_collected, b);
+    else
+        measure_size(call);
+}
+
+static void leave_tree(void *tree)
+{
+    build_tree_leave(tree);
+}
+
+/* What tells object trees apart. */
+static const char *tree_key(struct step_call *call)
+{
+    char *args = json_dumps(json_object_get(call->with, "args"), JSON_COMPACT);
+    const char *container = step_string(call, "container");
+    const char *key =
+        arena_printf(call->arena, "%s\n%s\n%s\n%s\n%s\n%s", step_string(call, "tool"),
+                     step_string(call, "target"), step_string(call, "profile"),
+                     step_string(call, "program"), args ? args : "", container ? container : "");
+    free(args);
+    return key;
+}
+
+struct entrance {
+    struct build_tree_wish wish;
+    struct build *build;
+};
+
+static enum err_code enter_tree(struct step_work *work)
+{
+    struct entrance *in = work->arg;
+    return build_tree_enter(work->arena, &in->wish, &work->cancelled, &in->build->tree, &work->err);
+}
+
+static void on_entered(struct step_call *call, enum err_code code)
+{
+    struct build *b = call->state;
+    if (code) {
+        step_done(call, code);
+        return;
+    }
+    arena_defer(call->arena, leave_tree, &b->tree);
+    if (!b->build_id)
+        b->build_id = arena_printf(call->arena, "%.12s", b->tree.content);
+    b->elf = arena_printf(call->arena, "%s/%s.elf", b->out, step_string(call, "program"));
+    b->dir = b->tree.src;
+    b->out = b->tree.out;
+    b->header = b->header ? b->tree.header : NULL;
+    b->built_elf = expand(call, b->tool->elf);
+    if (b->tree.built) {
+        step_log(call, LOG_INFO, "the image of these sources and this model is there already");
+        take_image(call);
+    } else {
+        unlink(b->built_elf); /* that of the build before */
+        next_command(call);
+    }
+}
+
 static void on_built(struct step_call *call, const struct step_exit *how)
 {
     struct build *b = call->state;
     bool ended_by_itself = !how->cancelled && !how->timed_out && !how->signal;
 
     b->command++;
+    if (b->reuse && ended_by_itself)
+        build_tree_settle(&b->tree);
     if (how->status && ended_by_itself && b->size.overflow_bytes)
         finish(call);
     else if (how->status || !ended_by_itself)
@@ -293,7 +403,7 @@ static void on_built(struct step_call *call, const struct step_exit *how)
     else if (b->command < COMMANDS_MAX && b->tool->commands[b->command][0])
         next_command(call);
     else
-        measure_size(call);
+        take_image(call);
 }
 
 static void next_command(struct step_call *call)
@@ -319,12 +429,12 @@ static const char *new_build_id(struct step_call *call)
 
 static enum err_code check(struct step_call *call, const struct build *b)
 {
-    size_t len = strlen(b->build_id);
+    size_t len = b->build_id ? strlen(b->build_id) : 1;
     const char *target = step_string(call, "target");
 
     if (!len || len > 40 ||
-        strspn(b->build_id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") !=
-            len)
+        strspn(b->build_id ? b->build_id : "-",
+               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != len)
         return err_set(&call->err, INVALID,
                        "`build_id` is not 1 to 40 of the characters A-Z a-z 0-9 . _ -: %.60s",
                        b->build_id);
@@ -347,10 +457,19 @@ static void start(struct step_call *call)
             b->tool = &tools[i];
     b->dir = step_path(call, step_string(call, "dir"));
     b->out = step_path(call, step_string(call, "out"));
-    b->build_id = build_id ? build_id : new_build_id(call);
+    b->reuse = step_flag(call, "reuse");
+    b->build_id = build_id || b->reuse ? build_id : new_build_id(call);
+    b->header = step_string(call, "header") ? step_path(call, step_string(call, "header")) : NULL;
     enum err_code code = check(call, b);
     if (code) {
         step_done(call, code);
+        return;
+    }
+    if (b->reuse) {
+        struct entrance *in = arena_new(call->arena, struct entrance);
+        *in = (struct entrance){
+            {call->run->data_dir, tree_key(call), b->dir, b->header, build_id ? build_id : ""}, b};
+        step_work(call, enter_tree, on_entered, in);
         return;
     }
     b->elf = expand(call, b->tool->elf);
