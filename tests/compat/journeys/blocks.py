@@ -58,7 +58,7 @@ if __name__ == "__main__":
     has(shown, "lab")
     assert "new" not in shown.replace("/" + name, ""), shown
     has(cli("block", "register", "--file", script("probe.py", PROBE)), f"Probe{TAG}", f"Bench{TAG}", "Successfully registered")
-    has(cli("block", "type", "ls"), f"bench{TAG}", "secret", "slack-webhook")
+    has(cli("block", "type", "ls"), f"bench{TAG}", "secret", "webhook")
     cli("block", "delete", "repository/" + name)
     try:
         Repository.load(name)

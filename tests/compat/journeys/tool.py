@@ -78,7 +78,7 @@ class Background:
     def said(self):
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, text, seconds=60):
+    def wait_for(self, text, seconds=150):
         until(lambda: self.said() if text in self.said() or self.process.poll() is None else "ended: " + self.said(),
               lambda said: text in said or said.startswith("ended: "), seconds)
         has(self.said(), text)
