@@ -13,5 +13,6 @@ fi
 "$venv/bin/python" "$here/test_blocks.py"
 "$venv/bin/python" "$here/test_background.py"
 "$venv/bin/python" "$here/test_channel.py"
+"$venv/bin/python" "$here/test_automations.py"
 "$venv/bin/python" "$here/test_worker.py"
 exec "$here/journeys.py" $quick "$1"
