@@ -108,11 +108,26 @@ const struct place *place_index(struct checker *c, const struct application *at,
     return place_add(c, at, (struct place){.index = index});
 }
 
-/* The member of a $ref path: `~1` is a slash and `~0` a tilde. */
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
+}
+
+/* The member of a $ref path, which is part of a URI: `%25` is a percent sign; then `~1` is a slash
+ * and `~0` a tilde. */
 static struct val follow(struct checker *c, struct val from, const char *part, size_t len)
 {
     char *name = arena_strndup(c->arena, part, len), *to = name;
 
+    for (const char *p = name; *p; p++) {
+        bool escape = *p == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0;
+        *to++ = escape ? (char)(hex_digit(p[1]) << 4 | hex_digit(p[2])) : *p;
+        p += escape ? 2 : 0;
+    }
+    *to = '\0';
+    to = name;
     for (const char *p = name; *p; p++) {
         bool tilde = *p == '~' && (p[1] == '0' || p[1] == '1');
         *to++ = !tilde ? *p : p[1] == '1' ? '/' : '~';
