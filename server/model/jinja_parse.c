@@ -1,135 +1,6 @@
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "server/model/jinja_parse.h"
-
-/* --- the tools -----------------------------------------------------------------------------------
- */
-
-struct node *parser_fail(struct parser *p, const char *fmt, ...)
-{
-    char text[1000];
-    va_list args;
-
-    if (p->failed)
-        return NULL;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    p->failed = true;
-    *p->error = (struct jinja_error){p->at->line, arena_printf(p->arena, "%s", text)};
-    return NULL;
-}
-
-struct node *parser_node(struct parser *p, enum node_kind kind)
-{
-    struct node *n = arena_new(p->arena, struct node);
-    n->kind = kind;
-    n->line = p->at->line;
-    return n;
-}
-
-void parser_add(struct parser *p, struct nodes *list, struct node *n)
-{
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 4;
-        struct node **items = arena_array(p->arena, struct node *, room);
-        if (list->count)
-            memcpy(items, list->items, list->count * sizeof(*items));
-        list->items = items;
-        list->room = room;
-    }
-    list->items[list->count++] = n;
-}
-
-/* An error of the text comes when it is reached. */
-static void check_error(struct parser *p)
-{
-    if (p->at->kind == TOKEN_ERROR)
-        parser_fail(p, "%s", p->at->text);
-}
-
-void parser_next(struct parser *p)
-{
-    if (p->at->kind != TOKEN_EOF && p->at->kind != TOKEN_ERROR)
-        p->at++;
-    check_error(p);
-}
-
-bool parser_is(const struct parser *p, const char *operator)
-{
-    return p->at->kind == TOKEN_OPERATOR && !strcmp(p->at->text, operator);
-}
-
-bool parser_is_name(const struct parser *p, const char *name)
-{
-    return p->at->kind == TOKEN_NAME && !strcmp(p->at->text, name);
-}
-
-bool parser_skip(struct parser *p, const char *operator)
-{
-    bool there = parser_is(p, operator);
-    if (there)
-        parser_next(p);
-    return there;
-}
-
-bool parser_skip_name(struct parser *p, const char *name)
-{
-    bool there = parser_is_name(p, name);
-    if (there)
-        parser_next(p);
-    return there;
-}
-
-static const char *describe_kind(enum token_kind kind)
-{
-    static const char *const texts[] = {
-        [TOKEN_EOF] = "end of template",
-        [TOKEN_DATA] = "template data / text",
-        [TOKEN_PRINT_BEGIN] = "begin of print statement",
-        [TOKEN_PRINT_END] = "end of print statement",
-        [TOKEN_BLOCK_BEGIN] = "begin of statement block",
-        [TOKEN_BLOCK_END] = "end of statement block",
-        [TOKEN_NAME] = "name",
-        [TOKEN_STRING] = "string",
-        [TOKEN_INT] = "integer",
-        [TOKEN_FLOAT] = "float",
-        [TOKEN_OPERATOR] = "operator",
-        [TOKEN_ERROR] = "error",
-    };
-    return texts[kind];
-}
-
-const char *parser_describe(const struct parser *p)
-{
-    bool own = p->at->kind == TOKEN_NAME || p->at->kind == TOKEN_OPERATOR;
-    return own ? p->at->text : describe_kind(p->at->kind);
-}
-
-static bool expected(struct parser *p, bool there, const char *what)
-{
-    if (p->failed)
-        return false;
-    if (there)
-        parser_next(p);
-    else if (p->at->kind == TOKEN_EOF)
-        parser_fail(p, "unexpected end of template, expected '%s'.", what);
-    else
-        parser_fail(p, "expected token '%s', got '%s'", what, parser_describe(p));
-    return there && !p->failed;
-}
-
-bool parser_expect(struct parser *p, const char *operator)
-{
-    return expected(p, !p->failed && parser_is(p, operator), operator);
-}
-
-bool parser_expect_kind(struct parser *p, enum token_kind kind)
-{
-    return expected(p, !p->failed && p->at->kind == kind, describe_kind(kind));
-}
 
 /* --- blocks --------------------------------------------------------------------------------------
  */
@@ -225,7 +96,7 @@ static struct node *parse_for(struct parser *p)
         p->template->loop_depth = p->loop_depth;
     n->one = parse_target(p, true, "in");
     if (!p->failed && !parser_skip_name(p, "in"))
-        return expected(p, false, "in"), NULL;
+        return parser_expected(p, false, "in"), NULL;
     n->two = p->failed ? NULL : parse_tuple(p, 0, "recursive");
     if (!p->failed && parser_skip_name(p, "if"))
         n->three = parse_expression(p, true);
@@ -504,7 +375,7 @@ bool jinja_parse(struct arena *a, const char *text, size_t len, struct jinja_tem
         return false;
     }
     p.at = jinja_lex(a, text, len);
-    check_error(&p);
+    parser_check(&p);
     t->root = parse_body(&p, NULL);
     *out = t;
     return !p.failed;

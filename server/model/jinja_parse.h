@@ -1,5 +1,5 @@
-/* Between the two files of the parser: statements (jinja_parse.c) and expressions
- * (jinja_expression.c). */
+/* Between the files of the parser: statements (jinja_parse.c), expressions
+ * (jinja_expression.c) and what both use (jinja_parser.c). */
 #pragma once
 #include "server/model/jinja_internal.h"
 
@@ -20,6 +20,8 @@ struct node *parser_fail(struct parser *p, const char *fmt, ...) PRINTF_LIKE(2, 
 struct node *parser_node(struct parser *p, enum node_kind kind);
 void parser_add(struct parser *p, struct nodes *list, struct node *n);
 void parser_next(struct parser *p);
+/* An error of the text comes when it is reached. */
+void parser_check(struct parser *p);
 bool parser_is(const struct parser *p, const char *operator);
 bool parser_is_name(const struct parser *p, const char *name);
 /* Takes it when it is there. */
@@ -28,6 +30,8 @@ bool parser_skip_name(struct parser *p, const char *name);
 /* Takes it or fails. */
 bool parser_expect(struct parser *p, const char *operator);
 bool parser_expect_kind(struct parser *p, enum token_kind kind);
+/* Takes what is `there`, else fails: `what` was expected. */
+bool parser_expected(struct parser *p, bool there, const char *what);
 const char *parser_describe(const struct parser *p);
 
 enum tuple_flags {
