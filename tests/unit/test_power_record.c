@@ -53,6 +53,8 @@ static const struct {
     {"--fault stuck@1:0 --fault stuck@2:0", NULL, EXACT, "a stuck meter?"},
     {"--fault zero@2:0",                  NULL, REFUSED, "jumper is out"},
     {"--fault skew@2:0",                  "--rate 10k --seconds 1", REFUSED, "contradicts the meter's own clock"},
+    {"--fault idle-step@2:0.3",           NULL, EXACT, NULL},
+    {"--fault drift@2:0.1",               NULL, EXACT, NULL},
     {"--fault buffer-99@2:0.3",           NULL, EXACT, "buffer was 99 % full"},
     {"--fault stall@2:0.3",               NULL, NO_METER, "stopped after"},
     {"--fault unplug@2:0.3",              NULL, NO_METER, "was unplugged after"},

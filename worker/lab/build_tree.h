@@ -22,9 +22,9 @@ enum { BUILDS_AT_ONCE = 2, BUILD_FILES_MAX = 50000, BUILD_IMAGES_KEPT = 200 };
 
 struct build_tree {
     const char *src, *out, *header, *dirty; /* absolute paths, made by build_tree_enter() */
-    const char *image;               /* where the image of this content is kept */
-    char content[SHA256_TEXT_BYTES]; /* of sources and header */
-    bool built;                      /* `image` is there */
+    const char *image;                      /* where the image of this content is kept */
+    char content[SHA256_TEXT_BYTES];        /* of sources and header */
+    bool built;                             /* `image` is there */
     int lock_fd, slot_fd;
 };
 
