@@ -5,6 +5,7 @@
 
 #include "server/http/reply.h"
 #include "server/http/route.h"
+#include "shared/base/html.h"
 #include "shared/json/write.h"
 
 enum { SCHEMAS_MAX = 256 };
@@ -201,32 +202,10 @@ enum err_code openapi_get(struct request *rq)
 /* --- the page for people -------------------------------------------------------------------------
  */
 
-static void put_text(struct buf *b, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            buf_lit(b, "&lt;");
-            break;
-        case '>':
-            buf_lit(b, "&gt;");
-            break;
-        case '&':
-            buf_lit(b, "&amp;");
-            break;
-        case '"':
-            buf_lit(b, "&quot;");
-            break;
-        default:
-            buf_add(b, text, 1);
-        }
-    }
-}
-
 static void put_cell(struct buf *b, const char *before, const char *text, const char *after)
 {
     buf_add(b, before, strlen(before));
-    put_text(b, text);
+    html_text(b, text);
     buf_add(b, after, strlen(after));
 }
 
@@ -263,7 +242,7 @@ enum err_code openapi_docs(struct request *rq)
         put_cell(b, "<section><b>", r->flags & UPGRADE ? "SOCKET" : method_names[r->method],
                  "</b><code>");
         put_cell(b, r->path[1] == '/' ? "" : "/api", r->path + (r->path[1] == '/'), "</code><br>");
-        put_text(b, r->doc ? r->doc : "");
+        html_text(b, r->doc ? r->doc : "");
         put_members(b, r->body, "takes");
         put_members(b, r->reply, "gives");
         buf_lit(b, "</section>");

@@ -35,6 +35,12 @@ enum err_code artifact_create(struct work *w, const struct artifact *in, struct 
     return event_end(w, own, rc);
 }
 
+enum err_code artifacts_store(struct work *w, const char *list)
+{
+    struct rows none;
+    return db_query(w, Q_artifacts_insert, PARAMS(list), &none);
+}
+
 enum err_code artifact_get(struct work *w, struct uuid id, struct rows *out)
 {
     return one(w, db_query(w, Q_artifact_by_id, PARAMS(param_uuid(w, id)), out), out);

@@ -7,6 +7,8 @@
 /* A new version; with a key it becomes the latest of its collection. */
 MUST_CHECK enum err_code artifact_create(struct work *w, const struct artifact *in,
                                          struct rows *out);
+/* Of an agent's journal: a JSON array of artifacts with ids; those that are there already stay. */
+MUST_CHECK enum err_code artifacts_store(struct work *w, const char *list);
 /* NOT_FOUND otherwise. */
 MUST_CHECK enum err_code artifact_get(struct work *w, struct uuid id, struct rows *out);
 /* The collection's id, created and updated with the content of its latest artifact. */

@@ -4,6 +4,7 @@
 
 #include "server/db/columns.h"
 #include "server/db/params.h"
+#include "server/store/artifacts.h"
 #include "server/store/claims_left.h"
 #include "server/store/events.h"
 #include "server/store/logs.h"
@@ -251,7 +252,6 @@ static enum err_code take_record(struct delivery *d, const struct journal_record
 static enum err_code store_gathered(struct delivery *d)
 {
     struct work *w = d->w;
-    struct rows none;
 
     enum err_code rc = flush_wave(d);
     if (!rc)
@@ -263,7 +263,7 @@ static enum err_code store_gathered(struct delivery *d)
     if (rc || !d->artifacts.len)
         return rc;
     const char *list = arena_printf(&w->arena, "[%.*s]", (int)d->artifacts.len, d->artifacts.bytes);
-    return db_query(w, Q_journal_artifacts, PARAMS(list), &none);
+    return artifacts_store(w, list);
 }
 
 /* Bodies of the records that are new; the others, and those that cannot be read, are done with. */

@@ -20,31 +20,6 @@ void html_put(struct buf *b, const char *fmt, ...)
         buf_add(b, text, (size_t)len);
 }
 
-void html_text(struct buf *b, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        switch (*p) {
-        case '&':
-            buf_lit(b, "&amp;");
-            break;
-        case '<':
-            buf_lit(b, "&lt;");
-            break;
-        case '>':
-            buf_lit(b, "&gt;");
-            break;
-        case '"':
-            buf_lit(b, "&quot;");
-            break;
-        case '\'':
-            buf_lit(b, "&#39;");
-            break;
-        default:
-            buf_add(b, p, 1);
-        }
-    }
-}
-
 void html_base64(struct buf *b, const struct buf *bytes)
 {
     enum { PIECE = 3 * 1024 };

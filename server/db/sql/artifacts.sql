@@ -17,6 +17,21 @@ SELECT * FROM made;
 -- $1 key.  Whether it was made for its latest artifact, and not changed since.
 SELECT id, created = (SELECT a.created FROM artifact a WHERE a.id = latest_id) AND xmax::text = '0' FROM artifact_collection WHERE key = $1;
 
+-- name: artifacts_insert
+-- $1 JSON array of artifacts with id, flow_run_id and task_run_id; those that are there already stay.  Keys keep their latest.
+WITH n AS (
+    SELECT * FROM json_to_recordset($1::json)
+        AS n (id uuid, key text, type text, description text, data json, metadata_ json, flow_run_id uuid, task_run_id uuid)
+), put AS (
+    INSERT INTO artifact (id, key, type, description, data, metadata_, flow_run_id, task_run_id)
+    SELECT id, key, type, description, data, metadata_, flow_run_id, task_run_id FROM n
+        ON CONFLICT (id) DO NOTHING
+    RETURNING id, key
+)
+INSERT INTO artifact_collection (id, key, latest_id)
+SELECT gen_random_uuid(), key, (array_agg(id ORDER BY id DESC))[1] FROM put WHERE key IS NOT NULL GROUP BY key
+    ON CONFLICT (key) DO UPDATE SET latest_id = excluded.latest_id, updated = now();
+
 -- name: artifact_by_id
 SELECT id, created, updated, key, type, description, data, metadata_, flow_run_id, task_run_id FROM artifact WHERE id = $1;
 

@@ -238,21 +238,6 @@ SELECT token, id, flow_run_id, state, created FROM claim WHERE token = ANY($1::b
 -- $1 agent, $2 seq.
 UPDATE agent SET acked_seq = $2::bigint, last_seen = now() WHERE id = $1::uuid;
 
--- name: journal_artifacts
--- $1 JSON array of artifacts with id, flow_run_id and task_run_id.  Keys keep their latest.
-WITH n AS (
-    SELECT * FROM json_to_recordset($1::json)
-        AS n (id uuid, key text, type text, description text, data json, metadata_ json, flow_run_id uuid, task_run_id uuid)
-), put AS (
-    INSERT INTO artifact (id, key, type, description, data, metadata_, flow_run_id, task_run_id)
-    SELECT id, key, type, description, data, metadata_, flow_run_id, task_run_id FROM n
-        ON CONFLICT (id) DO NOTHING
-    RETURNING id, key
-)
-INSERT INTO artifact_collection (id, key, latest_id)
-SELECT gen_random_uuid(), key, (array_agg(id ORDER BY id DESC))[1] FROM put WHERE key IS NOT NULL GROUP BY key
-    ON CONFLICT (key) DO UPDATE SET latest_id = excluded.latest_id, updated = now();
-
 -- name: file_name_put
 -- $1 name, $2 sha256, $3 bytes.
 INSERT INTO file_name (name, sha256, bytes) VALUES ($1, $2, $3::bigint)
