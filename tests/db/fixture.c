@@ -1,11 +1,12 @@
 #include "tests/db/fixture.h"
 
-#include <check.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "server/db/filter.h"
 #include "server/db/migrate.h"
 #include "server/http/parking.h"
 #include "shared/base/clock.h"
@@ -91,4 +92,36 @@ void fixture_runs(struct fixture *f, int count)
              " gen_random_uuid(), 'PENDING', 'Pending', now(), '{}' FROM generate_series(0, %d) i",
              count - 1);
     ck_assert_msg(db_script(&f->work, sql) == ERR_OK, "%s", f->work.err.detail);
+}
+
+const char *fixture_sql(struct fixture *f, const char *fmt, ...)
+{
+    char text[2048];
+    struct rows rows;
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    ck_assert_msg(db_query_text(&f->work, text, 0, NULL, &rows) == ERR_OK, "%s: %s", text,
+                  f->work.err.detail);
+    const char *value = rows.count ? rows_text(&rows, 0, 0) : NULL;
+    return value ? value : "";
+}
+
+const char *fixture_text(struct fixture *f, struct uuid id)
+{
+    char *text = arena_array(&f->work.arena, char, UUID_TEXT_BYTES);
+    uuid_format(id, text);
+    return text;
+}
+
+int fixture_run_suite(Suite *s)
+{
+    filters_build();
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "server/db/db.h"
-#include "server/db/migrate.h"
 #include "server/model/block_system.h"
 #include "server/secrets.h"
 #include "server/server.h"
@@ -16,37 +15,25 @@
 #include "server/store/block_types.h"
 #include "server/store/saved_searches.h"
 #include "server/store/variables.h"
+#include "tests/db/fixture.h"
 
-static struct server server;
-static struct work w;
+static struct fixture f;
 static char folder[64];
 
 static void setup(void)
 {
-    int applied = 0;
-
     snprintf(folder, sizeof(folder), "/tmp/sy-blocks.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    server = (struct server){.conninfo = getenv("DATABASE_URL")};
-    ck_assert_msg(server.conninfo, "DATABASE_URL is not set: run with tests/db/with-postgres.sh");
-    w = (struct work){.server = &server, .db = db_open(server.conninfo)};
-    ck_assert_int_eq(secrets_open(folder, &server.secrets, &w.err), ERR_OK);
-    ck_assert_msg(migrate(&w, &applied) == ERR_OK, "%s", w.err.detail);
-    ck_assert_msg(
-        db_script(
-            &w,
-            "TRUNCATE block_type, variable, artifact, artifact_collection, saved_search CASCADE") ==
-            ERR_OK,
-        "%s", w.err.detail);
+    fixture_setup(&f);
+    ck_assert_int_eq(secrets_open(folder, &f.server.secrets, &f.work.err), ERR_OK);
 }
 
 static void teardown(void)
 {
     char path[96];
 
-    db_close(w.db);
-    arena_reset(&w.arena);
-    secrets_close(server.secrets);
+    secrets_close(f.server.secrets);
+    fixture_teardown(&f);
     snprintf(path, sizeof(path), "%s/secrets.key", folder);
     unlink(path);
     rmdir(folder);
@@ -54,18 +41,19 @@ static void teardown(void)
 
 static void *decoded(const struct resource *r, const char *body)
 {
-    void *out = arena_alloc(&w.arena, 1, r->size, _Alignof(max_align_t));
-    ck_assert_msg(json_decode_text(&w.arena, r, body, strlen(body), out, &w.err) == ERR_OK,
-                  "%s: %s", body, w.err.detail);
+    void *out = arena_alloc(&f.work.arena, 1, r->size, _Alignof(max_align_t));
+    ck_assert_msg(json_decode_text(&f.work.arena, r, body, strlen(body), out, &f.work.err) ==
+                      ERR_OK,
+                  "%s: %s", body, f.work.err.detail);
     return out;
 }
 
-#define ok(call) ck_assert_msg((call) == ERR_OK, "%s", w.err.detail)
+#define ok(call) ck_assert_msg((call) == ERR_OK, "%s", f.work.err.detail)
 #define refused(call, name, text)                                                                  \
     do {                                                                                           \
-        w.err = (struct err){0};                                                                   \
+        f.work.err = (struct err){0};                                                              \
         ck_assert_int_eq((call), ERR_##name);                                                      \
-        ck_assert_str_eq(w.err.detail, text);                                                      \
+        ck_assert_str_eq(f.work.err.detail, text);                                                 \
     } while (0)
 
 static struct uuid id_at(const struct rows *rows)
@@ -80,7 +68,7 @@ static struct uuid make_type(const char *slug)
     struct rows rows;
     char body[128];
     snprintf(body, sizeof(body), "{\"name\":\"%s\",\"slug\":\"%s\"}", slug, slug);
-    ok(block_type_create(&w, decoded(&block_type_create_resource, body), &rows));
+    ok(block_type_create(&f.work, decoded(&block_type_create_resource, body), &rows));
     return id_at(&rows);
 }
 
@@ -90,8 +78,8 @@ static struct uuid make_schema(struct uuid type, const char *fields, bool create
         .fields = {fields, strlen(fields)}, .block_type_id = type, .version = "1"};
     struct uuid id;
     bool is_new;
-    in.capabilities.items = arena_array(&w.arena, const char *, 1);
-    ok(block_schema_create(&w, &in, &id, &is_new));
+    in.capabilities.items = arena_array(&f.work.arena, const char *, 1);
+    ok(block_schema_create(&f.work, &in, &id, &is_new));
     ck_assert_int_eq(is_new, created);
     return id;
 }
@@ -103,12 +91,12 @@ static enum err_code create(struct uuid type, struct uuid schema, const char *na
                                 .data = {data, strlen(data)},
                                 .block_schema_id = schema,
                                 .block_type_id = type};
-    return block_document_create(&w, &in, out);
+    return block_document_create(&f.work, &in, out);
 }
 
 static enum err_code change(struct uuid id, const char *body)
 {
-    return block_document_update(&w, id, decoded(&block_document_update_resource, body));
+    return block_document_update(&f.work, id, decoded(&block_document_update_resource, body));
 }
 
 /* The `data` that a reader gets. */
@@ -116,23 +104,23 @@ static const char *data_of(struct uuid id, bool include_secrets)
 {
     struct block_set documents = {0}, schemas = {0};
     struct buf b = {.max_bytes = 1 << 20};
-    struct doc *d = arena_new(&w.arena, struct doc);
+    struct doc *d = arena_new(&f.work.arena, struct doc);
     struct doc_error error;
     char text[UUID_TEXT_BYTES];
 
-    ok(block_documents_load(&w, (struct uuids){&id, 1}, &documents, &schemas));
+    ok(block_documents_load(&f.work, (struct uuids){&id, 1}, &documents, &schemas));
     if (!include_secrets)
-        block_documents_hide(&w.arena, &documents, &schemas);
+        block_documents_hide(&f.work.arena, &documents, &schemas);
     uuid_format(id, text);
     const struct block_row *row = block_find(&documents, text);
     ck_assert_ptr_nonnull(row);
-    block_document_write(&w.arena, &b, &documents, &schemas, row);
-    const char *copy = arena_strndup(&w.arena, b.bytes, b.len);
+    block_document_write(&f.work.arena, &b, &documents, &schemas, row);
+    const char *copy = arena_strndup(&f.work.arena, b.bytes, b.len);
     size_t len = b.len;
     buf_free(&b);
-    ck_assert(doc_parse(&w.arena, copy, len, d, &error));
+    ck_assert(doc_parse(&f.work.arena, copy, len, d, &error));
     struct raw data = val_raw(val_get(doc_root(d), "data"));
-    return arena_strndup(&w.arena, data.text, data.len);
+    return arena_strndup(&f.work.arena, data.text, data.len);
 }
 
 static const char secret_fields[] =
@@ -147,8 +135,8 @@ START_TEST(secrets_are_unreadable_in_the_database)
     ck_assert_str_eq(data_of(id, false), "{\"pw\":\"********\",\"n\":1}");
     ck_assert_str_eq(data_of(id, true), "{\"pw\":\"hunter2\",\"n\":1}");
     ok(db_query_text(
-        &w, "SELECT count(*) FROM block_document WHERE encode(data, 'escape') ~ 'hunter|pw'", 0,
-        NULL, &rows));
+        &f.work, "SELECT count(*) FROM block_document WHERE encode(data, 'escape') ~ 'hunter|pw'",
+        0, NULL, &rows));
     ck_assert_int_eq(rows_i64(&rows, 0, 0), 0);
 }
 END_TEST
@@ -160,9 +148,10 @@ START_TEST(the_data_of_one_document_does_not_open_as_another)
 
     ok(create(type, schema, "a", "{\"pw\":\"x\"}", &a));
     ok(create(type, schema, "b", "{\"pw\":\"y\"}", &b));
-    ok(db_script(&w, "UPDATE block_document SET data = (SELECT data FROM block_document WHERE name "
-                     "= 'a') WHERE name = 'b'"));
-    ck_assert_int_eq(block_documents_load(&w, (struct uuids){&b, 1}, &documents, &schemas),
+    ok(db_script(&f.work,
+                 "UPDATE block_document SET data = (SELECT data FROM block_document WHERE name "
+                 "= 'a') WHERE name = 'b'"));
+    ck_assert_int_eq(block_documents_load(&f.work, (struct uuids){&b, 1}, &documents, &schemas),
                      ERR_INTERNAL);
 }
 END_TEST
@@ -189,7 +178,8 @@ START_TEST(names_are_unique_within_a_type)
     ok(create(type, schema, "d", "{}", &id));
     refused(create(type, schema, "d", "{}", &id), CONFLICT, "Block already exists");
     refused(block_type_create(
-                &w, decoded(&block_type_create_resource, "{\"name\":\"T\",\"slug\":\"t\"}"), &rows),
+                &f.work, decoded(&block_type_create_resource, "{\"name\":\"T\",\"slug\":\"t\"}"),
+                &rows),
             CONFLICT, "Block type with name \"T\" already exists");
     make_schema(type, secret_fields, false); /* found, not made again */
 }
@@ -209,7 +199,7 @@ START_TEST(nested_documents_are_shown_in_their_place)
     ok(create(type, schema, "out", data, &outer));
     ck_assert_str_eq(data_of(outer, false), "{\"in\":{\"pw\":\"********\"}}");
     ck_assert_str_eq(data_of(outer, true), "{\"in\":{\"pw\":\"s\"}}");
-    ok(block_document_delete(&w, inner));
+    ok(block_document_delete(&f.work, inner));
     ck_assert_str_eq(data_of(outer, true), "{}");
 }
 END_TEST
@@ -227,7 +217,7 @@ START_TEST(references_that_lead_back_are_refused)
     snprintf(data, sizeof(data), reference, id);
     snprintf(body, sizeof(body), "{\"data\":%s}", data);
     ck_assert_int_eq(change(a, body), ERR_BAD_REQUEST);
-    ck_assert_ptr_nonnull(strstr(w.err.detail, "cycle"));
+    ck_assert_ptr_nonnull(strstr(f.work.err.detail, "cycle"));
     ck_assert_str_eq(data_of(a, true), "{\"n\":1}"); /* nothing of it was kept */
 }
 END_TEST
@@ -245,17 +235,17 @@ START_TEST(documents_that_multiply_are_not_written_out)
         uuid_format(last, id);
         snprintf(name, sizeof(name), "d%d", i);
         ok(create(type, schema, name,
-                  arena_printf(&w.arena,
+                  arena_printf(&f.work.arena,
                                "{\"a\":{\"$ref\":{\"block_document_id\":\"%s\"}},\"b\":{\"$ref\":{"
                                "\"block_document_id\":\"%s\"}}}",
                                id, id),
                   &last));
     }
-    ok(block_documents_load(&w, (struct uuids){&last, 1}, &documents, &schemas));
+    ok(block_documents_load(&f.work, (struct uuids){&last, 1}, &documents, &schemas));
     uuid_format(last, id);
-    block_document_write(&w.arena, &b, &documents, &schemas, block_find(&documents, id));
+    block_document_write(&f.work.arena, &b, &documents, &schemas, block_find(&documents, id));
     ck_assert(b.full);
-    ck_assert_uint_lt(w.arena.used_bytes, ARENA_MAX_BYTES / 4);
+    ck_assert_uint_lt(f.work.arena.used_bytes, ARENA_MAX_BYTES / 4);
     buf_free(&b);
 }
 END_TEST
@@ -279,12 +269,12 @@ START_TEST(blocks_of_the_system_cannot_be_deleted)
 {
     struct rows rows;
 
-    ok(block_types_install_system(&w));
-    ok(block_types_install_system(&w)); /* again at every start */
-    ok(block_type_get_by_slug(&w, "secret", &rows));
-    refused(block_type_delete(&w, id_at(&rows)), FORBIDDEN,
+    ok(block_types_install_system(&f.work));
+    ok(block_types_install_system(&f.work)); /* again at every start */
+    ok(block_type_get_by_slug(&f.work, "secret", &rows));
+    refused(block_type_delete(&f.work, id_at(&rows)), FORBIDDEN,
             "protected block types cannot be deleted.");
-    ok(db_query_text(&w, "SELECT count(*) FROM block_schema", 0, NULL, &rows));
+    ok(db_query_text(&f.work, "SELECT count(*) FROM block_schema", 0, NULL, &rows));
     ck_assert_int_eq(rows_i64(&rows, 0, 0), (int64_t)block_system_count);
 }
 END_TEST
@@ -293,17 +283,17 @@ START_TEST(the_latest_artifact_follows_deletions)
 {
     struct rows first, second, rows;
 
-    ok(artifact_create(&w, decoded(&artifact_create_resource, "{\"key\":\"k\",\"data\":1}"),
+    ok(artifact_create(&f.work, decoded(&artifact_create_resource, "{\"key\":\"k\",\"data\":1}"),
                        &first));
-    ok(artifact_create(&w, decoded(&artifact_create_resource, "{\"key\":\"k\",\"data\":2}"),
+    ok(artifact_create(&f.work, decoded(&artifact_create_resource, "{\"key\":\"k\",\"data\":2}"),
                        &second));
-    ok(artifact_get_latest(&w, "k", &rows));
+    ok(artifact_get_latest(&f.work, "k", &rows));
     ck_assert_str_eq(rows_text(&rows, 0, 6), "2");
-    ok(artifact_delete(&w, id_at(&second)));
-    ok(artifact_get_latest(&w, "k", &rows));
+    ok(artifact_delete(&f.work, id_at(&second)));
+    ok(artifact_get_latest(&f.work, "k", &rows));
     ck_assert_str_eq(rows_text(&rows, 0, 6), "1");
-    ok(artifact_delete(&w, id_at(&first)));
-    refused(artifact_get_latest(&w, "k", &rows), NOT_FOUND, "Artifact not found.");
+    ok(artifact_delete(&f.work, id_at(&first)));
+    refused(artifact_get_latest(&f.work, "k", &rows), NOT_FOUND, "Artifact not found.");
 }
 END_TEST
 
@@ -312,19 +302,19 @@ START_TEST(variables_change_only_what_is_given)
     struct rows rows;
 
     ok(variable_create(
-        &w,
+        &f.work,
         decoded(&variable_create_resource, "{\"name\":\"v\",\"value\":{\"a\":1},\"tags\":[\"t\"]}"),
         &rows));
     struct uuid id = id_at(&rows);
-    ok(variable_update(&w, id, decoded(&variable_update_resource, "{\"value\":null}")));
-    ok(variable_get_by_name(&w, "v", &rows));
+    ok(variable_update(&f.work, id, decoded(&variable_update_resource, "{\"value\":null}")));
+    ok(variable_get_by_name(&f.work, "v", &rows));
     ck_assert_str_eq(rows_text(&rows, 0, 4), "null");
     ck_assert_str_eq(rows_text(&rows, 0, 5), "[\"t\"]");
-    refused(variable_create(&w, decoded(&variable_create_resource, "{\"name\":\"v\",\"value\":1}"),
-                            &rows),
+    refused(variable_create(
+                &f.work, decoded(&variable_create_resource, "{\"name\":\"v\",\"value\":1}"), &rows),
             CONFLICT, "A variable with the name 'v' already exists.");
-    ok(variable_delete_by_name(&w, "v"));
-    refused(variable_get(&w, id, &rows), NOT_FOUND, "Variable not found.");
+    ok(variable_delete_by_name(&f.work, "v"));
+    refused(variable_get(&f.work, id, &rows), NOT_FOUND, "Variable not found.");
 }
 END_TEST
 
@@ -335,10 +325,10 @@ START_TEST(a_saved_search_is_replaced_by_name)
     struct rows rows;
     bool created;
 
-    ok(saved_search_put(&w, decoded(&saved_search_create_resource, body), &rows, &created));
+    ok(saved_search_put(&f.work, decoded(&saved_search_create_resource, body), &rows, &created));
     ck_assert(created);
     ck_assert_ptr_nonnull(strstr(rows_text(&rows, 0, 4), "\"value\":[1]"));
-    ok(saved_search_put(&w, decoded(&saved_search_create_resource, "{\"name\":\"s\"}"), &rows,
+    ok(saved_search_put(&f.work, decoded(&saved_search_create_resource, "{\"name\":\"s\"}"), &rows,
                         &created));
     ck_assert(!created);
     ck_assert_str_eq(rows_text(&rows, 0, 4), "[]");
@@ -364,9 +354,5 @@ int main(void)
     tcase_add_test(t, variables_change_only_what_is_given);
     tcase_add_test(t, a_saved_search_is_replaced_by_name);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_run_suite(s);
 }

@@ -153,9 +153,5 @@ int main(void)
     tcase_add_test(t, what_came_is_read_again_by_time);
     tcase_add_test(t, counts_are_by_what_is_asked);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_run_suite(s);
 }

@@ -81,10 +81,12 @@ START_TEST(states_that_a_killed_server_had_in_memory_are_found)
     move(1, STATE_RUNNING);
     ck_assert_uint_eq(event_outbox_take(f.server.outbox, lost, 16, 0), 2);
     OK(flow_run_events_store(&f.work, lost, 1));
-    OK(db_script(&f.work, "UPDATE flow_run_event_sweep SET swept = uuid_floor(now() - interval '1 day')"));
+    OK(db_script(&f.work,
+                 "UPDATE flow_run_event_sweep SET swept = uuid_floor(now() - interval '1 day')"));
     OK(flow_run_events_sweep(&f.work, 30, &more)); /* too young: may be on its way */
     ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM event"), 1);
-    OK(db_script(&f.work, "UPDATE flow_run_event_sweep SET swept = uuid_floor(now() - interval '1 day')"));
+    OK(db_script(&f.work,
+                 "UPDATE flow_run_event_sweep SET swept = uuid_floor(now() - interval '1 day')"));
     OK(flow_run_events_sweep(&f.work, -60, &more));
     ck_assert(!more);
     ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM event"), 2);
@@ -196,9 +198,5 @@ int main(void)
     tcase_add_test(t, those_who_wait_are_told_after_the_commit);
     tcase_add_test(t, a_pool_tells_what_changed_and_its_states_follow_each_other);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_run_suite(s);
 }

@@ -1,9 +1,31 @@
 /* Flow runs in a real database: made, moved in batches, limited, resumed, deleted. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "server/store/deployment_runs.h"
 #include "server/store/flow_run_resume.h"
 #include "server/store/flow_runs.h"
 #include "server/store/transitions.h"
-#include "tests/db/db_fixture.h"
+#include "tests/db/fixture.h"
+
+static struct fixture f;
+
+#define OK(call) ck_assert_msg((call) == ERR_OK, "%s", f.work.err.detail)
+
+static void setup(void)
+{
+    fixture_setup(&f);
+}
+
+static void teardown(void)
+{
+    fixture_teardown(&f);
+}
+
+static void later(void)
+{
+    f.work.now_us += 1000000;
+}
 
 static struct uuid flow;
 
@@ -11,14 +33,15 @@ static void setup_flow(void)
 {
     setup();
     flow = uuid_v4();
-    sql("INSERT INTO flow (id, name, labels) VALUES ('%s', '%s', '{\"team\": \"lab\"}')",
-        text_of(flow), text_of(flow));
+    fixture_sql(&f,
+                "INSERT INTO flow (id, name, labels) VALUES ('%s', '%s', '{\"team\": \"lab\"}')",
+                fixture_text(&f, flow), fixture_text(&f, flow));
 }
 
 static struct flow_run_create *plan(enum state_type type)
 {
-    struct flow_run_create *in = arena_new(&work.arena, struct flow_run_create);
-    struct state_create *state = arena_new(&work.arena, struct state_create);
+    struct flow_run_create *in = arena_new(&f.work.arena, struct flow_run_create);
+    struct state_create *state = arena_new(&f.work.arena, struct state_create);
 
     *state = (struct state_create){.type = type};
     *in = (struct flow_run_create){.flow_id = flow, .state = state};
@@ -28,7 +51,7 @@ static struct flow_run_create *plan(enum state_type type)
 static struct uuid make(const struct flow_run_create *in)
 {
     struct flow_run_new run = {.in = in};
-    OK(flow_run_create(&work, &run));
+    OK(flow_run_create(&f.work, &run));
     ck_assert(run.created);
     return run.id;
 }
@@ -48,9 +71,9 @@ static void apply(struct transition *items, size_t count)
     for (size_t i = 0; i < count; i++)
         order[i] = &items[i];
     later();
-    OK(db_begin(&work));
-    OK(transitions_apply(&work, order, count));
-    OK(db_commit(&work));
+    OK(db_begin(&f.work));
+    OK(transitions_apply(&f.work, order, count));
+    OK(db_commit(&f.work));
 }
 
 static const char *move(struct uuid id, enum state_type type)
@@ -62,7 +85,7 @@ static const char *move(struct uuid id, enum state_type type)
 
 static const char *state_name(struct uuid id)
 {
-    return sql("SELECT state_name FROM flow_run WHERE id = '%s'", text_of(id));
+    return fixture_sql(&f, "SELECT state_name FROM flow_run WHERE id = '%s'", fixture_text(&f, id));
 }
 
 START_TEST(a_new_run_has_a_state_a_name_and_labels)
@@ -70,17 +93,21 @@ START_TEST(a_new_run_has_a_state_a_name_and_labels)
     struct uuid id = make(plan(STATE_PENDING));
 
     ck_assert_str_eq(state_name(id), "Pending");
-    ck_assert_ptr_nonnull(
-        strchr(sql("SELECT name FROM flow_run WHERE id = '%s'", text_of(id)), '-'));
-    ck_assert_str_eq(sql("SELECT labels->>'team' FROM flow_run WHERE id = '%s'", text_of(id)),
+    ck_assert_ptr_nonnull(strchr(
+        fixture_sql(&f, "SELECT name FROM flow_run WHERE id = '%s'", fixture_text(&f, id)), '-'));
+    ck_assert_str_eq(fixture_sql(&f, "SELECT labels->>'team' FROM flow_run WHERE id = '%s'",
+                                 fixture_text(&f, id)),
                      "lab");
+    ck_assert_str_eq(fixture_sql(&f,
+                                 "SELECT labels->>'prefect.flow.id' FROM flow_run WHERE id = '%s'",
+                                 fixture_text(&f, id)),
+                     fixture_text(&f, flow));
     ck_assert_str_eq(
-        sql("SELECT labels->>'prefect.flow.id' FROM flow_run WHERE id = '%s'", text_of(id)),
-        text_of(flow));
-    ck_assert_str_eq(sql("SELECT s.type FROM flow_run r JOIN flow_run_state s ON s.id = r.state_id "
-                         "WHERE r.id = '%s'",
-                         text_of(id)),
-                     "PENDING");
+        fixture_sql(&f,
+                    "SELECT s.type FROM flow_run r JOIN flow_run_state s ON s.id = r.state_id "
+                    "WHERE r.id = '%s'",
+                    fixture_text(&f, id)),
+        "PENDING");
 }
 END_TEST
 
@@ -91,11 +118,12 @@ START_TEST(a_key_makes_one_run)
     struct uuid id = make(in);
     struct flow_run_new again = {.in = in};
 
-    OK(flow_run_create(&work, &again));
+    OK(flow_run_create(&f.work, &again));
     ck_assert(!again.created);
-    ck_assert_str_eq(text_of(again.id), text_of(id));
-    ck_assert_str_eq(
-        sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "1");
+    ck_assert_str_eq(fixture_text(&f, again.id), fixture_text(&f, id));
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'",
+                                 fixture_text(&f, id)),
+                     "1");
 }
 END_TEST
 
@@ -108,12 +136,14 @@ START_TEST(a_batch_goes_on_without_what_refers_to_nothing)
         {.in = plan(STATE_PENDING)}, {.in = bad}, {.in = orphan}, {.in = plan(STATE_SCHEDULED)}};
     struct flow_run_new *items[] = {&runs[0], &runs[1], &runs[2], &runs[3]};
 
-    OK(db_begin(&work));
-    OK(flow_runs_insert(&work, items, 4));
-    OK(db_commit(&work));
+    OK(db_begin(&f.work));
+    OK(flow_runs_insert(&f.work, items, 4));
+    OK(db_commit(&f.work));
     ck_assert(runs[0].created && runs[3].created);
     ck_assert(uuid_is_nil(runs[1].id) && uuid_is_nil(runs[2].id));
-    ck_assert_str_eq(sql("SELECT count(*) FROM flow_run WHERE flow_id = '%s'", text_of(flow)), "2");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM flow_run WHERE flow_id = '%s'",
+                                 fixture_text(&f, flow)),
+                     "2");
 }
 END_TEST
 
@@ -123,7 +153,7 @@ START_TEST(an_unknown_flow_is_a_conflict)
     in->flow_id = uuid_v4();
     struct flow_run_new run = {.in = in};
 
-    ck_assert_int_eq(flow_run_create(&work, &run), ERR_CONFLICT);
+    ck_assert_int_eq(flow_run_create(&f.work, &run), ERR_CONFLICT);
 }
 END_TEST
 
@@ -143,8 +173,9 @@ START_TEST(transitions_of_one_run_in_a_batch_follow_each_other)
     ck_assert_int_eq(accepted, 1); /* one claim wins */
     ck_assert_int_eq(aborted, 1);
     ck_assert_int_eq(missing, 1);
-    ck_assert_str_eq(
-        sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "2");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'",
+                                 fixture_text(&f, id)),
+                     "2");
 }
 END_TEST
 
@@ -154,11 +185,16 @@ START_TEST(a_run_keeps_its_times)
 
     ck_assert_str_eq(move(id, STATE_RUNNING), "Running");
     ck_assert_str_eq(move(id, STATE_COMPLETED), "Completed");
-    ck_assert_str_eq(sql("SELECT total_run_time FROM flow_run WHERE id = '%s'", text_of(id)), "1");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT total_run_time FROM flow_run WHERE id = '%s'",
+                                 fixture_text(&f, id)),
+                     "1");
     ck_assert_str_eq(
-        sql("SELECT end_time - start_time = '1 second' FROM flow_run WHERE id = '%s'", text_of(id)),
+        fixture_sql(&f, "SELECT end_time - start_time = '1 second' FROM flow_run WHERE id = '%s'",
+                    fixture_text(&f, id)),
         "t");
-    ck_assert_str_eq(sql("SELECT run_count FROM flow_run WHERE id = '%s'", text_of(id)), "1");
+    ck_assert_str_eq(
+        fixture_sql(&f, "SELECT run_count FROM flow_run WHERE id = '%s'", fixture_text(&f, id)),
+        "1");
 }
 END_TEST
 
@@ -166,18 +202,21 @@ static struct uuid deployment(const char *options)
 {
     struct uuid id = uuid_v4(), limit = uuid_v4();
 
-    sql("INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', '%s', 1)",
-        text_of(limit), text_of(limit));
-    sql("INSERT INTO deployment (id, name, flow_id, concurrency_limit_id, concurrency_options, "
+    fixture_sql(&f, "INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', '%s', 1)",
+                fixture_text(&f, limit), fixture_text(&f, limit));
+    fixture_sql(
+        &f,
+        "INSERT INTO deployment (id, name, flow_id, concurrency_limit_id, concurrency_options, "
         "labels)"
         " VALUES ('%s', 'd', '%s', '%s', '%s', '{\"bench\": 7}')",
-        text_of(id), text_of(flow), text_of(limit), options);
+        fixture_text(&f, id), fixture_text(&f, flow), fixture_text(&f, limit), options);
     return id;
 }
 
 static int leases(struct uuid run)
 {
-    return atoi(sql("SELECT count(*) FROM concurrency_lease WHERE holder_id = '%s'", text_of(run)));
+    return atoi(fixture_sql(&f, "SELECT count(*) FROM concurrency_lease WHERE holder_id = '%s'",
+                            fixture_text(&f, run)));
 }
 
 START_TEST(slots_of_a_deployment_are_leases)
@@ -198,7 +237,9 @@ START_TEST(slots_of_a_deployment_are_leases)
     ck_assert_int_eq(leases(first), 0);
     ck_assert_str_eq(move(second, STATE_PENDING), "Pending");
     ck_assert_int_eq(leases(second), 1);
-    ck_assert_str_eq(sql("SELECT labels->>'bench' FROM flow_run WHERE id = '%s'", text_of(a)), "7");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT labels->>'bench' FROM flow_run WHERE id = '%s'",
+                                 fixture_text(&f, a)),
+                     "7");
 }
 END_TEST
 
@@ -221,45 +262,54 @@ START_TEST(deleting_a_run_frees_its_slot_and_its_children)
     struct rows gone;
 
     move(id, STATE_PENDING);
-    sql("INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', "
+    fixture_sql(
+        &f,
+        "INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', "
         "'%s', 'k', '0')",
-        text_of(uuid_v4()), text_of(id));
-    OK(flow_runs_delete(&work, (struct uuids){&id, 1}, &gone));
+        fixture_text(&f, uuid_v4()), fixture_text(&f, id));
+    OK(flow_runs_delete(&f.work, (struct uuids){&id, 1}, &gone));
     ck_assert_int_eq(gone.count, 1);
     ck_assert_int_eq(leases(id), 0);
-    ck_assert_str_eq(sql("SELECT count(*) FROM task_run WHERE flow_run_id = '%s'", text_of(id)),
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM task_run WHERE flow_run_id = '%s'",
+                                 fixture_text(&f, id)),
                      "0");
-    ck_assert_str_eq(
-        sql("SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'", text_of(id)), "0");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM flow_run_state WHERE flow_run_id = '%s'",
+                                 fixture_text(&f, id)),
+                     "0");
 }
 END_TEST
 
 START_TEST(a_subflow_shows_in_its_parent_task)
 {
     struct uuid parent = make(plan(STATE_RUNNING)), task = uuid_v4();
-    sql("INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', "
+    fixture_sql(
+        &f,
+        "INSERT INTO task_run (id, name, flow_run_id, task_key, dynamic_key) VALUES ('%s', 't', "
         "'%s', 'k', '0')",
-        text_of(task), text_of(parent));
+        fixture_text(&f, task), fixture_text(&f, parent));
     struct flow_run_create *in = plan(STATE_PENDING);
     in->parent_task_run_id = task;
     struct uuid child = make(in);
 
     move(child, STATE_RUNNING);
-    ck_assert_str_eq(sql("SELECT state_type FROM task_run WHERE id = '%s'", text_of(task)),
-                     "RUNNING");
-    ck_assert_str_eq(sql("SELECT state_details->>'child_flow_run_id' FROM task_run WHERE id = '%s'",
-                         text_of(task)),
-                     text_of(child));
+    ck_assert_str_eq(
+        fixture_sql(&f, "SELECT state_type FROM task_run WHERE id = '%s'", fixture_text(&f, task)),
+        "RUNNING");
+    ck_assert_str_eq(
+        fixture_sql(&f, "SELECT state_details->>'child_flow_run_id' FROM task_run WHERE id = '%s'",
+                    fixture_text(&f, task)),
+        fixture_text(&f, child));
     move(child, STATE_FAILED);
-    ck_assert_str_eq(sql("SELECT state_type FROM task_run WHERE id = '%s'", text_of(task)),
-                     "FAILED");
+    ck_assert_str_eq(
+        fixture_sql(&f, "SELECT state_type FROM task_run WHERE id = '%s'", fixture_text(&f, task)),
+        "FAILED");
 }
 END_TEST
 
 static void parse(const char *text, struct doc *out)
 {
     struct doc_error bad;
-    ck_assert(doc_parse(&work.arena, text, strlen(text), out, &bad));
+    ck_assert(doc_parse(&f.work.arena, text, strlen(text), out, &bad));
 }
 
 START_TEST(a_paused_run_waits_for_an_input_that_fits)
@@ -271,13 +321,13 @@ START_TEST(a_paused_run_waits_for_an_input_that_fits)
     struct rows value;
 
     apply(&pause, 1);
-    OK(flow_run_input_add(&work, id, "s",
+    OK(flow_run_input_add(&f.work, id, "s",
                           "{\"properties\":{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]}",
                           NULL));
     parse("{\"n\":\"x\"}", &wrong);
     parse("{\"n\":4}", &right);
     struct resume r = {.id = id, .input = doc_root(&wrong)};
-    OK(flow_run_resume(&work, &r));
+    OK(flow_run_resume(&f.work, &r));
     ck_assert(r.input_refused);
     ck_assert_str_eq(
         r.verdict.reason,
@@ -285,9 +335,9 @@ START_TEST(a_paused_run_waits_for_an_input_that_fits)
     ck_assert_str_eq(state_name(id), "Paused");
     later();
     r = (struct resume){.id = id, .input = doc_root(&right)};
-    OK(flow_run_resume(&work, &r));
+    OK(flow_run_resume(&f.work, &r));
     ck_assert_str_eq(state_name(id), "Running");
-    OK(flow_run_input_get(&work, id, "r", &value));
+    OK(flow_run_input_get(&f.work, id, "r", &value));
     ck_assert_str_eq(rows_text(&value, 0, 0), "{\"n\":4}");
 }
 END_TEST
@@ -296,41 +346,44 @@ START_TEST(an_input_key_is_taken_once)
 {
     struct uuid id = make(plan(STATE_RUNNING));
 
-    OK(flow_run_input_add(&work, id, "k", "1", NULL));
-    ck_assert_int_eq(flow_run_input_add(&work, id, "k", "2", NULL), ERR_CONFLICT);
-    ck_assert_str_eq(work.err.detail, "A flow run input with this key already exists.");
-    ck_assert_int_eq(flow_run_input_add(&work, uuid_v4(), "k", "2", NULL), ERR_NOT_FOUND);
+    OK(flow_run_input_add(&f.work, id, "k", "1", NULL));
+    ck_assert_int_eq(flow_run_input_add(&f.work, id, "k", "2", NULL), ERR_CONFLICT);
+    ck_assert_str_eq(f.work.err.detail, "A flow run input with this key already exists.");
+    ck_assert_int_eq(flow_run_input_add(&f.work, uuid_v4(), "k", "2", NULL), ERR_NOT_FOUND);
 }
 END_TEST
 
 START_TEST(a_run_of_a_deployment_inherits)
 {
     struct uuid id = uuid_v4();
-    sql("INSERT INTO deployment (id, name, flow_id, version, parameters, tags, "
-        "parameter_openapi_schema)"
-        " VALUES ('%s', 'd', '%s', 'v1', '{\"a\": 1, \"b\": 2}', '[\"nightly\"]', "
-        "'{\"properties\": {\"b\": {\"type\": \"integer\"}}, \"required\": [\"b\"]}')",
-        text_of(id), text_of(flow));
+    fixture_sql(&f,
+                "INSERT INTO deployment (id, name, flow_id, version, parameters, tags, "
+                "parameter_openapi_schema)"
+                " VALUES ('%s', 'd', '%s', 'v1', '{\"a\": 1, \"b\": 2}', '[\"nightly\"]', "
+                "'{\"properties\": {\"b\": {\"type\": \"integer\"}}, \"required\": [\"b\"]}')",
+                fixture_text(&f, id), fixture_text(&f, flow));
     struct run_source source;
     struct flow_run_create in = {.parameters = RAW("{\"b\": 3}"),
                                  .enforce_parameter_schema = TRI_NONE};
     struct flow_run_new run = {0};
 
-    OK(run_source_get(&work, id, &source));
-    OK(run_source_prepare(&work, &source, &in, &run));
-    OK(flow_run_create(&work, &run));
+    OK(run_source_get(&f.work, id, &source));
+    OK(run_source_prepare(&f.work, &source, &in, &run));
+    OK(flow_run_create(&f.work, &run));
     ck_assert_str_eq(
-        sql("SELECT parameters::jsonb = '{\"a\": 1, \"b\": 3}' FROM flow_run WHERE id = '%s'",
-            text_of(run.id)),
+        fixture_sql(
+            &f, "SELECT parameters::jsonb = '{\"a\": 1, \"b\": 3}' FROM flow_run WHERE id = '%s'",
+            fixture_text(&f, run.id)),
         "t");
-    ck_assert_str_eq(sql("SELECT deployment_version || tags::text FROM flow_run WHERE id = '%s'",
-                         text_of(run.id)),
-                     "v1[\"nightly\"]");
+    ck_assert_str_eq(
+        fixture_sql(&f, "SELECT deployment_version || tags::text FROM flow_run WHERE id = '%s'",
+                    fixture_text(&f, run.id)),
+        "v1[\"nightly\"]");
     ck_assert_str_eq(state_name(run.id), "Scheduled");
     in.parameters = RAW("{\"b\": \"x\"}");
-    ck_assert_int_eq(run_source_prepare(&work, &source, &in, &run), ERR_CONFLICT);
-    ck_assert_str_eq(work.err.detail, "Error creating flow run: Validation failed for field 'b'. "
-                                      "Failure reason: 'x' is not of type 'integer'");
+    ck_assert_int_eq(run_source_prepare(&f.work, &source, &in, &run), ERR_CONFLICT);
+    ck_assert_str_eq(f.work.err.detail, "Error creating flow run: Validation failed for field 'b'. "
+                                        "Failure reason: 'x' is not of type 'integer'");
 }
 END_TEST
 
@@ -354,5 +407,5 @@ int main(void)
     tcase_add_test(t, an_input_key_is_taken_once);
     tcase_add_test(t, a_run_of_a_deployment_inherits);
     suite_add_tcase(s, t);
-    return run_db_suite(s);
+    return fixture_run_suite(s);
 }

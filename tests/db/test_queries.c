@@ -1,18 +1,34 @@
 /* Every named query is prepared by a real database, every filter and listing column is one it
  * knows. */
+#include "server/db/columns.h"
 #include "server/db/connection.h"
+#include "server/db/filter.h"
 #include "server/model/flow_run.h"
 #include "server/model/task_run.h"
-#include "tests/db/db_fixture.h"
+#include "tests/db/fixture.h"
+
+static struct fixture f;
+
+#define OK(call) ck_assert_msg((call) == ERR_OK, "%s", f.work.err.detail)
+
+static void setup(void)
+{
+    fixture_setup(&f);
+}
+
+static void teardown(void)
+{
+    fixture_teardown(&f);
+}
 
 START_TEST(every_query_can_be_prepared)
 {
     int parameters;
 
-    OK(connection_ready(&work));
+    OK(connection_ready(&f.work));
     for (int q = 0; q < QUERY_COUNT; q++)
-        ck_assert_msg(connection_prepare(&work, (enum query)q) == ERR_OK, "%s: %s",
-                      connection_query_name((enum query)q, &parameters), work.err.detail);
+        ck_assert_msg(connection_prepare(&f.work, (enum query)q) == ERR_OK, "%s: %s",
+                      connection_query_name((enum query)q, &parameters), f.work.err.detail);
 }
 END_TEST
 
@@ -29,7 +45,7 @@ START_TEST(every_column_of_a_resource_exists)
     struct sql s;
     struct rows rows;
 
-    sql_begin(&s, &work);
+    sql_begin(&s, &f.work);
     sql_add(&s, "SELECT ");
     columns_list(&s.text, lists[_i].resource, lists[_i].alias);
     sql_add(&s, " FROM ");
@@ -48,5 +64,5 @@ int main(void)
     tcase_add_test(t, every_query_can_be_prepared);
     tcase_add_loop_test(t, every_column_of_a_resource_exists, 0, COUNT(lists));
     suite_add_tcase(s, t);
-    return run_db_suite(s);
+    return fixture_run_suite(s);
 }

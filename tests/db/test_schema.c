@@ -80,9 +80,5 @@ int main(void)
     tcase_add_test(t, a_newer_database_is_refused);
     tcase_add_test(t, time_series_have_partitions_ahead);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_run_suite(s);
 }

@@ -559,9 +559,5 @@ int main(void)
     tcase_add_test(t, only_one_server_cleans_up);
     tcase_add_test(t, coming_weeks_have_partitions);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_run_suite(s);
 }

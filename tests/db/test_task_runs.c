@@ -1,6 +1,25 @@
 /* Task runs in a real database: made by their keys, moved by the rules, cached, limited by tags. */
 #include "server/store/task_runs.h"
-#include "tests/db/db_fixture.h"
+#include "tests/db/fixture.h"
+
+static struct fixture f;
+
+#define OK(call) ck_assert_msg((call) == ERR_OK, "%s", f.work.err.detail)
+
+static void setup(void)
+{
+    fixture_setup(&f);
+}
+
+static void teardown(void)
+{
+    fixture_teardown(&f);
+}
+
+static void later(void)
+{
+    f.work.now_us += 1000000;
+}
 
 static struct uuid flow_run;
 
@@ -10,10 +29,12 @@ static void setup_flow_run(void)
 
     setup();
     flow_run = uuid_v4();
-    sql("INSERT INTO flow (id, name) VALUES ('%s', '%s')", text_of(flow), text_of(flow));
-    sql("INSERT INTO flow_run (id, name, flow_id, state_type, run_count, labels)"
-        " VALUES ('%s', 'r', '%s', 'RUNNING', 1, '{\"team\": \"lab\"}')",
-        text_of(flow_run), text_of(flow));
+    fixture_sql(&f, "INSERT INTO flow (id, name) VALUES ('%s', '%s')", fixture_text(&f, flow),
+                fixture_text(&f, flow));
+    fixture_sql(&f,
+                "INSERT INTO flow_run (id, name, flow_id, state_type, run_count, labels)"
+                " VALUES ('%s', 'r', '%s', 'RUNNING', 1, '{\"team\": \"lab\"}')",
+                fixture_text(&f, flow_run), fixture_text(&f, flow));
 }
 
 static struct task_run_create plan(const char *key)
@@ -29,7 +50,7 @@ static struct uuid make(const struct task_run_create *in)
     struct uuid id;
     bool created;
 
-    OK(task_run_upsert(&work, in, &id, &created));
+    OK(task_run_upsert(&f.work, in, &id, &created));
     ck_assert(created);
     return id;
 }
@@ -39,7 +60,7 @@ static struct verdict propose(struct uuid id, const struct state *state)
     struct verdict v;
 
     later();
-    OK(task_run_set_state(&work, id, state, false, &v));
+    OK(task_run_set_state(&f.work, id, state, false, &v));
     return v;
 }
 
@@ -55,17 +76,19 @@ START_TEST(a_task_run_is_found_by_its_keys)
     struct uuid id = make(&in), again;
     bool created;
 
-    OK(task_run_upsert(&work, &in, &again, &created));
+    OK(task_run_upsert(&f.work, &in, &again, &created));
     ck_assert(!created && uuid_equal(id, again));
-    ck_assert_str_eq(sql("SELECT labels->>'team' FROM task_run WHERE id = '%s'", text_of(id)),
+    ck_assert_str_eq(fixture_sql(&f, "SELECT labels->>'team' FROM task_run WHERE id = '%s'",
+                                 fixture_text(&f, id)),
                      "lab");
     ck_assert_str_eq(
-        sql("SELECT labels->>'prefect.flow-run.id' FROM task_run WHERE id = '%s'", text_of(id)),
-        text_of(flow_run));
+        fixture_sql(&f, "SELECT labels->>'prefect.flow-run.id' FROM task_run WHERE id = '%s'",
+                    fixture_text(&f, id)),
+        fixture_text(&f, flow_run));
     free_standing.flow_run_id = (struct uuid){0};
-    free_standing.dynamic_key = text_of(flow_run);
+    free_standing.dynamic_key = fixture_text(&f, flow_run);
     id = make(&free_standing);
-    OK(task_run_upsert(&work, &free_standing, &again, &created));
+    OK(task_run_upsert(&f.work, &free_standing, &again, &created));
     ck_assert(!created && uuid_equal(id, again));
 }
 END_TEST
@@ -78,9 +101,9 @@ START_TEST(an_id_belongs_to_one_run)
 
     in.id = other.id = uuid_v4();
     ck_assert(uuid_equal(make(&in), in.id));
-    ck_assert_int_eq(task_run_upsert(&work, &other, &id, &created), ERR_CONFLICT);
+    ck_assert_int_eq(task_run_upsert(&f.work, &other, &id, &created), ERR_CONFLICT);
     orphan.flow_run_id = uuid_v4();
-    ck_assert_int_eq(task_run_upsert(&work, &orphan, &id, &created), ERR_CONFLICT);
+    ck_assert_int_eq(task_run_upsert(&f.work, &orphan, &id, &created), ERR_CONFLICT);
 }
 END_TEST
 
@@ -97,10 +120,12 @@ START_TEST(a_failed_run_is_tried_again)
     ck_assert_str_eq(move(id, STATE_RUNNING).state.name, "Retrying");
     ck_assert_str_eq(move(id, STATE_FAILED).state.name, "Failed");
     ck_assert_str_eq(
-        sql("SELECT run_count || ' ' || total_run_time FROM task_run WHERE id = '%s'", text_of(id)),
+        fixture_sql(&f, "SELECT run_count || ' ' || total_run_time FROM task_run WHERE id = '%s'",
+                    fixture_text(&f, id)),
         "2 2");
-    ck_assert_str_eq(
-        sql("SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'", text_of(id)), "5");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'",
+                                 fixture_text(&f, id)),
+                     "5");
 }
 END_TEST
 
@@ -111,27 +136,32 @@ START_TEST(a_completed_state_is_shared_by_its_cache_key)
     struct state done = {.type = STATE_COMPLETED, .details = STATE_DETAILS_INIT};
     struct state running = {.type = STATE_RUNNING, .details = STATE_DETAILS_INIT};
 
-    done.details.cache_key = running.details.cache_key = text_of(a);
-    state_set_data(&work.arena, &done, RAW("{\"type\":\"result\",\"artifact_key\":\"k\",\"v\":1}"));
+    done.details.cache_key = running.details.cache_key = fixture_text(&f, a);
+    state_set_data(&f.work.arena, &done,
+                   RAW("{\"type\":\"result\",\"artifact_key\":\"k\",\"v\":1}"));
     propose(a, &done);
-    ck_assert_str_eq(
-        sql("SELECT key || data::text FROM artifact WHERE task_run_id = '%s'", text_of(a)),
-        "k{\"type\":\"result\",\"v\":1}");
+    ck_assert_str_eq(fixture_sql(&f,
+                                 "SELECT key || data::text FROM artifact WHERE task_run_id = '%s'",
+                                 fixture_text(&f, a)),
+                     "k{\"type\":\"result\",\"v\":1}");
     struct verdict v = propose(b, &running);
     ck_assert_int_eq(v.status, VERDICT_REJECT);
     ck_assert_str_eq(v.state.name, "Cached");
-    ck_assert_str_eq(sql("SELECT state_data->>'v' FROM task_run WHERE id = '%s'", text_of(b)), "1");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT state_data->>'v' FROM task_run WHERE id = '%s'",
+                                 fixture_text(&f, b)),
+                     "1");
 }
 END_TEST
 
 START_TEST(tags_limit_how_many_run)
 {
-    const char *tags[] = {text_of(flow_run)};
+    const char *tags[] = {fixture_text(&f, flow_run)};
     struct task_run_create in = plan("0"), second = plan("1");
     in.tags = second.tags = (struct strings){tags, 1};
     struct uuid a = make(&in), b = make(&second);
-    sql("INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', 'tag:%s', 1)",
-        text_of(uuid_v4()), tags[0]);
+    fixture_sql(&f,
+                "INSERT INTO concurrency_limit (id, name, slot_limit) VALUES ('%s', 'tag:%s', 1)",
+                fixture_text(&f, uuid_v4()), tags[0]);
 
     ck_assert_int_eq(move(a, STATE_RUNNING).status, VERDICT_ACCEPT);
     struct verdict v = move(b, STATE_RUNNING);
@@ -139,8 +169,10 @@ START_TEST(tags_limit_how_many_run)
     ck_assert_int_ge(v.delay_s, 1);
     ck_assert_str_eq(v.state.name, "Pending");
     ck_assert_int_eq(move(a, STATE_COMPLETED).status, VERDICT_ACCEPT);
-    ck_assert_str_eq(
-        sql("SELECT count(*) FROM concurrency_lease WHERE holder_id = '%s'", text_of(a)), "0");
+    ck_assert_str_eq(fixture_sql(&f,
+                                 "SELECT count(*) FROM concurrency_lease WHERE holder_id = '%s'",
+                                 fixture_text(&f, a)),
+                     "0");
     ck_assert_int_eq(move(b, STATE_RUNNING).status, VERDICT_ACCEPT);
 }
 END_TEST
@@ -150,12 +182,14 @@ START_TEST(no_task_runs_in_a_stopped_flow)
     struct task_run_create in = plan("0");
     struct uuid id = make(&in);
 
-    sql("UPDATE flow_run SET state_type = 'CANCELLED' WHERE id = '%s'", text_of(flow_run));
+    fixture_sql(&f, "UPDATE flow_run SET state_type = 'CANCELLED' WHERE id = '%s'",
+                fixture_text(&f, flow_run));
     struct verdict v = move(id, STATE_RUNNING);
     ck_assert_int_eq(v.status, VERDICT_ABORT);
     ck_assert_str_eq(v.reason, "The enclosing flow must be running to begin task execution.");
-    ck_assert_str_eq(
-        sql("SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'", text_of(id)), "1");
+    ck_assert_str_eq(fixture_sql(&f, "SELECT count(*) FROM task_run_state WHERE task_run_id = '%s'",
+                                 fixture_text(&f, id)),
+                     "1");
 }
 END_TEST
 
@@ -166,12 +200,12 @@ START_TEST(a_missing_run_is_told)
     struct uuid id = uuid_v4();
     struct rows rows;
 
-    ck_assert_int_eq(task_run_set_state(&work, id, &s, false, &v), ERR_NOT_FOUND);
-    ck_assert(work.err.object_level);
-    ck_assert_int_eq(task_run_get(&work, id, &rows), ERR_NOT_FOUND);
-    ck_assert_str_eq(work.err.detail, "Task not found");
-    ck_assert_int_eq(task_run_rename(&work, id, "x"), ERR_NOT_FOUND);
-    ck_assert_str_eq(work.err.detail, "Task run not found");
+    ck_assert_int_eq(task_run_set_state(&f.work, id, &s, false, &v), ERR_NOT_FOUND);
+    ck_assert(f.work.err.object_level);
+    ck_assert_int_eq(task_run_get(&f.work, id, &rows), ERR_NOT_FOUND);
+    ck_assert_str_eq(f.work.err.detail, "Task not found");
+    ck_assert_int_eq(task_run_rename(&f.work, id, "x"), ERR_NOT_FOUND);
+    ck_assert_str_eq(f.work.err.detail, "Task run not found");
 }
 END_TEST
 
@@ -189,5 +223,5 @@ int main(void)
     tcase_add_test(t, no_task_runs_in_a_stopped_flow);
     tcase_add_test(t, a_missing_run_is_told);
     suite_add_tcase(s, t);
-    return run_db_suite(s);
+    return fixture_run_suite(s);
 }

@@ -171,9 +171,5 @@ int main(void)
     tcase_add_test(t, no_transition_is_lost_when_connections_fight_over_runs);
     tcase_add_test(t, a_failure_leaves_nothing_behind);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_run_suite(s);
 }
