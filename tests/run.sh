@@ -17,6 +17,8 @@ suites='
     firmware      short  300      script tests/e2e/firmware.sh
     compat        short  500      tests/compat/run.sh 3.9.1
     e2e           short  700      scripts tests/e2e/test_*
+    compat        short  700      tests/compat/run.sh 3.9.1
+    e2e           short  500      scripts tests/e2e/test_*
     browser       short  240      tests/browser/run.sh
     clang         all    900      make -j$cores CC=clang-14 B=build/clang all
     tsan          all    900      unit tsan
