@@ -65,7 +65,7 @@ enum err_code ui_flows_next_runs(struct request *rq)
         return rc;
     write_object(b);
     for (int i = 0; i < rows.count; i++) {
-        struct column columns[8];
+        struct column columns[8] = {0};
         for (int k = 1; k < rows.columns; k++)
             columns[k - 1] = (struct column){rows_text(&rows, i, k), rows_len(&rows, i, k)};
         write_key(b, rows_text(&rows, i, 0));

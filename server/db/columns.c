@@ -166,7 +166,7 @@ void array_seconds(struct array *a, int64_t duration_us)
 void array_bool(struct array *a, bool value)
 {
     if (a->binary)
-        element(a, BOOL_OID, &(char){value}, 1);
+        element(a, BOOL_OID, &(char){value ? 1 : 0}, 1);
     else
         plain(a, value ? "t" : "f", 1);
 }

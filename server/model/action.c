@@ -146,7 +146,7 @@ static void write_template(struct arena *a, struct buf *b, const char *text)
     const char *bare = strip(a, text, strlen(text));
     size_t n = strlen(bare);
 
-    if (n < 4 || strncmp(bare, "{{", 2) || strcmp(bare + n - 2, "}}") ||
+    if (n < 4 || strncmp(bare, "{{", 2) != 0 || strcmp(bare + n - 2, "}}") != 0 ||
         count_of(bare, "{{") != 1) {
         write_jinja(b, text);
         return;

@@ -327,12 +327,12 @@ static bool lex_raw(struct lexer *l)
     p += p < l->end && (*p == '-' || *p == '+');
     while (p < l->end && isspace((unsigned char)*p))
         p++;
-    if (l->end - p < 3 || memcmp(p, "raw", 3))
+    if (l->end - p < 3 || memcmp(p, "raw", 3) != 0)
         return false;
     for (p += 3; p < l->end && isspace((unsigned char)*p);)
         p++;
     bool trims = p < l->end && *p == '-';
-    if (l->end - p < 2 + trims || memcmp(p + trims, "%}", 2))
+    if (l->end - p < 2 + trims || memcmp(p + trims, "%}", 2) != 0)
         return false;
     move(l, p + trims + 2);
     for (start = q = l->at; (q = find(l, q, "{%")); q += 2) {
@@ -340,12 +340,12 @@ static bool lex_raw(struct lexer *l)
         bool dash = p < l->end && *p == '-';
         for (p += dash; p < l->end && isspace((unsigned char)*p);)
             p++;
-        if (l->end - p < 6 || memcmp(p, "endraw", 6))
+        if (l->end - p < 6 || memcmp(p, "endraw", 6) != 0)
             continue;
         for (p += 6; p < l->end && isspace((unsigned char)*p);)
             p++;
         bool after = p < l->end && *p == '-';
-        if (l->end - p < 2 + after || memcmp(p + after, "%}", 2))
+        if (l->end - p < 2 + after || memcmp(p + after, "%}", 2) != 0)
             continue;
         l->trims = trims;
         lex_data(l, q, dash);

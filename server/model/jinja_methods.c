@@ -386,7 +386,7 @@ static bool test_kind(const char *name, const struct jinja_value *v, bool *out)
     };
 
     for (size_t i = 0; i < COUNT(kinds); i++) {
-        if (strcmp(kinds[i].name, name))
+        if (strcmp(kinds[i].name, name) != 0)
             continue;
         *out = kinds[i].kinds >> v->kind & 1;
         return true;
@@ -404,7 +404,7 @@ static bool test_operator(struct interpreter *in, const char *name, struct jinja
     };
 
     for (size_t i = 0; i < COUNT(names); i++) {
-        if (strcmp(names[i][0], name))
+        if (strcmp(names[i][0], name) != 0)
             continue;
         *out = jinja_compare(in, names[i][1], v, jinja_arg(args, 0, NULL));
         return true;
@@ -418,7 +418,7 @@ static bool test_number(struct interpreter *in, const char *name, struct jinja_v
     int64_t by = jinja_arg_int(args, 0, NULL, 2);
     bool even = !strcmp(name, "even"), odd = !strcmp(name, "odd");
 
-    if (!even && !odd && strcmp(name, "divisibleby"))
+    if (!even && !odd && strcmp(name, "divisibleby") != 0)
         return false;
     if (v.kind != JINJA_INT || !by)
         jinja_fail(in, "TypeError", "not all arguments converted during string formatting");

@@ -82,7 +82,7 @@ bool specification_is_open(const struct specification *s, const char *kind)
 {
     size_t n = strlen(kind);
 
-    if (s->count != 1 || strcmp(s->labels[0].name, "prefect.resource.id"))
+    if (s->count != 1 || strcmp(s->labels[0].name, "prefect.resource.id") != 0)
         return !s->count;
     for (size_t i = 0; i < s->labels[0].values.count; i++) {
         const char *value = s->labels[0].values.items[i];
