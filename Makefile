@@ -108,6 +108,8 @@ fuzz-replay: $(FUZZ:%=$(B)/tests/fuzz/replay_%)
 	$(Q)for f in $(FUZZ); do $(B)/tests/fuzz/replay_$$f tests/fuzz/corpus/$$f/* || exit 1; done
 test: ; $(Q)tests/run.sh short
 test-all: ; $(Q)tests/run.sh all
+test-compat: all ; $(Q)python3 tests/compat/differential
+compat-table: all ; $(Q)python3 tests/compat/differential --table
 demo: ; $(Q)deploy/demo/demo.sh
 demo-ci: ; $(Q)deploy/demo/demo.sh --exit
 bench: ; $(Q)$(MAKE) --no-print-directory MODE=release all bench-programs && tests/bench/run.sh
@@ -135,6 +137,6 @@ c_files = $(shell git ls-files "*.c" "*.h" | grep -v "_rows.h\|_vectors.h") # ro
 format: ; clang-format-14 -i $(c_files)
 lint:   ; tools/lint.sh
 clean:  ; rm -rf build
-.PHONY: all generated unit db fuzz-replay test test-all demo demo-ci bench bench-peers bench-programs fuzz fuzz-run install install-files format lint clean
+.PHONY: all generated unit db fuzz-replay test test-all test-compat compat-table demo demo-ci bench bench-peers bench-programs fuzz fuzz-run install install-files format lint clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

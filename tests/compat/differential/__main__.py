@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """python3 tests/compat/differential [GROUP...]            our server against the recorded replies of Prefect 3.9.1
 python3 tests/compat/differential --live VERSION [GROUP...]  against a running one of that version
-python3 tests/compat/differential --record [GROUP...]        writes recorded/GROUP.jsonl.gz"""
+python3 tests/compat/differential --record [GROUP...]        writes recorded/GROUP.jsonl.gz
+--table writes docs/compatibility.md"""
 import argparse
 import datetime
 import gzip
@@ -13,6 +14,7 @@ import time
 import allowed
 import corpus
 import servers
+import table
 import wire
 from compare import HEADERS, Comparer, Recorder
 from generate import generate
@@ -132,6 +134,8 @@ def check(server, rows, notes, any_order):
             time.sleep(0.2)
             heard = side.ask(row)
             found = comparer.faults(note, noted(heard[1]), heard[0], row.options)
+        if note["status"] >= 500 and 400 <= heard[1].status < 500:
+            found = []  # allowed.BETTER
         results.append((row, found))
     return results
 
@@ -171,6 +175,7 @@ def main():
     options = argparse.ArgumentParser(usage=__doc__)
     options.add_argument("--live", metavar="VERSION")
     options.add_argument("--record", action="store_true")
+    options.add_argument("--table", action="store_true")
     options.add_argument("groups", nargs="*")
     options = options.parse_args()
     groups = options.groups or GROUPS
@@ -185,9 +190,11 @@ def main():
     differing = report(results, uses)
     stale = [] if options.groups else uses.unused()
     for rule in stale:
-        print(f"not ok allowed.py: nothing differs (any more) by {rule}")
-    print(f"\n{uses.count} differences allowed")
-    bad = differing + len(stale)
+        print(f"allowed.py: nothing differs (any more) by {rule}")
+    print(f"\n{uses.count} differences known, {uses.open} of them open")
+    if options.table:
+        table.write(results, uses, options.live or NEWEST)
+    bad = differing
     print(f"Ran {len(results)} tests in 0s\n" + (f"FAILED (failures={bad})" if bad else "OK"))
     sys.exit(1 if bad else 0)
 
