@@ -193,7 +193,7 @@ def main():
         print(f"allowed.py: nothing differs (any more) by {rule}")
     print(f"\n{uses.count} differences known, {uses.open} of them open")
     if options.table:
-        table.write(results, uses, options.live or NEWEST)
+        table.write(results, uses, options.live or NEWEST, differing)
     bad = differing
     print(f"Ran {len(results)} tests in 0s\n" + (f"FAILED (failures={bad})" if bad else "OK"))
     sys.exit(1 if bad else 0)
