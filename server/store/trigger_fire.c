@@ -200,6 +200,17 @@ static struct raw context_of(struct work *w, const struct cause *cause, struct v
     return take(w, &b);
 }
 
+/* Large events that many actions wait for must not outgrow the memory of one evaluation. */
+static bool has_room(struct work *w, const struct cause *cause)
+{
+    bool room = w->arena.used_bytes + 4 * cause->event.len < ARENA_MAX_BYTES / 4 * 3;
+
+    if (!room)
+        log_warn("action_not_queued", KV_S("automation", cause->firing->what->automation->name),
+                 KV_S("reason", "too many actions wait for events that are too large"));
+    return room;
+}
+
 /* Returns how many there are. */
 static size_t queue_actions(struct work *w, struct firings *f, const struct cause *cause,
                             struct raw actions, size_t index)
@@ -209,7 +220,7 @@ static size_t queue_actions(struct work *w, struct firings *f, const struct caus
 
     if (!doc_parse(&w->arena, actions.text, actions.len, doc, &bad))
         return 0;
-    for (struct val_iter it = val_each(doc_root(doc)); val_next(&it);) {
+    for (struct val_iter it = val_each(doc_root(doc)); val_next(&it) && has_room(w, cause);) {
         struct queued_action action = {
             .id = uuid_v7(),
             .automation = cause->firing->what->automation,
@@ -341,6 +352,11 @@ enum err_code trigger_fire(struct work *w, struct firings *f, const struct fired
 {
     struct firing firing = {.what = what, .children = RAW("[]")};
 
+    if (w->arena.used_bytes + 8 * what->event.len > ARENA_MAX_BYTES / 2) {
+        log_warn("firing_dropped", KV_S("automation", what->automation->name),
+                 KV_S("reason", "too many firings by events that are too large"));
+        return ERR_OK;
+    }
     make_firing(w, f, &firing);
     return fire_up(w, f, &firing);
 }

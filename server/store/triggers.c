@@ -9,7 +9,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/fault.h"
 
-enum { BATCH_EVENTS = 256, BATCH_BYTES = 8 << 20, BUCKETS_MAX = 500 };
+enum { BATCH_EVENTS = 256, BATCH_BYTES = 2 << 20, BUCKETS_MAX = 500 };
 
 #define LOOKBACK_US INT64_C(900000000)
 #define BUFFER_US   INT64_C(60000000)

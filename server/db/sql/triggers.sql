@@ -16,7 +16,7 @@ SELECT id, name, description, enabled, tags, trigger, actions, actions_on_trigge
 -- $1 at most so many, $2 bytes: the oldest queued events.
 WITH first AS (
     SELECT p.seq, e.id, e.occurred, e.received, e.event, e.resource, e.related, e.payload, e.follows,
-           sum(pg_column_size(e.resource) + pg_column_size(e.related) + pg_column_size(e.payload)) OVER (ORDER BY p.seq) AS bytes
+           sum(octet_length(e.resource::text) + octet_length(e.related::text) + octet_length(e.payload::text)) OVER (ORDER BY p.seq) AS bytes
       FROM (SELECT seq, event_id FROM event_pending ORDER BY seq LIMIT $1::bigint FOR UPDATE) p
       LEFT JOIN event e ON e.id = p.event_id
 ), chosen AS (
