@@ -306,6 +306,12 @@ class Meter:
         """Takes commands until then, or until the acquisition is over."""
         was = self.running
         while not self.over and self.running == was:
+            if b"\n" in self.input or b"\r" in self.input:  # what follows a start or stop is for the next call
+                at = min(i for i in (self.input.find(b"\n"), self.input.find(b"\r")) if i >= 0)
+                line, self.input = self.input[:at].decode("latin-1").strip(), self.input[at + 1:]
+                if line:
+                    self.command(line)
+                continue
             left = until - time.monotonic()
             ready, _, _ = select.select([self.master], [], [], max(0, min(left, 0.05)))
             if ready:
@@ -313,12 +319,7 @@ class Meter:
                     self.input += os.read(self.master, 4096)
                 except OSError:
                     return
-                while b"\n" in self.input or b"\r" in self.input:
-                    at = min(i for i in (self.input.find(b"\n"), self.input.find(b"\r")) if i >= 0)
-                    line, self.input = self.input[:at].decode("latin-1").strip(), self.input[at + 1:]
-                    if line:
-                        self.command(line)
-            if left <= 0:
+            elif left <= 0:
                 return
 
     def acquire(self):

@@ -18,7 +18,7 @@ enum {
     LAG_MAX_MS = 3000,
     STAMP_MS = 3000,
     END_QUIET_MS = 150,
-    STOP_QUIET_MS = 600,
+    STOP_QUIET_MS = 2000,
     STOP_AGAIN_MS = 1500,
     STOP_LIMIT_MS = 6000,
     FAULT_MS = 250,
