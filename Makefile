@@ -78,6 +78,7 @@ $(B)/lib%.a:
 $(B)/%.c.o: %.c Makefile | generated
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+$(B)/server/model/block_system.c.o: server/model/block_types.json # .incbin, which -MMD does not see
 $(B)/gen/%.c.o: $(B)/gen/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@

@@ -1,72 +1,60 @@
 #include "server/model/block_system.h"
 
-/* clang-format off */
-const struct block_system block_systems[] = {
-    {
-        .type =
-            "{\"name\":\"Secret\",\"slug\":\"secret\",\"logo_url\":\"https://raw.githubusercontent.co"
-            "m/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9/assets/block-logos/secret.p"
-            "ng\",\"documentation_url\":\"https://www.prefect.io/docs/latest/develop/blocks\",\"descr"
-            "iption\":\"A block that represents a secret value. The value stored in this block will b"
-            "e obfuscated when this block is viewed or edited in the UI.\",\"code_example\":\"```pyth"
-            "on\\nfrom prefect.blocks.system import Secret\\n\\nSecret(value=\\\"sk-1234567890\\\").s"
-            "ave(\\\"BLOCK_NAME\\\", overwrite=True)\\n\\nsecret_block = Secret.load(\\\"BLOCK_NAME"
-            "\\\")\\n\\n# Access the stored secret\\nsecret_block.get()\\n```\"}",
-        .fields =
-            "{\"block_type_slug\":\"secret\",\"description\":\"A block that represents a secret value"
-            ". The value stored in this block will be obfuscated when this block is viewed or edited "
-            "in the UI.\",\"properties\":{\"value\":{\"anyOf\":[{\"format\":\"password\",\"type\":\"s"
-            "tring\",\"writeOnly\":true},{\"title\":\"string\",\"type\":\"string\"},{\"$ref\":\"#/def"
-            "initions/JsonValue\",\"title\":\"JSON\"}],\"description\":\"A value that should be kept "
-            "secret.\",\"examples\":[\"sk-1234567890\",{\"password\":\"s3cr3t\",\"username\":\"johndo"
-            "e\"}],\"format\":\"password\",\"title\":\"Value\",\"writeOnly\":true,\"position\":0}},\""
-            "required\":[\"value\"],\"secret_fields\":[\"value\",\"value\"],\"title\":\"Secret\",\"ty"
-            "pe\":\"object\",\"block_schema_references\":{}}",
-        .version = "3.9.1",
-    },
-    {
-        .type =
-            "{\"name\":\"Webhook\",\"slug\":\"webhook\",\"logo_url\":\"https://raw.githubusercontent."
-            "com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9/assets/block-logos/webhoo"
-            "k.png\",\"documentation_url\":\"https://www.prefect.io/docs/latest/automate/events/webho"
-            "ok-triggers\",\"description\":\"Block that enables calling webhooks.\",\"code_example\":"
-            "\"```python\\nfrom prefect.blocks.webhook import Webhook\\n\\nwebhook_block = Webhook.lo"
-            "ad(\\\"BLOCK_NAME\\\")\\n```\"}",
-        .fields =
-            "{\"block_type_slug\":\"webhook\",\"description\":\"Block that enables calling webhooks."
-            "\",\"properties\":{\"method\":{\"default\":\"POST\",\"description\":\"The webhook reques"
-            "t method. Defaults to `POST`.\",\"enum\":[\"GET\",\"POST\",\"PUT\",\"PATCH\",\"DELETE\"]"
-            ",\"title\":\"Method\",\"type\":\"string\",\"position\":0},\"url\":{\"description\":\"The"
-            " webhook URL.\",\"examples\":[\"https://hooks.slack.com/XXX\"],\"format\":\"password\","
-            "\"title\":\"Webhook URL\",\"type\":\"string\",\"writeOnly\":true,\"position\":1},\"heade"
-            "rs\":{\"description\":\"A dictionary of headers to send with the webhook request.\",\"ti"
-            "tle\":\"Webhook Headers\",\"type\":\"object\",\"position\":2},\"allow_private_urls\":{\""
-            "default\":true,\"description\":\"Whether to allow notifications to private URLs. Default"
-            "s to True.\",\"title\":\"Allow Private Urls\",\"type\":\"boolean\",\"position\":3},\"ver"
-            "ify\":{\"default\":true,\"description\":\"Whether or not to enforce a secure connection "
-            "to the webhook.\",\"title\":\"Verify\",\"type\":\"boolean\",\"position\":4}},\"required"
-            "\":[\"url\"],\"secret_fields\":[\"url\",\"headers.*\"],\"title\":\"Webhook\",\"type\":\""
-            "object\",\"block_schema_references\":{}}",
-        .version = "3.9.1",
-    },
-    {
-        .type =
-            "{\"name\":\"Local File System\",\"slug\":\"local-file-system\",\"logo_url\":\"https://ra"
-            "w.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9/asset"
-            "s/block-logos/filesystem.png\",\"documentation_url\":\"https://www.prefect.io/docs/lates"
-            "t/develop/results#specifying-a-default-filesystem\",\"description\":\"Store data as a fi"
-            "le on a local file system.\",\"code_example\":\"Load stored local file system config:\\n"
-            "```python\\nfrom prefect.filesystems import LocalFileSystem\\n\\nlocal_file_system_block"
-            " = LocalFileSystem.load(\\\"BLOCK_NAME\\\")\\n```\"}",
-        .fields =
-            "{\"block_type_slug\":\"local-file-system\",\"description\":\"Store data as a file on a l"
-            "ocal file system.\",\"properties\":{\"basepath\":{\"anyOf\":[{\"type\":\"string\"},{\"ty"
-            "pe\":\"null\"}],\"default\":null,\"description\":\"Default local path for this block to "
-            "write to.\",\"title\":\"Basepath\",\"position\":0}},\"secret_fields\":[],\"title\":\"Loc"
-            "alFileSystem\",\"type\":\"object\",\"block_schema_references\":{}}",
-        .capabilities = {"write-path", "read-path", "put-directory", "get-directory"},
-        .version = "3.9.1",
-    },
-};
-/* clang-format on */
-const size_t block_system_count = COUNT(block_systems);
+#include "shared/json/codec.h"
+
+/* A path from the root of the sources, where the compiler runs. */
+__asm__(".section .rodata\n"
+        "block_types_json: .incbin \"server/model/block_types.json\"\n"
+        "block_types_json_end:\n.previous");
+extern const char block_types_json[], block_types_json_end[];
+
+static size_t length(void)
+{
+    return (size_t)(block_types_json_end - block_types_json);
+}
+
+void block_systems_digest(char out_text[static SHA256_TEXT_BYTES])
+{
+    sha256_of(block_types_json, length(), out_text);
+}
+
+static struct strings strings_of(struct arena *a, struct val list)
+{
+    struct strings out = {arena_array(a, const char *, val_count(list) + 1), 0};
+
+    for (struct val_iter it = val_each(list); val_next(&it);)
+        out.items[out.count++] = val_string(a, it.value, NULL);
+    return out;
+}
+
+static enum err_code read_one(struct arena *a, struct val v, struct block_system *out,
+                              struct err *e)
+{
+    struct raw type = val_raw(val_get(v, "type"));
+
+    *out = (struct block_system){
+        .is_protected = val_type(val_get(v, "is_protected")) == DOC_TRUE,
+        .schema = {.checksum = val_string(a, val_get(v, "checksum"), NULL),
+                   .fields = val_raw(val_get(v, "fields")),
+                   .capabilities = strings_of(a, val_get(v, "capabilities")),
+                   .version = val_string(a, val_get(v, "version"), NULL)},
+    };
+    return json_decode_text(a, &block_type_create_resource, type.text, type.len, &out->type, e);
+}
+
+enum err_code block_systems_read(struct arena *a, struct block_systems *out, struct err *e)
+{
+    struct doc *d = arena_new(a, struct doc);
+    struct doc_error error;
+
+    if (!doc_parse(a, block_types_json, length(), d, &error))
+        return err_set(e, INTERNAL, "block types: %s", error.reason);
+    struct val list = val_get(doc_root(d), "blocks");
+    struct block_systems all = {arena_array(a, struct block_system, val_count(list) + 1), 0};
+    enum err_code rc = ERR_OK;
+    for (struct val_iter it = val_each(list); !rc && val_next(&it);)
+        rc = read_one(a, it.value, &all.items[all.count++], e);
+    if (!rc)
+        *out = all;
+    return rc;
+}

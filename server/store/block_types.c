@@ -27,8 +27,7 @@ static const char *trimmed(struct work *w, const char *url)
     return arena_strndup(&w->arena, url, len);
 }
 
-static enum err_code insert(struct work *w, enum query q, const struct block_type *in,
-                            struct rows *out)
+static enum err_code insert(struct work *w, const struct block_type *in, struct rows *out)
 {
     const char *const parameters[] = {
         param_uuid(w, uuid_v4()),
@@ -39,7 +38,7 @@ static enum err_code insert(struct work *w, enum query q, const struct block_typ
         block_escape_html(&w->arena, in->description),
         block_escape_html(&w->arena, in->code_example),
     };
-    return db_query(w, q, parameters, out);
+    return db_query(w, Q_block_type_insert, parameters, out);
 }
 
 enum err_code block_type_create(struct work *w, const struct block_type *in, struct rows *out)
@@ -50,7 +49,7 @@ enum err_code block_type_create(struct work *w, const struct block_type *in, str
     bool own;
     enum err_code rc = event_begin(w, &own);
     if (!rc)
-        rc = insert(w, Q_block_type_insert, in, out);
+        rc = insert(w, in, out);
     if (!rc)
         rc = event_emit_rows(w, SUBJECT_BLOCK_TYPE, "created", out);
     rc = event_end(w, own, rc);
@@ -108,41 +107,72 @@ enum err_code block_type_delete(struct work *w, struct uuid id)
     return event_end(w, own, rc);
 }
 
-static enum err_code install(struct work *w, const struct block_system *b)
+/* Whether every type of the system is here as this program knows it. */
+static enum err_code present(struct work *w, const struct block_systems *all, const char *digest,
+                             bool *out)
 {
-    struct block_schema schema = {.version = b->version};
-    struct block_type type;
-    struct strings *capabilities = &schema.capabilities;
+    struct strings sums = {arena_array(&w->arena, const char *, all->count + 1), 0};
     struct rows rows;
-    struct uuid id;
 
-    enum err_code rc = json_decode_text(&w->arena, &block_type_create_resource, b->type,
-                                        strlen(b->type), &type, &w->err);
+    for (size_t i = 0; i < all->count; i++)
+        sums.items[sums.count++] = all->items[i].schema.checksum;
+    enum err_code rc =
+        db_query(w, Q_block_systems_present, PARAMS(digest, param_text_array(w, sums)), &rows);
     if (!rc)
-        rc = insert(w, Q_block_type_install, &type, &rows);
-    if (rc)
-        return rc;
-    if (!uuid_parse(rows_text(&rows, 0, 0), rows_len(&rows, 0, 0), &schema.block_type_id))
-        return err_set(&w->err, INTERNAL, "%s: no id", type.slug);
-    schema.fields = (struct raw){b->fields, strlen(b->fields)};
-    capabilities->items = arena_array(&w->arena, const char *, COUNT(b->capabilities) + 1);
-    while (capabilities->count < COUNT(b->capabilities) && b->capabilities[capabilities->count]) {
-        capabilities->items[capabilities->count] = b->capabilities[capabilities->count];
-        capabilities->count++;
-    }
-    bool created;
-    return block_schema_create(w, &schema, &id, &created);
+        *out = rows_bool(&rows, 0, 0);
+    return rc;
 }
 
-enum err_code block_types_install_system(struct work *w)
+static enum err_code install_type(struct work *w, struct block_system *b)
+{
+    const char *const parameters[] = {
+        param_uuid(w, uuid_v4()),
+        b->type.name,
+        b->type.slug,
+        b->type.logo_url,
+        b->type.documentation_url,
+        b->type.description,
+        b->type.code_example,
+        param_bool(b->is_protected),
+    };
+    struct rows rows;
+
+    enum err_code rc = db_query(w, Q_block_type_install, parameters, &rows);
+    if (!rc && !uuid_parse(rows_text(&rows, 0, 0), rows_len(&rows, 0, 0), &b->schema.block_type_id))
+        rc = err_set(&w->err, INTERNAL, "%s: no id", b->type.slug);
+    return rc;
+}
+
+/* All types, then all schemas: one of them may refer to a type that comes later. */
+static enum err_code install(struct work *w, struct block_systems *all, const char *digest)
 {
     enum err_code rc = db_begin(w);
+    struct rows rows;
+    struct uuid id;
+    bool created;
 
-    for (size_t i = 0; i < block_system_count && !rc; i++)
-        rc = install(w, &block_systems[i]);
+    for (size_t i = 0; i < all->count && !rc; i++)
+        rc = install_type(w, &all->items[i]);
+    for (size_t i = 0; i < all->count && !rc; i++)
+        rc = block_schema_create(w, &all->items[i].schema, &id, &created);
+    if (!rc)
+        rc = db_query(w, Q_block_systems_installed, PARAMS(digest), &rows);
     if (!rc)
         rc = db_commit(w);
     if (rc)
         db_rollback_if_open(w);
     return rc;
+}
+
+enum err_code block_types_install_system(struct work *w)
+{
+    char digest[SHA256_TEXT_BYTES];
+    struct block_systems all;
+    bool here = false;
+
+    block_systems_digest(digest);
+    enum err_code rc = block_systems_read(&w->arena, &all, &w->err);
+    if (!rc)
+        rc = present(w, &all, digest, &here);
+    return rc || here ? rc : install(w, &all, digest);
 }

@@ -265,17 +265,85 @@ START_TEST(a_document_stays_with_its_type)
 }
 END_TEST
 
+static const char *one_text(const char *sql)
+{
+    struct rows rows;
+    ok(db_query_text(&f.work, sql, 0, NULL, &rows));
+    return rows_text(&rows, 0, 0);
+}
+
 START_TEST(blocks_of_the_system_cannot_be_deleted)
 {
     struct rows rows;
 
     ok(block_types_install_system(&f.work));
-    ok(block_types_install_system(&f.work)); /* again at every start */
     ok(block_type_get_by_slug(&f.work, "secret", &rows));
     refused(block_type_delete(&f.work, id_at(&rows)), FORBIDDEN,
             "protected block types cannot be deleted.");
-    ok(db_query_text(&f.work, "SELECT count(*) FROM block_schema", 0, NULL, &rows));
-    ck_assert_int_eq(rows_i64(&rows, 0, 0), (int64_t)block_system_count);
+    ok(block_type_get_by_slug(&f.work, "slack-credentials", &rows));
+    ok(block_type_delete(&f.work, id_at(&rows)));
+}
+END_TEST
+
+/* Every row with its times and place: a second start writes nothing. */
+static const char whole[] =
+    "SELECT md5((SELECT string_agg(t::text || t.ctid, ',' ORDER BY t.id) FROM block_type t) ||"
+    " (SELECT string_agg(s::text || s.ctid, ',' ORDER BY s.id) FROM block_schema s) ||"
+    " (SELECT string_agg(r::text || r.ctid, ',' ORDER BY r::text) FROM block_schema_reference r))";
+
+START_TEST(blocks_of_the_system_are_installed_once)
+{
+    struct block_systems all;
+    struct uuid id;
+    struct rows rows;
+
+    ok(block_types_install_system(&f.work));
+    ok(block_systems_read(&f.work.arena, &all, &f.work.err));
+    for (size_t i = 0; i < all.count; i++)
+        ok(block_schema_find(&f.work, all.items[i].schema.checksum, all.items[i].schema.version,
+                             &id));
+    ck_assert_str_eq(one_text("SELECT count(*) FROM block_type"), "54");
+    ck_assert_str_eq(one_text("SELECT count(*) FROM block_schema WHERE version <> 'non-versioned'"),
+                     "54");
+    ck_assert_str_eq(one_text("SELECT string_agg(c.slug, ' ' ORDER BY c.slug) FROM block_type p "
+                              "JOIN block_schema ps ON ps.block_type_id = p.id "
+                              "JOIN block_schema_reference r ON r.parent_block_schema_id = ps.id "
+                              "JOIN block_schema s ON s.id = r.reference_block_schema_id "
+                              "JOIN block_type c ON c.id = s.block_type_id "
+                              "WHERE p.slug = 's3-bucket'"),
+                     "aws-credentials minio-credentials");
+    const char *before = one_text(whole);
+    ok(block_types_install_system(&f.work)); /* again at every start */
+    ck_assert_str_eq(one_text(whole), before);
+    ok(block_type_get_by_slug(&f.work, "smb", &rows));
+    ok(block_type_delete(&f.work, id_at(&rows)));
+    ok(block_types_install_system(&f.work)); /* what was deleted is here again */
+    ok(block_type_get_by_slug(&f.work, "smb", &rows));
+}
+END_TEST
+
+/* A client that names a schema which is here already gets that one. */
+START_TEST(what_a_schema_of_the_system_reads_back_has_its_checksum)
+{
+    struct block_set schemas = {0};
+    struct block_systems all;
+    char id[UUID_TEXT_BYTES];
+
+    ok(block_types_install_system(&f.work));
+    ok(block_systems_read(&f.work.arena, &all, &f.work.err));
+    for (size_t i = 0; i < all.count; i++) {
+        struct block_schema *in = &all.items[i].schema;
+        struct rows rows;
+        struct uuid made;
+        bool created;
+        ok(block_type_get_by_slug(&f.work, all.items[i].type.slug, &rows));
+        in->block_type_id = id_at(&rows);
+        ok(block_schema_create(&f.work, in, &made, &created));
+        ck_assert_msg(!created, "%s", all.items[i].type.slug);
+        ok(block_schemas_load(&f.work, (struct uuids){&made, 1}, &schemas));
+        uuid_format(made, id);
+        ck_assert_str_eq(block_find(&schemas, id)->columns[3].text, in->checksum);
+    }
 }
 END_TEST
 
@@ -350,6 +418,8 @@ int main(void)
     tcase_add_test(t, documents_that_multiply_are_not_written_out);
     tcase_add_test(t, a_document_stays_with_its_type);
     tcase_add_test(t, blocks_of_the_system_cannot_be_deleted);
+    tcase_add_test(t, blocks_of_the_system_are_installed_once);
+    tcase_add_test(t, what_a_schema_of_the_system_reads_back_has_its_checksum);
     tcase_add_test(t, the_latest_artifact_follows_deletions);
     tcase_add_test(t, variables_change_only_what_is_given);
     tcase_add_test(t, a_saved_search_is_replaced_by_name);

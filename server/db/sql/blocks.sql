@@ -9,13 +9,24 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING id, created, updated, name, slug, logo_url, documentation_url, description, code_example, is_protected;
 
 -- name: block_type_install
--- The same for a type of the system: the present one is brought up to date and protected.
+-- The same for a type of the system ($8 protected): the present one is brought up to date.
 INSERT INTO block_type (id, name, slug, logo_url, documentation_url, description, code_example, is_protected)
-VALUES ($1, $2, $3, $4, $5, $6, $7, true)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (slug) DO UPDATE
        SET name = excluded.name, logo_url = excluded.logo_url, documentation_url = excluded.documentation_url,
-           description = excluded.description, code_example = excluded.code_example, is_protected = true, updated = now()
+           description = excluded.description, code_example = excluded.code_example, is_protected = excluded.is_protected,
+           updated = now()
 RETURNING id;
+
+-- name: block_systems_present
+-- $1 digest of the types of this program, $2 checksums of their schemas.
+SELECT EXISTS (SELECT FROM configuration WHERE key = 'block_types' AND value ->> 'sha256' = $1)
+       AND NOT EXISTS (SELECT FROM unnest($2::text[]) u(checksum)
+                        WHERE NOT EXISTS (SELECT FROM block_schema s WHERE s.checksum = u.checksum));
+
+-- name: block_systems_installed
+INSERT INTO configuration (key, value) VALUES ('block_types', json_build_object('sha256', $1::text))
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated = now();
 
 -- name: block_type_by_id
 SELECT id, created, updated, name, slug, logo_url, documentation_url, description, code_example, is_protected
