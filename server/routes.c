@@ -188,7 +188,7 @@ const struct route routes[] = {
     {POST,   "/v2/concurrency_limits/increment-with-lease", limits_increment_with_lease, .body = &increment_with_lease_resource, .doc = "Take slots until a lease ends."},
     {POST,   "/v2/concurrency_limits/decrement", limits_decrement, .body = &decrement_resource, .doc = "Give slots back."},
     {POST,   "/v2/concurrency_limits/decrement-with-lease", limits_decrement_with_lease, .body = &decrement_with_lease_resource, .doc = "End a lease."},
-    {POST,   "/v2/concurrency_limits/leases/{id:uuid}/renew", limits_renew, .body = &renew_lease_resource, .flags = BODY_OPTIONAL, .doc = "Keep a lease."},
+    {POST,   "/v2/concurrency_limits/leases/{lease_id}/renew", limits_renew, .body = &renew_lease_resource, .flags = BODY_OPTIONAL, .doc = "Keep a lease."},
     {GET,    "/v2/concurrency_limits/{limit}", limits_get,        .reply = &concurrency_limit_read_resource, .doc = "One limit, by id or name."},
     {PATCH,  "/v2/concurrency_limits/{limit}", limits_update,     .body = &concurrency_limit_update_resource, .doc = "Change a limit."},
     {DELETE, "/v2/concurrency_limits/{limit}", limits_delete,     .doc = "Delete a limit."},

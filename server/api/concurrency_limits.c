@@ -123,9 +123,21 @@ enum err_code limits_decrement_with_lease(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
+struct lease_path {
+    struct uuid lease_id;
+    struct given given;
+};
+
+static const struct field lease_path_fields[] = {F_UUID(struct lease_path, lease_id, F_REQUIRED)};
+static const struct resource lease_path_resource = RESOURCE(lease_path, lease_path_fields);
+
 enum err_code limits_renew(struct request *rq)
 {
-    enum err_code rc =
-        lease_renew(&rq->work, rq->ids[0], request_in(rq, struct lease_named)->lease_duration);
+    struct lease_path path;
+    enum err_code rc = request_decode_path(rq, &lease_path_resource, &path);
+
+    if (!rc)
+        rc = lease_renew(&rq->work, path.lease_id,
+                         request_in(rq, struct lease_named)->lease_duration);
     return rc ? rc : reply_empty(rq, 204);
 }

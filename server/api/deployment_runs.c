@@ -127,12 +127,12 @@ static void create_items(struct request *rq, const struct run_source *source)
 enum err_code deployments_create_flow_runs(struct request *rq)
 {
     struct run_source source;
-    enum err_code rc;
 
     if (rq->in_count > BULK_MAX)
         return err_set(&rq->work.err, BAD_REQUEST, "Cannot create more than %d flow runs at once.",
                        BULK_MAX);
-    if (rq->in_count && (rc = run_source_get(&rq->work, rq->ids[0], &source)))
+    enum err_code rc = run_source_get(&rq->work, rq->ids[0], &source);
+    if (rc)
         return rc;
     write_object(&rq->reply.body);
     write_key(&rq->reply.body, "results");

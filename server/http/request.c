@@ -35,9 +35,12 @@ bool request_query_bool(struct request *rq, const char *name)
     return false;
 }
 
-enum err_code request_decode_query(struct request *rq, const struct resource *r, void *out)
+/* Texts of the URL, decoded as if they were members of an object; `values` in the order of the
+ * fields. */
+static enum err_code decode_texts(struct request *rq, const char *where, const struct resource *r,
+                                  const char *const *values, void *out)
 {
-    const struct loc at = {.key = "query"};
+    const struct loc at = {.key = where};
     struct arena *a = &rq->work.arena;
     struct doc *d = arena_new(a, struct doc);
     struct buf b = {.max_bytes = QUERY_MAX_BYTES};
@@ -45,23 +48,36 @@ enum err_code request_decode_query(struct request *rq, const struct resource *r,
 
     write_object(&b);
     for (size_t i = 0; i < r->count; i++) {
-        const char *value = request_query(rq, r->fields[i].name);
-        if (!value)
+        if (!values[i])
             continue;
         write_key(&b, r->fields[i].name);
-        write_string(&b, value);
+        write_string(&b, values[i]);
     }
     write_end_object(&b);
     const char *text = b.full ? NULL : arena_strndup(a, b.bytes, b.len);
     size_t len = b.len;
     buf_free(&b);
     if (!text || !doc_parse(a, text, len, d, &error))
-        return err_set(&rq->work.err, INVALID, "the query is longer than %d bytes",
+        return err_set(&rq->work.err, INVALID, "the %s is longer than %d bytes", where,
                        QUERY_MAX_BYTES);
     rq->invalid.arena = a;
     if (json_decode(r, doc_root(d), &at, out, &rq->invalid))
         return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
     return ERR_OK;
+}
+
+enum err_code request_decode_query(struct request *rq, const struct resource *r, void *out)
+{
+    const char **values = arena_array(&rq->work.arena, const char *, r->count);
+
+    for (size_t i = 0; i < r->count; i++)
+        values[i] = request_query(rq, r->fields[i].name);
+    return decode_texts(rq, "query", r, values, out);
+}
+
+enum err_code request_decode_path(struct request *rq, const struct resource *r, void *out)
+{
+    return decode_texts(rq, "path", r, rq->params, out);
 }
 
 /* Wrong versions are told with the words of Prefect, missing blank included. */

@@ -76,6 +76,9 @@ bool request_query_bool(struct request *rq, const char *name);
 /* The whole query by the rows of a resource; refused in Prefect's words, as a body is. */
 MUST_CHECK enum err_code request_decode_query(struct request *rq, const struct resource *r,
                                               void *out);
+/* The same for the path's parameters that its pattern takes as they are. */
+MUST_CHECK enum err_code request_decode_path(struct request *rq, const struct resource *r,
+                                             void *out);
 
 /* Parses and decodes the body as the route says; the last of the checks that precede a handler.
  * Thread: whoever has the request. */

@@ -195,7 +195,7 @@ static const char *check_compound(struct arena *a, const void *object)
 
 /* clang-format off */
 #define TYPE(name) F_STR(T, type, .def = "\"" name "\"", .read = read_literal, .doc = "Which kind of trigger it is.")
-#define ID         F_UUID(T, id, F_NULLABLE, .doc = "Assigned by the server.")
+#define ID         F_UUID(T, id, .doc = "Assigned by the server.")
 #define NAMES(m, text) F_STRS(T, m, .def = "[]", F_LEN(0, TRIGGER_NAMES_MAX), .read = read_set, .doc = text)
 #define WITHIN     F_DURATION(T, within, F_REQUIRED, F_NULLABLE, .doc = "Children must fire within this time, in seconds; null: any time.")
 

@@ -123,7 +123,7 @@ static struct val follow(struct checker *c, struct val from, const char *part, s
 
     for (const char *p = name; *p; p++) {
         bool escape = *p == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0;
-        *to++ = escape ? (char)(hex_digit(p[1]) << 4 | hex_digit(p[2])) : *p;
+        *to++ = (char)(escape ? hex_digit(p[1]) << 4 | hex_digit(p[2]) : *p);
         p += escape ? 2 : 0;
     }
     *to = '\0';
