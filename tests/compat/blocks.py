@@ -3,8 +3,10 @@ import json
 import sys
 from typing import Optional
 
+import prefect
 from prefect.artifacts import Artifact, create_markdown_artifact, create_table_artifact
 from prefect.blocks.core import Block
+from prefect.blocks.notifications import SlackWebhook
 from prefect.blocks.system import Secret
 from prefect.blocks.webhook import Webhook
 from prefect.filesystems import LocalFileSystem
@@ -38,6 +40,8 @@ def blocks():
     LocalFileSystem(basepath="/tmp/somewhere").save(NAME)
     Webhook(url="http://example.invalid/x", headers={"A": "b"}).save(NAME)
     hook = Webhook.load(NAME)
+    if prefect.__version__ == "3.9.1":  # 3.4 does not work with the apprise of today
+        SlackWebhook(url="https://hooks.slack.com/services/a/b").save(NAME + "-slack")
     return {
         "secret": Secret.load(NAME).get(),
         "loaded": [loaded.inner.token.get_secret_value(), loaded.inner.number, loaded.other.token.get_secret_value()],

@@ -1,6 +1,7 @@
 """What the SDK saves as blocks, variables and artifacts, and what others then see over REST.
 
 python test_blocks.py: starts our server, or uses the one at TEST_API_URL."""
+import importlib.metadata
 import json
 import pathlib
 import sys
@@ -52,6 +53,14 @@ class BlocksTest(unittest.TestCase):
         references = found["block_schema"]["fields"]["block_schema_references"]
         self.assertEqual(references["inner"]["block_type_slug"], "compatinner")
         self.assertIn("CompatInner", found["block_schema"]["fields"]["definitions"])
+
+    def test_the_types_of_the_sdk_are_there_once(self):
+        types = {t["slug"]: t for t in self.api.post("/block_types/filter", {"limit": 200})}
+        self.assertLessEqual({"slack-webhook", "smb", "aws-credentials", "dbt-cli-profile"}, set(types))
+        if importlib.metadata.version("prefect") == "3.9.1":  # others bring schemas of their version
+            found = self.api.post("/block_schemas/filter", {"block_schemas": {"block_type_id": {
+                "any_": [types["slack-webhook"]["id"]]}}})
+            self.assertEqual([s["version"] for s in found], ["3.9.1"])
 
     def test_lists_and_counts(self):
         types = self.api.post("/block_types/filter", {"block_types": {"name": {"like_": "compat"}}})
