@@ -65,13 +65,37 @@ fell() {
     status=1
 }
 
-# Runs each program of $list even when one before it fails.
+# aside OUT COMMAND...: its output goes to the file OUT, its exit status to OUT.status.
+aside() {
+    local out=$1
+    shift
+    "$@" >"$out" 2>&1
+    echo $? >"$out.status"
+}
+
+# room N: waits until fewer than N commands run aside.
+room() {
+    while [ "$(jobs -rp | wc -l)" -ge "$1" ]; do wait -n; done
+}
+
+# Runs each program of $list, one per core, even when one before it fails.
 each() {
-    local status=0 program
+    local status=0 program out
+    out=$(mktemp -d "${TMPDIR:-/tmp}/sy-tests.XXXXXX")
+    for program in $list; do
+        room "$cores"
+        aside "$out/$(basename "$program")" "$@" "$program" &
+    done
+    wait
     for program in $list; do
         echo "== $program"
-        "$@" "$program" || fell $? "$program"
+        cat "$out/$(basename "$program")"
+        case $(cat "$out/$(basename "$program").status") in
+        0) ;;
+        *) fell "$(cat "$out/$(basename "$program").status")" "$program" ;;
+        esac
     done
+    rm -rf "${out:?}"
     return $status
 }
 
@@ -118,12 +142,11 @@ script() {
     "$@"
 }
 
-# One script: its output and what it took go to a file, its exit status to another.
-script_aside() {
-    local began=$SECONDS
-    "$1" >"$2" 2>&1
-    echo $? >"$2.status"
-    echo "$1 took $((SECONDS - began)) s" >>"$2"
+timed() {
+    local began=$SECONDS status=0
+    "$1" || status=$?
+    echo "$1 took $((SECONDS - began)) s"
+    return $status
 }
 
 # They wait more than they work: three at once, each with servers of its own.
@@ -133,8 +156,8 @@ scripts() {
     for one in "$@"; do
         [ -x "$one" ] || continue
         count=$((count + 1))
-        while [ "$(jobs -rp | wc -l)" -ge 3 ]; do wait -n; done
-        script_aside "$one" "$out/$(basename "$one")" &
+        room 3
+        aside "$out/$(basename "$one")" timed "$one" &
     done
     wait
     for one in "$@"; do
