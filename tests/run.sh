@@ -15,10 +15,8 @@ suites='
     asan          short  900      unit asan
     cli           short  200      python3 tests/e2e/cli.py
     firmware      short  300      script tests/e2e/firmware.sh
-    compat        short  500      tests/compat/run.sh 3.9.1
     e2e           short  700      scripts tests/e2e/test_*
     compat        short  700      tests/compat/run.sh 3.9.1
-    e2e           short  500      scripts tests/e2e/test_*
     browser       short  240      tests/browser/run.sh
     clang         all    900      make -j$cores CC=clang-14 B=build/clang all
     tsan          all    900      unit tsan
@@ -30,6 +28,7 @@ suites='
     e2e-long      all    3600     scripts tests/e2e/long_*
     e2e-asan      all    2400     e2e_with asan
     chaos         all    3600     scripts tests/chaos/*
+    differential  all    1800     make test-compat
     compat-all    all    5400     tests/compat/run.sh --all 3.9.1
     compat-3.8    all    5400     tests/compat/run.sh --all 3.8.8
     compat-3.6    all    5400     tests/compat/run.sh --all 3.6.29
