@@ -279,6 +279,19 @@ class EventsTest(unittest.TestCase):
             self.assertEqual(call(self.one.url, "GET", "/events/filter/next?page-token=" + token)[0], status)
         self.assertEqual(call(self.one.url, "GET", "/events/filter/next")[0], 422)
 
+    def test_a_client_that_hangs_up_loses_nothing_that_came_whole(self):
+        for n in range(20):
+            inward = Socket(self.one.url, "/events/in")
+            for k in range(10):
+                inward.send(event(f"{self.name}.{n}.{k}"))
+            inward.socket.shutdown(socket.SHUT_WR)  # without waiting for the server
+            inward.socket.close()
+        body = {"filter": {"event": {"prefix": [self.name]}}, "limit": 0}
+        deadline = time.monotonic() + WAIT_S
+        while call(self.one.url, "POST", "/events/filter", body)[1]["total"] < 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(call(self.one.url, "POST", "/events/filter", body)[1]["total"], 200)
+
 
 if __name__ == "__main__":
     unittest.main()
