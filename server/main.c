@@ -216,17 +216,17 @@ static void say_ready(const struct program *p)
     fflush(stdout);
 }
 
-static int serve(struct program *p)
-{
-    struct server *s = &p->server;
-    struct err e;
+/* What works beside the requests, on threads of its own. */
+struct background {
+    struct event_emitter *emitter;
+    struct services *services;
+    struct triggers *triggers; /* NULL: switched off, as actions */
+    struct actions *actions;
+};
 
-    if (!notifications_init()) {
-        (void)err_set(&e, INTERNAL, "libcurl cannot be used");
-        return fail(&e);
-    }
-    uv_loop_init(&s->loop);
-    watch_signals(p);
+/* What requests need, without the listener. */
+static void start_core(struct server *s)
+{
     s->parking = parking_start(s);
     s->loop_calls = loop_calls_start(s);
     s->executor =
@@ -241,34 +241,40 @@ static int serve(struct program *p)
     s->task_workers = task_workers_start(s);
     s->worker_channels = worker_channels_start(s);
     lanes_start(s);
-    struct event_emitter *emitter = event_emitter_start(s);
+}
+
+static struct background start_background(struct server *s)
+{
+    bool automations = settings_bool(&s->config.settings, SETTING_SERVER_SERVICES_TRIGGERS_ENABLED);
+    struct background b = {.emitter = event_emitter_start(s)};
+
     s->agenda = agenda_new(s);
     news_start(s);
-    struct services *services = services_start(s);
-    bool automations = s->config.settings.values[SETTING_SERVER_SERVICES_TRIGGERS_ENABLED].flag;
-    struct triggers *triggers = automations ? triggers_start(s) : NULL;
-    struct actions *actions = automations ? actions_start(s) : NULL;
-    int status = EXIT_SUCCESS;
-    if (listener_start(s, &e, &s->listener) != ERR_OK) {
-        status = fail(&e);
-    } else {
-        say_ready(p);
-        uv_run(&s->loop, UV_RUN_DEFAULT);
-        log_info("drained", KV_I("requests_left", (int64_t)listener_in_flight(s->listener)),
-                 KV_I("sockets_left", (int64_t)websockets_count(s)));
-    }
-    services_stop(services);
-    triggers_stop(triggers);
-    actions_stop(actions);
-    executor_stop(s->executor); /* first: whoever waits for a lane is answered */
+    b.services = services_start(s);
+    b.triggers = automations ? triggers_start(s) : NULL;
+    b.actions = automations ? actions_start(s) : NULL;
+    return b;
+}
+
+/* Nobody moves a run or waits for an answer afterwards. */
+static void stop_work(struct server *s, const struct background *b)
+{
+    services_stop(b->services);
+    triggers_stop(b->triggers);
+    actions_stop(b->actions);
+    executor_stop(s->executor); /* before the lanes: whoever waits for one is answered */
     lanes_stop(s);
-    event_emitter_stop(emitter); /* after whoever moves runs */
+    event_emitter_stop(b->emitter); /* after whoever moves runs */
     news_stop(s);
     event_outbox_stop(s->outbox);
     event_wake_stop(s->wake);
     event_wake_stop(s->action_wake);
     catch_up_stop(s->catch_up);
     agenda_free(s->agenda);
+}
+
+static void stop_loop(struct server *s)
+{
     if (s->listener)
         listener_stop(s->listener);
     uv_walk(&s->loop, close_handle, NULL);
@@ -280,6 +286,32 @@ static int serve(struct program *p)
     task_workers_stop(s->task_workers);
     worker_channels_stop(s->worker_channels);
     uv_loop_close(&s->loop);
+}
+
+static int serve(struct program *p)
+{
+    struct server *s = &p->server;
+    struct err e;
+
+    if (!notifications_init()) {
+        (void)err_set(&e, INTERNAL, "libcurl cannot be used");
+        return fail(&e);
+    }
+    uv_loop_init(&s->loop);
+    watch_signals(p);
+    start_core(s);
+    struct background background = start_background(s);
+    int status = EXIT_SUCCESS;
+    if (listener_start(s, &e, &s->listener) != ERR_OK) {
+        status = fail(&e);
+    } else {
+        say_ready(p);
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        log_info("drained", KV_I("requests_left", (int64_t)listener_in_flight(s->listener)),
+                 KV_I("sockets_left", (int64_t)websockets_count(s)));
+    }
+    stop_work(s, &background);
+    stop_loop(s);
     log_info("stopped", KV_S("program", "switchyard-server"));
     return status;
 }
