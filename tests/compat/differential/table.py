@@ -13,7 +13,7 @@ Made by `make compat-table`: every request of `tests/compat/differential` is sen
 types and values) held against what a real Prefect {version} answered.
 
 {total} requests over {operations} operations: {equal} answered alike, {known} with known differences
-({open} of which are open), {differing} with differences that nobody has explained yet.
+({open} places in their replies are still open), {differing} with differences that nobody has explained yet.
 
 ## Differences
 
