@@ -1,9 +1,9 @@
 /* The interface of a step: what a task of a native flow does when it says `uses: git.clone`.
  *
  * A step is one `const struct step x_step` in worker/steps/x.c and one row STEP(x, "name") in
- * shared/flow/steps.def. The engine opens a call per attempt of a task and calls start().  From then on
- * the step works on the loop, helped by step_exec() (a child process) and step_work() (a blocking
- * function on the thread pool), and ends with exactly one step_done().
+ * shared/flow/steps.def. The engine opens a call per attempt of a task and calls start().  From
+ * then on the step works on the loop, helped by step_exec() (a child process) and step_work() (a
+ * blocking function on the thread pool), and ends with exactly one step_done().
  *
  * Cancel (user, time-out, end of the run): `cancelled` is set, processes of step_exec() get TERM,
  * then KILL; functions of step_work() see their flag; then the step's own cancel(), if it has one,
@@ -32,8 +32,8 @@ struct step {
     struct step_schema schema;
     bool hardware; /* drives a board or a meter: not started in a dry run */
     void (*start)(struct step_call *call);
-    void (*cancel)(
-        struct step_call *call); /* NULL: step_exec() and step_work() are all it waits for */
+    /* NULL: step_exec() and step_work() are all it waits for */
+    void (*cancel)(struct step_call *call);
 };
 
 /* What all tasks of one flow run share.  Borrowed by the calls. */
@@ -44,8 +44,8 @@ struct step_run {
     const char *authorization; /* value of the header Authorization; NULL: none */
     struct uuid flow_run_id;
     const char *flow_run_name;
-    const json_t
-        *devices; /* leased for this run: {"bench": {"id", "name", "token", ...}}; may be empty */
+    /* leased for this run: {"bench": {"id", "name", "token", ...}}; may be empty */
+    const json_t *devices;
     struct lab *lab; /* the agent's boards and meters; NULL: none */
     bool dry_run;
 };

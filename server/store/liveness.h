@@ -3,8 +3,8 @@
 #pragma once
 #include "server/db/db.h"
 
-/* Events of what became ready: rows of id and `work-pool`, `work-queue`, `deployment` or NULL, in the
- * transaction that changed them. */
+/* Events of what became ready: rows of id and `work-pool`, `work-queue`, `deployment` or NULL, in
+ * the transaction that changed them. */
 MUST_CHECK enum err_code liveness_tell_ready(struct work *w, const struct rows *rows);
 
 /* How long silence may last. */

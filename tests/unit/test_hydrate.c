@@ -100,9 +100,10 @@ START_TEST(needed_variables_are_named_once)
                                                                                                 "am"
                                                                                                 "e"
                                                                                                 "\""
-                                                                                                ":" KIND("json") ",\"value\":\"\\\"v3\\\"\"}},"
-                                                                                                                 "\"d\":" KIND(
-                                                                                                                     "workspace_variable") "}}"),
+                                                                                                ":" KIND(
+                                                                                                    "json") ",\"value\":\"\\\"v3\\\"\"}},"
+                                                                                                            "\"d\":" KIND(
+                                                                                                                "workspace_variable") "}}"),
                     &names);
     ck_assert_uint_eq(names.count, 3);
     ck_assert_str_eq(names.items[0], "v1");

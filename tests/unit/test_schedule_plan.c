@@ -5,7 +5,7 @@
 #include "server/model/schedule_plan.h"
 #include "shared/base/clock.h"
 
-#define S(n)   ((int64_t)(n) * 1000000)
+#define S(n)   ((int64_t)(n)*1000000)
 #define NOW    S(1700000000) /* 2023-11-14T22:13:20Z */
 #define HOUR   S(3600)
 #define DAY    S(86400)
