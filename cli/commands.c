@@ -61,6 +61,7 @@ static const struct option_row measurement_options[] = {
     {"campaign", 'c', "NAME",   "of this campaign"},
     {"model",    0,   "NAME",   "of this model"},
     {"target",   0,   "NAME",   "on this target"},
+    {"board",    0,   "SERIAL", "on this board"},
     {"valid",    0,   NULL,     "only those that passed all gates"},
     {"format",   'f', "FORMAT", "csv, json or parquet; default: by the file's name"},
     {NULL},

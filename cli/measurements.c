@@ -1,7 +1,7 @@
 /* Measurements as rows: lists, exports, and the comparison of two campaigns.
  *
- * A measurement is an artifact of type `measurement` (docs/measurement.md).  Of one run the newest
- * of a model and target counts: a task that was retried has measured again. */
+ * Of one run the newest of a model and target counts: a task that was retried has measured again;
+ * what is superseded is not asked for. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,13 +11,15 @@
 #include "cli/actions.h"
 #include "cli/parquet.h"
 
-enum { PAGE = 200, MOST = 100000, EXPORT_MAX_BYTES = 512 << 20, PATIENCE_MS = 120000 };
+enum { PAGE = 1000, EXPORT_MAX_BYTES = 512 << 20, PATIENCE_MS = 120000 };
 
-/* Of the export: members of the artifact or of the measurement; add_verdict() makes the others. */
+/* Of the export, all of the server's rows. */
 static const struct parquet_column columns[] = {
     {"id", PARQUET_TEXT},
     {"created", PARQUET_TEXT},
     {"flow_run_id", PARQUET_TEXT},
+    {"task_run_id", PARQUET_TEXT},
+    {"campaign", PARQUET_TEXT},
     {"model", PARQUET_TEXT},
     {"target", PARQUET_TEXT},
     {"board", PARQUET_TEXT},
@@ -43,8 +45,9 @@ static const struct parquet_column columns[] = {
     {"flash_bytes", PARQUET_INT},
     {"ram_bytes", PARQUET_INT},
     {"trace_sha256", PARQUET_TEXT},
-    {"windows", PARQUET_TEXT}, /* JSON */
-    {"gates", PARQUET_TEXT},   /* JSON */
+    {"windows", PARQUET_TEXT},    /* JSON */
+    {"gates", PARQUET_TEXT},      /* JSON */
+    {"provenance", PARQUET_TEXT}, /* JSON */
 };
 
 static void release_json(void *value)
@@ -54,6 +57,26 @@ static void release_json(void *value)
 
 /* ---- reading ---- */
 
+/* {group: {member: {"any_": [text]}}} for the options that are given. */
+static void add_texts(struct cli *cli, json_t *filter)
+{
+    static const char *const names[] = {"campaign", "model", "target", "board"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (cli_option(cli, names[i]))
+            json_object_set_new(filter, names[i],
+                                json_pack("{s:[s]}", "any_", cli_option(cli, names[i])));
+}
+
+static json_t *page_body(struct cli *cli, int64_t offset)
+{
+    json_t *filter = json_pack("{s:{s:b}}", "superseded", "eq_", false);
+    add_texts(cli, filter);
+    if (cli_option(cli, "valid"))
+        json_object_set_new(filter, "valid", json_pack("{s:b}", "eq_", true));
+    return json_pack("{s:o,s:s,s:i,s:I}", "measurements", filter, "sort", "CREATED_ASC", "limit",
+                     PAGE, "offset", (json_int_t)offset);
+}
+
 static json_t *compact(const json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
@@ -62,96 +85,27 @@ static json_t *compact(const json_t *value)
     return out;
 }
 
-/* The names of gates that failed; valid: there are windows, and none failed. */
-static void add_verdict(struct arena *a, json_t *row, json_t *data)
+/* What is not a column of its own stands in one as JSON. */
+static json_t *flatten(json_t *row)
 {
-    json_t *gates = json_object_get(data, "gates"), *gate, *sha = json_at(data, "trace.sha256");
-    const char *failed = "";
-    size_t i, windows = json_array_size(json_object_get(data, "windows"));
-    json_array_foreach(gates, i, gate) if (!json_is_true(json_object_get(gate, "passed"))) failed =
-        arena_printf(a, "%s%s%s", failed, *failed ? " " : "", text_at(gate, "name"));
-    json_object_set_new(row, "failed_gates", json_string(failed));
-    json_object_set_new(row, "valid", json_boolean(windows && !*failed));
-    json_object_set_new(row, "window_count", json_integer((json_int_t)windows));
-    json_object_set_new(row, "windows", compact(json_object_get(data, "windows")));
-    json_object_set_new(row, "gates", compact(gates));
-    if (json_is_string(sha))
-        json_object_set(row, "trace_sha256", sha);
+    static const char *const names[] = {"windows", "gates", "provenance"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        json_object_set_new(row, names[i], compact(json_object_get(row, names[i])));
+    return row;
 }
 
-/* NULL when the artifact holds no measurement.  What is not of its type is null. */
-static json_t *row_of(struct arena *a, json_t *artifact)
+static enum err_code read_rows(struct cli *cli, json_t **out)
 {
-    json_t *data = json_object_get(artifact, "data"), *row = json_object();
-    /* Prefect's clients store data as a text that holds JSON; ours as JSON */
-    data = json_is_string(data) ? json_loads(json_string_value(data), 0, NULL) : json_incref(data);
-    for (size_t i = 0; i < COUNT(columns); i++) {
-        json_t *value = json_object_get(artifact, columns[i].name);
-        if (!value)
-            value = json_object_get(data, columns[i].name);
-        json_object_set_new(row, columns[i].name,
-                            parquet_fits(value, columns[i].type) ? json_incref(value)
-                                                                 : json_null());
-    }
-    add_verdict(a, row, data);
-    bool good = json_is_object(data) && json_is_string(json_object_get(row, "model"));
-    json_decref(data);
-    if (good)
-        return row;
-    json_decref(row);
-    return NULL;
-}
-
-/* Newest first in, so the first of a run, model and target is the one. */
-static bool is_newest(struct arena *a, json_t *row, json_t *seen)
-{
-    const char *key = arena_printf(a, "%s\n%s\n%s", text_at(row, "flow_run_id"),
-                                   text_at(row, "model"), text_at(row, "target"));
-    if (json_object_get(seen, key))
-        return false;
-    json_object_set_new(seen, key, json_true());
-    return true;
-}
-
-static bool wanted(struct cli *cli, json_t *row)
-{
-    const char *model = cli_option(cli, "model"), *target = cli_option(cli, "target");
-    return (!model || !strcmp(model, text_at(row, "model"))) &&
-           (!target || !strcmp(target, text_at(row, "target"))) &&
-           (!cli_option(cli, "valid") || json_is_true(json_object_get(row, "valid")));
-}
-
-static json_t *page_body(const char *campaign, int64_t offset)
-{
-    json_t *body =
-        json_pack("{s:{s:{s:[s]}},s:s,s:i,s:I}", "artifacts", "type", "any_", "measurement", "sort",
-                  "CREATED_DESC", "limit", PAGE, "offset", (json_int_t)offset);
-    if (campaign)
-        json_object_set_new(
-            body, "flow_runs",
-            json_pack("{s:{s:[o]}}", "tags", "all_", json_sprintf("campaign:%s", campaign)));
-    return body;
-}
-
-static enum err_code read_rows(struct cli *cli, const char *campaign, json_t **out)
-{
-    json_t *rows = json_array(), *seen = json_object(), *page = NULL, *artifact;
+    json_t *rows = json_array(), *page = NULL, *row;
     size_t i, count = PAGE;
     arena_defer(&cli->arena, release_json, rows);
-    arena_defer(&cli->arena, release_json, seen);
     enum err_code code = cli_connect(cli);
     if (!code)
         http_client_patience(cli->http, PATIENCE_MS);
-    for (int64_t at = 0; !code && count == PAGE && at < MOST; at += PAGE) {
-        code = rest_post(&cli->rest, "/artifacts/filter", page_body(campaign, at), &page);
+    for (int64_t at = 0; !code && count == PAGE; at += PAGE) {
+        code = rest_post(&cli->rest, "/switchyard/measurements/filter", page_body(cli, at), &page);
         count = json_array_size(page);
-        json_array_foreach(page, i, artifact)
-        {
-            json_t *row = row_of(&cli->arena, artifact);
-            if (row && is_newest(&cli->arena, row, seen) && wanted(cli, row))
-                json_array_append(rows, row);
-            json_decref(row);
-        }
+        json_array_foreach(page, i, row) json_array_append(rows, flatten(row));
     }
     *out = rows;
     return code;
@@ -172,7 +126,7 @@ enum err_code cmd_measurement_list(struct cli *cli)
     const struct resource measurements = {
         .name = "", .columns = shown, .empty = "No measurements."};
     json_t *rows = NULL;
-    enum err_code code = read_rows(cli, cli_option(cli, "campaign"), &rows);
+    enum err_code code = read_rows(cli, &rows);
     if (!code)
         resource_show(cli, &measurements, rows);
     return code;
@@ -277,7 +231,7 @@ enum err_code cmd_measurement_export(struct cli *cli)
         return err_set(&cli->err, INVALID,
                        "--format is csv, json or parquet; the name of %.80s does not say which",
                        file);
-    enum err_code code = read_rows(cli, cli_option(cli, "campaign"), &rows);
+    enum err_code code = read_rows(cli, &rows);
     if (!code)
         code = format->write(cli, rows, &out);
     if (!code && out.full)
@@ -294,40 +248,6 @@ enum err_code cmd_measurement_export(struct cli *cli)
 
 /* ---- comparison ---- */
 
-static json_t *same_kind(json_t *rows, json_t *row)
-{
-    json_t *other;
-    size_t i;
-    json_array_foreach(
-        rows, i, other) if (!strcmp(text_at(other, "model"), text_at(row, "model")) &&
-                            !strcmp(text_at(other, "target"), text_at(row, "target"))) return other;
-    return NULL;
-}
-
-/* 0: no result. */
-static double energy_of(json_t *row)
-{
-    return json_is_true(json_object_get(row, "valid"))
-               ? json_number_value(json_object_get(row, "median_energy_per_inference_j"))
-               : 0;
-}
-
-/* One line of the comparison; *out_change is NAN when one side has no result. */
-static json_t *compare_row(json_t *before, json_t *after, double *out_change)
-{
-    double old_j = energy_of(before), new_j = energy_of(after);
-    json_t *any = before ? before : after;
-    const char *verdict = !before ? "new" : !after ? "missing" : "no result";
-    *out_change = old_j > 0 && new_j > 0 ? new_j / old_j - 1 : (double)NAN;
-    if (!isnan(*out_change))
-        verdict = "compared";
-    return json_pack(
-        "{s:O,s:O,s:o,s:o,s:o,s:s}", "model", json_object_get(any, "model"), "target",
-        json_object_get(any, "target"), "before_j", old_j > 0 ? json_real(old_j) : json_null(),
-        "after_j", new_j > 0 ? json_real(new_j) : json_null(), "change_percent",
-        isnan(*out_change) ? json_null() : json_real(*out_change * 100), "verdict", verdict);
-}
-
 static enum err_code read_limit(struct cli *cli, double *out_rel)
 {
     const char *text = cli_option(cli, "fail-above");
@@ -343,21 +263,13 @@ static enum err_code read_limit(struct cli *cli, double *out_rel)
     return ERR_OK;
 }
 
-/* What was measured before and is no result now is a regression, too. */
-static int compare_all(json_t *before, json_t *after, double limit_rel, json_t *out_lines)
+/* What was a result before and is none now is a regression, too. */
+static bool is_worse(json_t *line, double limit_rel)
 {
-    json_t *row;
-    size_t i;
-    double change;
-    int worse = 0;
-    json_array_foreach(before, i, row)
-    {
-        json_array_append_new(out_lines, compare_row(row, same_kind(after, row), &change));
-        worse += isnan(change) ? energy_of(row) > 0 : change > limit_rel;
-    }
-    json_array_foreach(after, i, row) if (!same_kind(before, row))
-        json_array_append_new(out_lines, compare_row(NULL, row, &change));
-    return worse;
+    json_t *change = json_object_get(line, "change_percent");
+    if (json_is_number(change))
+        return json_number_value(change) > limit_rel * 100;
+    return json_is_number(json_object_get(line, "before_j"));
 }
 
 enum err_code cmd_campaign_compare(struct cli *cli)
@@ -372,25 +284,31 @@ enum err_code cmd_campaign_compare(struct cli *cli)
         {NULL},
     };
     const struct resource lines = {.name = "", .columns = shown, .empty = "Nothing to compare."};
-    json_t *before = NULL, *after = NULL, *out = json_array();
+    json_t *found = NULL, *line;
+    size_t i, before = 0, worse = 0;
     double limit_rel;
-    arena_defer(&cli->arena, release_json, out);
     enum err_code code = read_limit(cli, &limit_rel);
     if (!code)
-        code = read_rows(cli, cli->words[0], &before);
+        code = cli_connect(cli);
     if (!code)
-        code = read_rows(cli, cli->words[1], &after);
-    if (!code && !json_array_size(before))
-        code =
-            err_set(&cli->err, NOT_FOUND, "the campaign %.80s has no measurements", cli->words[0]);
+        code = rest_get(&cli->rest,
+                        arena_printf(&cli->arena,
+                                     "/switchyard/measurements/compare?before=%s&after=%s",
+                                     http_escape(&cli->arena, cli->words[0]),
+                                     http_escape(&cli->arena, cli->words[1])),
+                        &found);
     if (code)
         return code;
-    int worse = compare_all(before, after, limit_rel, out);
-    resource_show(cli, &lines, out);
+    json_array_foreach(found, i, line)
+    {
+        before += strcmp(text_at(line, "verdict"), "new") != 0;
+        worse += is_worse(line, limit_rel);
+    }
+    resource_show(cli, &lines, found);
     if (isinf(limit_rel) || !worse)
         return ERR_OK;
-    fprintf(stderr, "%d of %zu grew by more than %g %%, or have no result any more\n", worse,
-            json_array_size(before), limit_rel * 100);
+    fprintf(stderr, "%zu of %zu grew by more than %g %%, or have no result any more\n", worse,
+            before, limit_rel * 100);
     cli->exit_status = EXIT_RUN_FAILED;
     return ERR_OK;
 }

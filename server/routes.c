@@ -24,6 +24,7 @@
 #include "server/api/flows.h"
 #include "server/api/logs.h"
 #include "server/api/logs_out.h"
+#include "server/api/measurements.h"
 #include "server/api/observed_states.h"
 #include "server/api/result_storage.h"
 #include "server/api/run_states.h"
@@ -51,6 +52,7 @@
 #include "server/model/flow.h"
 #include "server/model/flow_run.h"
 #include "server/model/log.h"
+#include "server/model/measurement.h"
 #include "server/model/result_storage.h"
 #include "server/model/saved_search.h"
 #include "server/model/tag_limit.h"
@@ -281,6 +283,9 @@ const struct route routes[] = {
     {GET,    "/switchyard/devices",          devices_get,         .doc = "Devices of all agents and who holds them."},
     {POST,   "/switchyard/devices/{name}/hold", devices_hold,     .body = &device_hold_resource, .doc = "Keep a device from runs, for a person."},
     {POST,   "/switchyard/devices/{name}/release", devices_release, .body = &device_release_resource, .flags = BODY_OPTIONAL, .doc = "Give it back to runs."},
+    {POST,   "/switchyard/measurements/filter", measurements_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &measurement_resource, .doc = "Measurements that match."},
+    {POST,   "/switchyard/measurements/count", measurements_count, .flags = BODY_DOC, .doc = "How many match."},
+    {GET,    "/switchyard/measurements/compare", measurements_compare_get, .doc = "Medians of two campaigns, ?before= and ?after=, model by model."},
     {GET,    "/switchyard/flow_runs/{id:uuid}/why", flow_runs_why, .doc = "What a run waits for."},
 
     /* API keys: docs/security.md */

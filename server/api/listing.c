@@ -24,6 +24,7 @@ static const char *const keys[FILTER_TARGETS] = {
     [FILTER_ARTIFACT_COLLECTIONS] = "artifacts",
     [FILTER_VARIABLES] = "variables",
     [FILTER_AUTOMATIONS] = "automations",
+    [FILTER_MEASUREMENTS] = "measurements",
 };
 
 enum { ROWS_MAX = FILTER_TARGETS + 5, SORTS_MAX = 16 };
@@ -130,6 +131,7 @@ static bool is_related(enum filter_target from, enum filter_target target)
         [FILTER_DEPLOYMENTS] = runs | pools | queues,
         [FILTER_ARTIFACTS] = runs,
         [FILTER_ARTIFACT_COLLECTIONS] = runs,
+        [FILTER_MEASUREMENTS] = 1u << FILTER_FLOW_RUNS,
         [FILTER_BLOCK_TYPES] = 1u << FILTER_BLOCK_SCHEMAS,
         [FILTER_BLOCK_DOCUMENTS] = 1u << FILTER_BLOCK_TYPES | 1u << FILTER_BLOCK_SCHEMAS,
     };

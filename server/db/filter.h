@@ -28,6 +28,7 @@ enum filter_target {
     FILTER_ARTIFACT_COLLECTIONS,
     FILTER_VARIABLES,
     FILTER_AUTOMATIONS,
+    FILTER_MEASUREMENTS,
     FILTER_TARGETS,
 };
 
@@ -72,6 +73,6 @@ MUST_CHECK enum err_code sql_run(struct sql *s, struct rows *out);
 
 /* Appends " AND (...)" for a filter of `target` as seen from a query over `from`; nothing for NULL.
  * The query names its table by the target's alias: f, fr, tr, d, wp, wq, w, l, bt, bs, bd, a, ac,
- * v, am. */
+ * v, am, m. */
 void filter_compile(struct sql *s, enum filter_target from, enum filter_target target,
                     const struct filter_node *filter);

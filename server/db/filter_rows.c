@@ -106,6 +106,15 @@ static const struct filter_leaf automations[] = {
     {"operator"}, {"id.any_", LEAF_UUIDS, "am.id"}, {"name.any_", LEAF_TEXTS, "am.name"}, {"created.before_", LEAF_BEFORE, "am.created"},
     {"tags.operator"}, {"tags.any_", LEAF_TAGS_ANY, "am.tags"}, {"tags.all_", LEAF_TAGS_ALL, "am.tags"}, {"tags.is_null_", LEAF_TAGS_EMPTY, "am.tags"},
 };
+static const struct filter_leaf measurements[] = {
+    {"operator"}, {"id.any_", LEAF_UUIDS, "m.id"}, {"flow_run_id.any_", LEAF_UUIDS, "m.flow_run_id"}, {"campaign.any_", LEAF_TEXTS, "m.campaign"},
+    {"model.any_", LEAF_TEXTS, "m.model"}, {"model.like_", LEAF_LIKE, "m.model"}, {"target.any_", LEAF_TEXTS, "m.target"},
+    {"board.any_", LEAF_TEXTS, "m.board"}, {"meter.any_", LEAF_TEXTS, "m.meter"},
+    {"firmware_commit.any_", LEAF_TEXTS, "m.firmware_commit"}, {"build_id.any_", LEAF_TEXTS, "m.build_id"},
+    {"trace_sha256.any_", LEAF_TEXTS, "m.trace_sha256"},
+    {"valid.eq_", LEAF_TRUTH, "m.valid"}, {"emulated.eq_", LEAF_TRUTH, "m.emulated"}, {"superseded.eq_", LEAF_TRUTH, "m.superseded"},
+    {"created.before_", LEAF_BEFORE, "m.created"}, {"created.after_", LEAF_AFTER, "m.created"},
+};
 
 #define SET(name, rows) {name, rows, COUNT(rows)}
 const struct filter_set filter_sets[FILTER_TARGETS] = {
@@ -124,6 +133,7 @@ const struct filter_set filter_sets[FILTER_TARGETS] = {
     [FILTER_ARTIFACT_COLLECTIONS] = SET("ArtifactCollectionFilter", artifact_collections),
     [FILTER_VARIABLES] = SET("VariableFilter", variables),
     [FILTER_AUTOMATIONS] = SET("AutomationFilter", automations),
+    [FILTER_MEASUREMENTS] = SET("MeasurementFilter", measurements),
 };
 
 static const struct {
@@ -154,6 +164,7 @@ static const struct {
     {FILTER_ARTIFACTS, FILTER_FLOW_RUNS, "flow_run fr WHERE fr.id = a.flow_run_id"},
     {FILTER_ARTIFACTS, FILTER_TASK_RUNS, "task_run tr WHERE tr.id = a.task_run_id"},
     {FILTER_ARTIFACTS, FILTER_DEPLOYMENTS, "deployment d JOIN flow_run jfr ON jfr.deployment_id = d.id WHERE jfr.id = a.flow_run_id"},
+    {FILTER_MEASUREMENTS, FILTER_FLOW_RUNS, "flow_run fr WHERE fr.id = m.flow_run_id"},
     {FILTER_ARTIFACT_COLLECTIONS, FILTER_FLOWS, "flow f JOIN flow_run jfr ON jfr.flow_id = f.id WHERE jfr.id = a.flow_run_id"},
     {FILTER_ARTIFACT_COLLECTIONS, FILTER_FLOW_RUNS, "flow_run fr WHERE fr.id = a.flow_run_id"},
     {FILTER_ARTIFACT_COLLECTIONS, FILTER_TASK_RUNS, "task_run tr WHERE tr.id = a.task_run_id"},
