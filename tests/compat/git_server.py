@@ -13,18 +13,21 @@ folder, token = os.path.abspath(sys.argv[1]), sys.argv[2]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # with lengths: a TLS stream that just ends is an error to curl, which then never sends the token
+
     def knows_token(self):
         kind, _, value = self.headers.get("Authorization", "").partition(" ")
         return kind == "Basic" and token in base64.b64decode(value).decode().split(":")
 
     def serve(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self.knows_token():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
         path, _, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         env = {**os.environ, "GIT_PROJECT_ROOT": folder + "/git", "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
                "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""), "REMOTE_USER": "lab", "REMOTE_ADDR": "127.0.0.1"}
@@ -35,6 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in headers:
             if name != "Status":
                 self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 

@@ -73,7 +73,7 @@ def make_blocks(hook):
     access = AwsCredentials(aws_access_key_id=os.environ["LAB_S3_KEY"], aws_secret_access_key=os.environ["LAB_S3_SECRET"],
                             region_name="us-east-1", aws_client_parameters=AwsClientParameters(endpoint_url=os.environ["LAB_S3_URL"]))
     access.save("minio")
-    token = GitHubCredentials(token="x-access-token:" + os.environ["LAB_GIT_TOKEN"])
+    token = GitHubCredentials(token=os.environ["LAB_GIT_TOKEN"])
     token.save("firmware-access-token")
     GitHubRepository(repository_url=os.environ["LAB_GIT_URL"] + "/firmware.git", reference="main",
                      credentials=GitHubCredentials.load("firmware-access-token")).save("firmware-repository")
