@@ -10,6 +10,7 @@ suites='
     lint          all    3600     make lint
     build         short  900      make -j$cores all
     unit          short  300      unit debug
+    json-schema   short  200      tests/unit/schema_suite.sh
     fuzz-replay   short  300      fuzz_replay debug
     db            short  400      db debug
     asan          short  900      unit asan

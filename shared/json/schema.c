@@ -8,53 +8,6 @@
 
 enum { CHECK_MAX_BYTES = 20 << 20 };
 
-/* Draft 2020-12 about itself, without the split into vocabularies. */
-#define META_SCHEMA(items)                                                                         \
-    "{\"type\":[\"object\",\"boolean\"],\"properties\":{"                                          \
-    "\"$ref\":{\"type\":\"string\"},\"$id\":{\"type\":\"string\"},\"$schema\":{\"type\":"          \
-    "\"string\"},\"$comment\":{\"type\":\"string\"},"                                              \
-    "\"$anchor\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"description\":{\"type\":" \
-    "\"string\"},\"format\":{\"type\":\"string\"},"                                                \
-    "\"pattern\":{\"type\":\"string\"},\"$defs\":{\"$ref\":\"#/$defs/"                             \
-    "map\"},\"definitions\":{\"$ref\":\"#/$defs/map\"},"                                           \
-    "\"properties\":{\"$ref\":\"#/$defs/map\"},\"patternProperties\":{\"$ref\":\"#/$defs/"         \
-    "map\"},\"dependentSchemas\":{\"$ref\":\"#/$defs/map\"},"                                      \
-    "\"additionalProperties\":{\"$ref\":\"#\"},\"propertyNames\":{\"$ref\":\"#\"},"                \
-    "\"items\":" items ",\"contains\":{\"$ref\":\"#\"},"                                           \
-    "\"unevaluatedItems\":{\"$ref\":\"#\"},\"unevaluatedProperties\":{\"$ref\":\"#\"},"            \
-    "\"not\":{\"$ref\":\"#\"},\"if\":{\"$ref\":\"#\"},\"then\":{\"$ref\":\"#\"},\"else\":{\"$"     \
-    "ref\":\"#\"},"                                                                                \
-    "\"allOf\":{\"$ref\":\"#/$defs/list\"},\"anyOf\":{\"$ref\":\"#/$defs/"                         \
-    "list\"},\"oneOf\":{\"$ref\":\"#/$defs/list\"},\"prefixItems\":{\"$ref\":\"#/$defs/list\"},"   \
-    "\"type\":{\"anyOf\":[{\"$ref\":\"#/$defs/"                                                    \
-    "types\"},{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/"                                  \
-    "types\"},\"minItems\":1,\"uniqueItems\":true}]},"                                             \
-    "\"enum\":{\"type\":\"array\"},\"multipleOf\":{\"type\":\"number\",\"exclusiveMinimum\":0},"   \
-    "\"maximum\":{\"type\":\"number\"},\"exclusiveMaximum\":{\"type\":\"number\"},\"minimum\":{"   \
-    "\"type\":\"number\"},\"exclusiveMinimum\":{\"type\":\"number\"},"                             \
-    "\"maxLength\":{\"$ref\":\"#/$defs/count\"},\"minLength\":{\"$ref\":\"#/$defs/"                \
-    "count\"},\"maxItems\":{\"$ref\":\"#/$defs/count\"},\"minItems\":{\"$ref\":\"#/$defs/"         \
-    "count\"},"                                                                                    \
-    "\"maxContains\":{\"$ref\":\"#/$defs/count\"},\"minContains\":{\"$ref\":\"#/$defs/"            \
-    "count\"},\"maxProperties\":{\"$ref\":\"#/$defs/count\"},\"minProperties\":{\"$ref\":\"#/"     \
-    "$defs/count\"},"                                                                              \
-    "\"uniqueItems\":{\"type\":\"boolean\"},\"deprecated\":{\"type\":\"boolean\"},\"readOnly\":{"  \
-    "\"type\":\"boolean\"},\"writeOnly\":{\"type\":\"boolean\"},\"examples\":{\"type\":\"array\"}" \
-    ","                                                                                            \
-    "\"required\":{\"$ref\":\"#/$defs/"                                                            \
-    "names\"},\"dependentRequired\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/"  \
-    "$defs/names\"}}},"                                                                            \
-    "\"$defs\":{\"map\":{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#\"}},\"list\":" \
-    "{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#\"}},"                              \
-    "\"types\":{\"enum\":[\"array\",\"boolean\",\"integer\",\"null\",\"number\",\"object\","       \
-    "\"string\"]},\"count\":{\"type\":\"integer\",\"minimum\":0},"                                 \
-    "\"names\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"uniqueItems\":true}}}"
-
-static const char meta_schema[] = META_SCHEMA("{\"$ref\":\"#\"}");
-/* Old pydantic writes the schemas of a tuple's items as a list. */
-static const char meta_schema_prefect[] =
-    META_SCHEMA("{\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#/$defs/list\"}]}");
-
 void schema_stop(struct checker *c, enum schema_problem problem, const char *reason)
 {
     if (c->problem)
@@ -108,62 +61,6 @@ const struct place *place_index(struct checker *c, const struct application *at,
     return place_add(c, at, (struct place){.index = index});
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'                 ? c - '0'
-           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-                                                : -1;
-}
-
-/* The member of a $ref path, which is part of a URI: `%25` is a percent sign; then `~1` is a slash
- * and `~0` a tilde. */
-static struct val follow(struct checker *c, struct val from, const char *part, size_t len)
-{
-    char *name = arena_strndup(c->arena, part, len), *to = name;
-
-    for (const char *p = name; *p; p++) {
-        bool escape = *p == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0;
-        *to++ = (char)(escape ? hex_digit(p[1]) << 4 | hex_digit(p[2]) : *p);
-        p += escape ? 2 : 0;
-    }
-    *to = '\0';
-    to = name;
-    for (const char *p = name; *p; p++) {
-        bool tilde = *p == '~' && (p[1] == '0' || p[1] == '1');
-        *to++ = !tilde ? *p : p[1] == '1' ? '/' : '~';
-        p += tilde;
-    }
-    *to = '\0';
-    if (val_type(from) == DOC_OBJECT)
-        return val_get(from, name);
-    size_t index = (size_t)strtoul(name, NULL, 10);
-    for (struct val_iter it = val_each(from); val_type(from) == DOC_ARRAY && val_next(&it);)
-        if (it.index == index)
-            return it.value;
-    return (struct val){0};
-}
-
-struct val schema_resolve(struct checker *c, struct val pointer, bool *out_definition)
-{
-    const char *text = val_string(c->arena, pointer, NULL);
-    struct val found = c->root;
-
-    *out_definition = text && strncmp(text, "#/definitions/", 14) == 0 && !strchr(text + 14, '/');
-    if (text && text[0] == '#' && (text[1] == '/' || !text[1])) {
-        for (const char *part = text + 1; *part && found.doc;) {
-            size_t len = strcspn(++part, "/");
-            schema_step(c, 8 + val_count(found) / 4);
-            found = follow(c, found, part, len);
-            part += len;
-        }
-        if (found.doc)
-            return found;
-    }
-    schema_stop(c, SCHEMA_REFERENCE,
-                arena_printf(c->arena, "Unresolvable: %.200s", text ? text : ""));
-    return (struct val){0};
-}
-
 bool schema_matches(struct checker *c, struct val pattern, struct val text)
 {
     const char *at = val_raw(pattern).text, *why = "";
@@ -202,8 +99,11 @@ static void check_or_null(struct checker *c, const struct application *at, struc
         schema_wrong(c, at, WRONG_ANY, types, out);
 }
 
-void schema_apply(struct checker *c, const struct application *at, struct wrongs *out)
+void schema_apply(struct checker *c, const struct application *outside, struct wrongs *out)
 {
+    struct application inside = *outside, *at = &inside;
+    struct scope room;
+
     if (at->depth > SCHEMA_DEPTH_MAX) {
         schema_stop(c, SCHEMA_CIRCULAR, "Unable to validate schema with circular references.");
         return;
@@ -212,6 +112,7 @@ void schema_apply(struct checker *c, const struct application *at, struct wrongs
         schema_wrong(c, at, WRONG_FALSE, at->schema, out);
         return;
     }
+    inside.scope = schema_scope(c, outside, &room);
     bool null_pending = at->accept_null;
     for (struct val_iter it = val_each(at->schema);
          val_type(at->schema) == DOC_OBJECT && val_next(&it);) {
@@ -226,7 +127,7 @@ void schema_apply(struct checker *c, const struct application *at, struct wrongs
         }
         if (c->rules->ignore_required && val_equals(it.key, "required", 8))
             continue;
-        keyword_fn *check = schema_keyword(it.key);
+        keyword_fn *check = schema_keyword(it.key, at->scope->resource->lax);
         if (check)
             check(c, at, it.value, out);
     }
@@ -237,7 +138,7 @@ void schema_apply(struct checker *c, const struct application *at, struct wrongs
 void schema_descend(struct checker *c, const struct application *at, struct val schema,
                     struct val part, const struct place *place, struct wrongs *out)
 {
-    struct application inner = {schema, part, place, at->depth + 1, false, false};
+    struct application inner = {schema, part, place, at->scope, at->depth + 1, false, false};
 
     schema_apply(c, &inner, out);
 }
@@ -311,8 +212,11 @@ static const struct wrong_value *best_match(const struct wrong_value *all, struc
 bool schema_collect(struct checker *c, struct val value, struct wrongs *out,
                     struct schema_error *out_error)
 {
-    struct application at = {.schema = c->root, .instance = value, .processed = c->rules->prefect};
+    struct scope scope = {.resource = &c->first};
+    struct application at = {
+        .schema = c->root, .instance = value, .scope = &scope, .processed = c->rules->prefect};
 
+    schema_name_root(c);
     *out = (struct wrongs){.end = &out->first};
     c->arena_max_bytes = c->arena->used_bytes + CHECK_MAX_BYTES;
     schema_apply(c, &at, out);
@@ -321,7 +225,7 @@ bool schema_collect(struct checker *c, struct val value, struct wrongs *out,
     return c->problem == SCHEMA_OK;
 }
 
-static bool run(struct checker *c, struct val value, struct schema_error *out_error)
+bool schema_run(struct checker *c, struct val value, struct schema_error *out_error)
 {
     struct wrongs found;
 
@@ -342,46 +246,7 @@ bool schema_check_as(struct arena *a, struct val schema, const struct schema_rul
 {
     struct checker c = {.arena = a, .rules = rules, .root = schema};
 
-    return run(&c, value, out_error);
-}
-
-/* Every pattern of the schema, wherever it stands. */
-static bool patterns_compile(struct checker *c, struct val schema)
-{
-    for (struct val_iter it = val_each(schema); val_next(&it);) {
-        bool pattern =
-            it.object && val_equals(it.key, "pattern", 7) && val_type(it.value) == DOC_STRING;
-        if (pattern)
-            schema_matches(c, it.value, it.value);
-        else if (it.object && val_equals(it.key, "patternProperties", 17))
-            for (struct val_iter p = val_each(it.value); val_next(&p);)
-                schema_matches(c, p.key, p.key);
-        if (c->problem)
-            return false;
-        patterns_compile(c, it.value);
-    }
-    return c->problem == SCHEMA_OK;
-}
-
-bool schema_valid_as(struct arena *a, struct val schema, const struct schema_rules *rules,
-                     struct schema_error *out_error)
-{
-    struct checker c = {.arena = a, .rules = &plain};
-    struct doc *meta = arena_new(a, struct doc);
-    struct doc_error error;
-
-    const char *text = rules->prefect ? meta_schema_prefect : meta_schema;
-    if (!doc_parse(a, text, strlen(text), meta, &error)) {
-        *out_error = (struct schema_error){SCHEMA_PATTERN, "", error.reason};
-        return false;
-    }
-    c.root = doc_root(meta);
-    if (!run(&c, schema, out_error))
-        return false;
-    if (patterns_compile(&c, schema))
-        return true;
-    *out_error = (struct schema_error){c.problem, "", c.reason};
-    return false;
+    return schema_run(&c, value, out_error);
 }
 
 bool schema_check(struct arena *a, struct val schema, struct val value,

@@ -1,14 +1,20 @@
 /* JSON Schema Draft 2020-12 over parsed documents, with the words of Python's jsonschema.
  *
- * `format`, unevaluated* and unknown keywords are ignored; $ref is a JSON pointer into the same
- * schema
- * ("#/definitions/X").  The work is bounded: a schema or value that needs too much of it is refused
- * with a reason. Thread: any.   Source: json-schema.org 2020-12, python-jsonschema 4.26 (messages,
+ * `format` and the content keywords are annotations, unknown keywords are ignored.  References lead
+ * into the schema itself, to schema_rules.documents and to the standard's own schema; nothing is
+ * ever fetched.  The work is bounded: a schema or value that needs too much of it is refused with a
+ * reason.   Thread: any.   Source: json-schema.org 2020-12, python-jsonschema 4.26 (messages,
  * best_match). */
 #pragma once
 #include "shared/json/doc.h"
 
 enum { SCHEMA_STEPS_MAX = 1000000, SCHEMA_DEPTH_MAX = 400 };
+
+/* What a $ref may name besides the schema itself. */
+struct schema_document {
+    const char *uri;
+    struct val schema;
+};
 
 /* How Prefect treats the schemas of parameters and job variables; {0} is the plain standard, as in
  * schema_check() and schema_valid(). */
@@ -18,6 +24,8 @@ struct schema_rules {
     bool prefect;
     bool null_for_defaults; /* optional properties with a default accept null too */
     bool ignore_required;
+    const struct schema_document *documents;
+    size_t document_count;
 };
 
 enum schema_problem {

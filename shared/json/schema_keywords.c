@@ -9,8 +9,7 @@ static const char block_reference[] =
     "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"},\"minProperties\":1}]}},"
     "\"required\":[\"$ref\"]}";
 
-/* The member whose key is the string `name`. */
-static struct val member(struct checker *c, struct val object, struct val name)
+struct val schema_member(struct checker *c, struct val object, struct val name)
 {
     size_t len;
     const char *text = val_string(c->arena, name, &len);
@@ -31,7 +30,7 @@ static void check_required(struct checker *c, const struct application *at, stru
     if (val_type(at->instance) != DOC_OBJECT)
         return;
     for (struct val_iter it = val_each(names); val_next(&it) && schema_step(c, 1);)
-        if (!member(c, at->instance, it.value).doc)
+        if (!schema_member(c, at->instance, it.value).doc)
             schema_wrong(c, at, WRONG_REQUIRED, names, out)->extra = it.value;
 }
 
@@ -40,10 +39,10 @@ static void check_dependent(struct checker *c, const struct application *at, str
 {
     for (struct val_iter rule = val_each(rules);
          val_type(at->instance) == DOC_OBJECT && val_next(&rule);) {
-        if (!member(c, at->instance, rule.key).doc)
+        if (!schema_member(c, at->instance, rule.key).doc)
             continue;
         for (struct val_iter it = val_each(rule.value); val_next(&it);) {
-            if (member(c, at->instance, it.value).doc)
+            if (schema_member(c, at->instance, it.value).doc)
                 continue;
             struct wrong_value *w = schema_wrong(c, at, WRONG_DEPENDENT, rule.key, out);
             w->extra = it.value;
@@ -56,7 +55,7 @@ static void check_dependent_schemas(struct checker *c, const struct application 
 {
     for (struct val_iter it = val_each(rules);
          val_type(at->instance) == DOC_OBJECT && val_next(&it);)
-        if (member(c, at->instance, it.key).doc)
+        if (schema_member(c, at->instance, it.key).doc)
             schema_descend(c, at, it.value, at->instance, at->place, out);
 }
 
@@ -90,13 +89,14 @@ static void check_properties(struct checker *c, const struct application *at, st
 {
     for (struct val_iter it = val_each(schemas);
          val_type(at->instance) == DOC_OBJECT && val_next(&it);) {
-        struct val part = member(c, at->instance, it.key);
+        struct val part = schema_member(c, at->instance, it.key);
         if (!part.doc || !schema_step(c, 1))
             continue;
         struct application inner = {
             .schema = it.value,
             .instance = part,
             .place = place_key(c, at, it.key),
+            .scope = at->scope,
             .depth = at->depth + 1,
             .processed = at->processed,
             .accept_null = accepts_null(c, at, it.key, it.value),
@@ -117,7 +117,7 @@ static void check_pattern_properties(struct checker *c, const struct application
 
 bool schema_is_extra(struct checker *c, struct val schema, struct val key)
 {
-    if (member(c, val_get(schema, "properties"), key).doc)
+    if (schema_member(c, val_get(schema, "properties"), key).doc)
         return false;
     for (struct val_iter it = val_each(val_get(schema, "patternProperties")); val_next(&it);)
         if (schema_matches(c, it.key, key))
@@ -310,64 +310,82 @@ static void check_block(struct checker *c, const struct application *definition,
     schema_wrong(c, definition, WRONG_ANY, definition->schema, out)->context = reasons.first;
 }
 
-static void check_ref(struct checker *c, const struct application *at, struct val pointer,
-                      struct wrongs *out)
+static void apply_target(struct checker *c, const struct application *at, struct val reference,
+                         bool dynamic, struct wrongs *out)
 {
-    bool definition;
-    struct val schema = schema_resolve(c, pointer, &definition);
-    struct application inner = {
-        schema, at->instance, at->place, at->depth + 1, c->rules->prefect && definition, false};
+    struct application inner;
+    struct scope room;
+    const char *text;
 
-    if (!schema.doc)
+    if (!schema_target(c, at, reference, dynamic, &room, &inner))
         return;
-    if (inner.processed && val_get(schema, "block_type_slug").doc)
+    text = val_string(c->arena, reference, NULL);
+    inner.processed =
+        c->rules->prefect && strncmp(text, "#/definitions/", 14) == 0 && !strchr(text + 14, '/');
+    if (inner.processed && val_get(inner.schema, "block_type_slug").doc)
         check_block(c, &inner, out);
     else
         schema_apply(c, &inner, out);
 }
 
-keyword_fn *schema_keyword(struct val name)
+static void check_ref(struct checker *c, const struct application *at, struct val reference,
+                      struct wrongs *out)
+{
+    apply_target(c, at, reference, false, out);
+}
+
+static void check_dynamic_ref(struct checker *c, const struct application *at, struct val reference,
+                              struct wrongs *out)
+{
+    apply_target(c, at, reference, true, out);
+}
+
+keyword_fn *schema_keyword(struct val name, bool lax)
 {
     static const struct {
         const char *name;
         keyword_fn *check;
+        bool validates; /* of the validation vocabulary */
     } keywords[] = {
-        {"type", schema_check_type},
+        {"type", schema_check_type, true},
         {"properties", check_properties},
-        {"required", check_required},
-        {"enum", schema_check_enum},
+        {"required", check_required, true},
+        {"enum", schema_check_enum, true},
         {"items", check_items},
         {"additionalProperties", check_additional},
         {"$ref", check_ref},
+        {"$dynamicRef", check_dynamic_ref},
         {"anyOf", check_any},
         {"allOf", check_all},
         {"oneOf", check_one},
-        {"const", schema_check_const},
-        {"minimum", schema_check_minimum},
-        {"maximum", schema_check_maximum},
-        {"exclusiveMinimum", schema_check_above},
-        {"exclusiveMaximum", schema_check_below},
-        {"multipleOf", schema_check_multiple},
-        {"minLength", schema_check_min_length},
-        {"maxLength", schema_check_max_length},
-        {"pattern", schema_check_pattern},
-        {"minItems", schema_check_min_items},
-        {"maxItems", schema_check_max_items},
-        {"uniqueItems", check_unique},
+        {"const", schema_check_const, true},
+        {"minimum", schema_check_minimum, true},
+        {"maximum", schema_check_maximum, true},
+        {"exclusiveMinimum", schema_check_above, true},
+        {"exclusiveMaximum", schema_check_below, true},
+        {"multipleOf", schema_check_multiple, true},
+        {"minLength", schema_check_min_length, true},
+        {"maxLength", schema_check_max_length, true},
+        {"pattern", schema_check_pattern, true},
+        {"minItems", schema_check_min_items, true},
+        {"maxItems", schema_check_max_items, true},
+        {"uniqueItems", check_unique, true},
         {"prefixItems", check_prefix},
         {"contains", check_contains},
         {"patternProperties", check_pattern_properties},
         {"propertyNames", check_names},
-        {"minProperties", schema_check_min_properties},
-        {"maxProperties", schema_check_max_properties},
-        {"dependentRequired", check_dependent},
+        {"minProperties", schema_check_min_properties, true},
+        {"maxProperties", schema_check_max_properties, true},
+        {"dependentRequired", check_dependent, true},
         {"dependentSchemas", check_dependent_schemas},
         {"not", check_not},
         {"if", check_if},
+        {"unevaluatedProperties", schema_check_left_properties},
+        {"unevaluatedItems", schema_check_left_items},
     };
 
     for (size_t i = 0; i < COUNT(keywords); i++)
         if (val_equals(name, keywords[i].name, strlen(keywords[i].name)))
-            return keywords[i].check;
+            return lax && keywords[i].validates ? NULL : keywords[i].check;
     return NULL;
 }

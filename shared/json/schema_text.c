@@ -12,7 +12,7 @@ enum { TEXT_MAX_BYTES = 64 << 10 };
 
 /* @i the value, @k the keyword's value, @x the property, @n a count, @v a word that agrees with it,
  * @e properties that are too many, @r the patterns, @s the schemas that fit, @m items beyond the
- * prefix. */
+ * prefix, @l what is left. */
 static const char *const sentences[] = {
     [WRONG_TYPE] = "@i is not of type @k",
     [WRONG_ENUM] = "@i is not one of @k",
@@ -43,6 +43,11 @@ static const char *const sentences[] = {
     [WRONG_ANY] = "@i is not valid under any of the given schemas",
     [WRONG_EACH] = "@i is valid under each of @s",
     [WRONG_NOT] = "@i should not be valid under @k",
+    [WRONG_LEFT_PROPERTIES] = "Unevaluated properties are not allowed (@l @v unexpected)",
+    [WRONG_LEFT_UNFIT] =
+        "Unevaluated properties are not valid under the given schema (@l @v unevaluated and "
+        "invalid)",
+    [WRONG_LEFT_ITEMS] = "Unevaluated items are not allowed (@l @v unexpected)",
 };
 
 static void add(struct buf *b, const char *text)
@@ -206,6 +211,14 @@ static void add_matches(struct buf *b, struct checker *c, const struct wrong_val
     }
 }
 
+static void add_left(struct buf *b, struct checker *c, const struct wrong_value *w)
+{
+    if (w->what == WRONG_LEFT_PROPERTIES)
+        add_sorted(b, c, w->matches, w->count);
+    else
+        add_matches(b, c, w);
+}
+
 static void add_instance(struct buf *b, struct checker *c, const struct wrong_value *w)
 {
     repr(b, c->arena, w->instance);
@@ -232,16 +245,16 @@ static void add_count(struct buf *b, struct checker *c, const struct wrong_value
 static void add_verb(struct buf *b, struct checker *c, const struct wrong_value *w)
 {
     static const char *const verbs[][2] = {{"were", "was"}, {"do", "does"}, {"items", "item"}};
-    size_t row = w->what == WRONG_EXTRA ? 0 : w->what == WRONG_NO_PATTERN ? 1 : 2;
+    size_t row = w->what == WRONG_ITEMS ? 2 : w->what == WRONG_NO_PATTERN;
 
     (void)c;
     add(b, verbs[row][w->count == 1]);
 }
 
 static void (*const parts[])(struct buf *, struct checker *, const struct wrong_value *) = {
-    ['i'] = add_instance, ['k'] = add_keyword, ['x'] = add_property,
-    ['n'] = add_count,    ['e'] = add_extras,  ['v'] = add_verb,
-    ['r'] = add_patterns, ['m'] = add_rest,    ['s'] = add_matches,
+    ['i'] = add_instance, ['k'] = add_keyword, ['x'] = add_property, ['n'] = add_count,
+    ['e'] = add_extras,   ['v'] = add_verb,    ['r'] = add_patterns, ['m'] = add_rest,
+    ['s'] = add_matches,  ['l'] = add_left,
 };
 
 const char *schema_text(struct checker *c, const struct wrong_value *w)

@@ -202,7 +202,8 @@ void schema_check_multiple(struct checker *c, const struct application *at, stru
         ok = by == -1 || n % by == 0;
     } else if (val_type(unit) == DOC_FLOAT) {
         double quotient = schema_number(at->instance, 0) / schema_number(unit, 1);
-        ok = quotient == rint(quotient);
+        ok = isinf(quotient) ? fmod(schema_number(at->instance, 0), schema_number(unit, 1)) == 0
+                             : quotient == rint(quotient);
     } else {
         ok = fmod(schema_number(at->instance, 0), schema_number(unit, 1)) == 0;
     }

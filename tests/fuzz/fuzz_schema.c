@@ -1,6 +1,5 @@
 /* The input is [schema, value].  Properties: every refusal has a problem and a sentence; a value
- * equals itself, so it fits {"const": value}; Prefect's rules refuse nothing more than null and
- * tuples explain. */
+ * equals itself; what a schema refuses, it refuses as a document that another schema refers to. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +13,28 @@ static void require(bool ok)
         abort();
 }
 
-static void check(struct arena *a, struct val schema, const struct schema_rules *rules,
+static bool check(struct arena *a, struct val schema, const struct schema_rules *rules,
                   struct val value)
 {
     struct schema_error error = {0};
 
     if (schema_check_as(a, schema, rules, value, &error))
-        return;
+        return true;
     require(error.problem != SCHEMA_OK && error.path && error.message && error.message[0]);
     require(strncmp(schema_error_text(a, &error), "Validation failed", 17) == 0);
+    return false;
+}
+
+static void check_beside(struct arena *a, struct val schema, struct val value)
+{
+    static const char text[] = "{\"$ref\":\"http://fuzz/schema\",\"unevaluatedProperties\":{}}";
+    const struct schema_document document = {"http://fuzz/schema", schema};
+    const struct schema_rules rules = {.documents = &document, .document_count = 1};
+    struct doc_error syntax;
+    struct doc outer;
+
+    require(doc_parse(a, text, sizeof(text) - 1, &outer, &syntax));
+    require(!check(a, doc_root(&outer), &rules, value));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (val_next(&it))
         value = it.value;
     require(schema_equal(&arena, value, value));
-    check(&arena, schema, &plain, value);
+    if (!check(&arena, schema, &plain, value))
+        check_beside(&arena, schema, value);
     check(&arena, schema, &prefect, value);
     if (!schema_valid(&arena, schema, &error))
         require(error.problem != SCHEMA_OK && error.message[0]);

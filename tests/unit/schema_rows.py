@@ -66,6 +66,22 @@ PLAIN = r"""
 {"properties":{"a":{"$ref":"#/definitions/x~1y"}},"definitions":{"x/y":{"type":"integer"}}} | {"a":"s"}
 {"$ref":"#/$defs/tree","$defs":{"tree":{"type":"object","properties":{"next":{"$ref":"#/$defs/tree"}}}}} | {"next":{"next":{}}} {"next":{"next":5}}
 {"properties":{"a b":{"type":"integer"},"c":{"items":{"properties":{"d":{"type":"string"}}}}}} | {"a b":"x"} {"c":[{"d":"x"},{"d":5}]}
+{"properties":{"a":true},"unevaluatedProperties":false} | {"a":1,"c":1,"b":2} {"b":1} {"a":1} 5
+{"unevaluatedProperties":{"type":"string"}} | {"a":1,"b":"x"} {"c":1,"a":2} {"a":"x"}
+{"prefixItems":[true],"unevaluatedItems":false} | [1] [1,2] [1,"x",3]
+{"prefixItems":[true],"unevaluatedItems":{"type":"string"}} | [1,2] [1,"x",3,4] [1,"x"]
+{"properties":{"n":{"unevaluatedProperties":false}}} | {"n":{"z":1}} {"n":{}}
+{"allOf":[{"properties":{"a":true}},{"patternProperties":{"^p":true}}],"unevaluatedProperties":false} | {"a":1,"p1":2} {"a":1,"b":1}
+{"anyOf":[{"properties":{"a":{"const":1}},"required":["a"]},{"properties":{"b":true},"required":["b"]}],"unevaluatedProperties":false} | {"a":1} {"b":1} {"a":2,"b":1} {"a":1,"c":1}
+{"if":{"properties":{"k":{"const":1}}},"then":{"properties":{"x":true}},"else":{"properties":{"y":true}},"unevaluatedProperties":false} | {"k":1,"x":1} {"k":2,"y":1} {"k":1,"y":1}
+{"dependentSchemas":{"a":{"properties":{"b":true}}},"properties":{"a":true},"unevaluatedProperties":false} | {"a":1,"b":1} {"b":1}
+{"contains":{"type":"string"},"unevaluatedItems":false} | ["x"] ["x",1]
+{"$ref":"#/$defs/b","properties":{"a":true},"unevaluatedProperties":false,"$defs":{"b":{"properties":{"b":true}}}} | {"a":1,"b":1} {"c":1}
+{"$ref":"#n","$defs":{"x":{"$anchor":"n","type":"integer"}}} | 1 "x"
+{"$id":"http://example.com/root","$ref":"item","$defs":{"x":{"$id":"item","type":"integer"}}} | 1 "x"
+{"properties":{"a":{"$ref":"#/$defs/in/$defs/n"}},"$defs":{"in":{"$id":"in","$ref":"#/$defs/n","$defs":{"n":{"type":"integer"}}}}} | {"a":1} {"a":"x"}
+{"$id":"http://example.com/strict","$ref":"tree","$dynamicAnchor":"node","unevaluatedProperties":false,"$defs":{"tree":{"$id":"tree","$dynamicAnchor":"node","properties":{"data":true,"children":{"items":{"$dynamicRef":"#node"}}}}}} | {"children":[{"data":1}]} {"children":[{"daat":1}]}
+{"$ref":"https://json-schema.org/draft/2020-12/schema"} | {"minLength":1} {"minLength":-1}
 true | 5
 false | 5
 {} | 5
