@@ -61,7 +61,8 @@ static const struct sort sorts[] = {
 };
 const struct listing flow_runs_listing = {
     .resource = &flow_run_resource,
-    .from = FLOW_RUN_TABLES,
+    .from = "flow_run fr",
+    .complete = flow_runs_name_pools,
     .alias = "fr",
     .target = FILTER_FLOW_RUNS,
     .sorts = sorts,

@@ -169,7 +169,8 @@ static enum err_code select_page(struct request *rq, const struct listing *l,
         sql_add(&s, " OFFSET ");
         sql_param(&s, param_i64(&rq->work, offset));
     }
-    return sql_run(&s, out);
+    enum err_code rc = sql_run(&s, out);
+    return rc || !l->complete ? rc : l->complete(&rq->work, out);
 }
 
 static enum err_code count_all(struct request *rq, const struct listing *l,

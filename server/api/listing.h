@@ -14,6 +14,8 @@ struct listing {
     const char *from;                /* "flow f": table and alias, maybe joins */
     const char *alias;               /* of the columns that have no expression of their own */
     const char *where;               /* always true of the rows; NULL: all */
+    /* Fills in what a row does not have; NULL: they have all. */
+    enum err_code (*complete)(struct work *w, struct rows *rows);
     enum filter_target target;       /* FILTER_TARGETS: none */
     const struct sort *sorts;
     size_t sort_count, default_sort;

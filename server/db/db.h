@@ -80,6 +80,8 @@ bool db_conflict_is(const struct work *w, const char *constraint);
 /* NULL for SQL NULL.  Of binary rows: texts, JSON and bytes only. */
 const char *rows_text(const struct rows *r, int row, int column);
 size_t rows_len(const struct rows *r, int row, int column);
+/* Of a result in text form.  Returns false without memory. */
+MUST_CHECK bool rows_set(struct rows *r, int row, int column, const char *text);
 int64_t rows_i64(const struct rows *r, int row, int column); /* 0 for NULL */
 double rows_f64(const struct rows *r, int row, int column);
 bool rows_bool(const struct rows *r, int row, int column);

@@ -49,6 +49,11 @@ size_t rows_len(const struct rows *r, int row, int column)
     return (size_t)len - (len && has_version(r, column));
 }
 
+bool rows_set(struct rows *r, int row, int column, const char *text)
+{
+    return PQsetvalue(r->result, row, column, (char *)(uintptr_t)text, (int)strlen(text));
+}
+
 int64_t rows_i64(const struct rows *r, int row, int column)
 {
     if (is_binary(r, column))

@@ -58,8 +58,8 @@ static const struct field fields[] = {
     F_UUID(R, infrastructure_document_id, F_NULLABLE, .doc = "Block with the infrastructure."),
     F_STR(R, infrastructure_pid, F_NULLABLE, .doc = "What runs it, in its worker's words."),
     F_DICT(R, created_by, F_NULLABLE, .doc = "Who made it."),
-    F_UUID(R, work_pool_id, F_NULLABLE, .column = "rp.id", .doc = "Where workers find it."),
-    F_STR(R, work_pool_name, F_NULLABLE, .column = "rp.name", .doc = "Where workers find it."),
+    F_UUID(R, work_pool_id, F_NULLABLE, .column = "NULL", .doc = "Where workers find it."),
+    F_STR(R, work_pool_name, F_NULLABLE, .column = "NULL", .doc = "Where workers find it."),
     F_ROW("state", R, state, FIELD_OBJECT, struct state_read *, .of = &run_state_resource, F_NULLABLE, F_INLINED, .doc = "The current state."),
     F_DICT(R, job_variables, F_NULLABLE, .doc = "For the infrastructure."),
 };

@@ -3,7 +3,7 @@
 #include "server/model/retry_policy.h"
 #include "server/model/state.h"
 
-/* What is read; the rows name the columns (aliases fr, rq and rp of FLOW_RUN_TABLES). */
+/* What is read; the rows name the columns (alias fr; flow_runs_name_pools() fills in what is NULL). */
 struct flow_run {
     struct given given;
     struct uuid id;
@@ -43,10 +43,6 @@ struct flow_run {
     "WHEN " t ".start_time IS NULL AND " t ".expected_start_time < now() "                         \
     "AND " t ".state_type NOT IN ('COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED') "                 \
     "THEN extract(epoch FROM now() - " t ".expected_start_time)::float8 ELSE 0 END"
-
-#define FLOW_RUN_TABLES                                                                            \
-    "flow_run fr LEFT JOIN work_queue rq ON rq.id = fr.work_queue_id "                             \
-    "LEFT JOIN work_pool rp ON rp.id = rq.work_pool_id"
 
 struct flow_run_create {
     struct given given;

@@ -147,20 +147,6 @@ static enum err_code create_run(struct work *w, const struct claimed_action *a,
     return rc ? rc : flow_run_create(w, run);
 }
 
-/* The name among the columns of flow_run_resource. */
-static const char *name_of(const struct rows *rows)
-{
-    int column = 0;
-
-    for (size_t i = 0; rows->count && i < flow_run_resource.count; i++) {
-        const struct field *f = &flow_run_resource.fields[i];
-        if (!strcmp(f->name, "name"))
-            return rows_text(rows, 0, column);
-        column += !f->column || *f->column;
-    }
-    return NULL;
-}
-
 enum err_code action_run_deployment(struct work *w, const struct claimed_action *a,
                                     struct action_result *result)
 {
@@ -187,7 +173,7 @@ enum err_code action_run_deployment(struct work *w, const struct claimed_action 
     if (rc)
         return rc;
     result_relate(result, arena_printf(&w->arena, "prefect.flow-run.%s", action_id_text(w, run.id)),
-                  "flow-run", name_of(&rows));
+                  "flow-run", rows_text(&rows, 0, columns_index(&flow_run_resource, "name")));
     result_int(result, "status_code", run.created ? 201 : 200);
     return ERR_OK;
 }

@@ -297,6 +297,40 @@ void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t coun
 /* --- reading
  * --------------------------------------------------------------------------------------- */
 
+/* The row of the pool of that queue, or -1: it is gone. */
+static int pool_row(const struct rows *pools, const char *queue)
+{
+    for (int i = 0; i < pools->count; i++)
+        if (!strcmp(rows_text(pools, i, 0), queue))
+            return i;
+    return -1;
+}
+
+enum err_code flow_runs_name_pools(struct work *w, struct rows *rows)
+{
+    int queue = columns_index(&flow_run_resource, "work_queue_id");
+    int pool = columns_index(&flow_run_resource, "work_pool_id");
+    int name = columns_index(&flow_run_resource, "work_pool_name");
+    struct array queues = {0};
+    struct rows pools;
+    enum err_code rc = ERR_OK;
+
+    for (int i = 0; i < rows->count; i++)
+        if (rows_text(rows, i, queue))
+            array_string(&queues, rows_text(rows, i, queue));
+    if (queues.count)
+        rc = db_arrays(w, Q_pools_of_queues, &queues, &pools);
+    for (int i = 0; !rc && queues.count && i < rows->count; i++) {
+        const char *id = rows_text(rows, i, queue);
+        int at = id ? pool_row(&pools, id) : -1;
+        if (at >= 0 && (!rows_set(rows, i, pool, rows_text(&pools, at, 1)) ||
+                        !rows_set(rows, i, name, rows_text(&pools, at, 2))))
+            rc = err_set(&w->err, INTERNAL, "no memory for the pools of runs");
+    }
+    arrays_free(&queues, 1);
+    return rc;
+}
+
 enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out)
 {
     struct sql s;
@@ -304,10 +338,11 @@ enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out)
     sql_begin(&s, w);
     sql_add(&s, "SELECT ");
     columns_list(&s.text, &flow_run_resource, "fr");
-    sql_add(&s, " FROM " FLOW_RUN_TABLES " WHERE fr.id = ANY(");
+    sql_add(&s, " FROM flow_run fr WHERE fr.id = ANY(");
     sql_param(&s, param_uuid_array(w, ids));
     sql_add(&s, "::uuid[])");
-    return sql_run(&s, out);
+    enum err_code rc = sql_run(&s, out);
+    return rc ? rc : flow_runs_name_pools(w, out);
 }
 
 enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out)

@@ -33,6 +33,10 @@ void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t coun
 /* One, in a transaction of its own. */
 MUST_CHECK enum err_code flow_run_create(struct work *w, struct flow_run_new *run);
 
+/* Rows with the columns of flow_run_resource: fills in the pools of their queues.  No join does, as
+ * planning it costs more than reading twenty runs. */
+MUST_CHECK enum err_code flow_runs_name_pools(struct work *w, struct rows *rows);
+
 /* Rows with the columns of flow_run_resource, in any order; unknown ids are left out. */
 MUST_CHECK enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out);
 MUST_CHECK enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out);

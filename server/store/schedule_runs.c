@@ -303,7 +303,7 @@ enum err_code schedule_runs_list(struct work *w, struct uuids deployments, int64
     sql_begin(&s, w);
     sql_add(&s, "SELECT ");
     columns_list(&s.text, &flow_run_resource, "fr");
-    sql_add(&s, " FROM " FLOW_RUN_TABLES " WHERE fr.state_type = 'SCHEDULED' AND "
+    sql_add(&s, " FROM flow_run fr WHERE fr.state_type = 'SCHEDULED' AND "
                 "fr.deployment_id = ANY(");
     sql_param(&s, ids);
     sql_add(&s, "::uuid[])");
@@ -314,7 +314,8 @@ enum err_code schedule_runs_list(struct work *w, struct uuids deployments, int64
     sql_add(&s, " ORDER BY fr.next_scheduled_start_time, fr.id LIMIT ");
     sql_param(&s, param_i64(w, limit));
     sql_add(&s, "::bigint");
-    return sql_run(&s, out);
+    rc = sql_run(&s, out);
+    return rc ? rc : flow_runs_name_pools(w, out);
 }
 
 /* --- what is not wanted any more -----------------------------------------------------------------

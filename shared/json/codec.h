@@ -65,6 +65,8 @@ struct column {
 /* `f.id, f.name, ...` for SELECT, in the order that the functions below expect. */
 void columns_list(struct buf *b, const struct resource *r, const char *table_alias);
 size_t columns_count(const struct resource *r);
+/* The number of a field's column, 0 and up; the field exists and has one. */
+int columns_index(const struct resource *r, const char *field);
 /* Result row to JSON, without a struct in between. */
 void json_encode_columns(struct buf *b, const struct resource *r, const struct column *columns);
 /* Result row to struct.  A text that does not fit its row is a bug in the query: ERR_INTERNAL. */

@@ -23,6 +23,16 @@ size_t columns_count(const struct resource *r)
     return count;
 }
 
+int columns_index(const struct resource *r, const char *field)
+{
+    int at = 0;
+
+    for (size_t i = 0; i < r->count && strcmp(r->fields[i].name, field) != 0; i++)
+        at += (int)(r->fields[i].inlined ? columns_count(r->fields[i].of)
+                                         : has_column(&r->fields[i]));
+    return at;
+}
+
 void columns_list(struct buf *b, const struct resource *r, const char *table_alias)
 {
     bool first = true;

@@ -13,7 +13,9 @@ enum { US_PER_S = 1000000 };
 
 void write_separator(struct buf *b)
 {
-    if (b->len && !strchr("{[:,\n", b->bytes[b->len - 1]))
+    char last = b->len ? b->bytes[b->len - 1] : '{';
+
+    if (last != '{' && last != '[' && last != ':' && last != ',' && last != '\n')
         buf_lit(b, ",");
 }
 
@@ -173,17 +175,25 @@ static void write_control(struct buf *b, unsigned char c)
     }
 }
 
+/* ASCII that stands for itself in a string. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 void write_string_n(struct buf *b, const char *text, size_t len)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t run = 0, i = 0;
 
     add(b, "\"", 1);
-    while (i < len) {
-        size_t step = 1;
-        if (s[i] >= 0x80)
-            step = sequence(s + i, len - i);
-        if (step && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\') {
+    for (;;) {
+        while (i < len && is_plain(s[i]))
+            i++;
+        if (i == len)
+            break;
+        size_t step = s[i] < 0x80 ? 1 : sequence(s + i, len - i);
+        if (step && s[i] >= 0x80) {
             i += step;
             continue;
         }

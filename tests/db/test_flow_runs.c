@@ -6,6 +6,7 @@
 #include "server/store/flow_run_resume.h"
 #include "server/store/flow_runs.h"
 #include "server/store/transitions.h"
+#include "shared/json/codec.h"
 #include "tests/db/fixture.h"
 
 static struct fixture f;
@@ -387,6 +388,32 @@ START_TEST(a_run_of_a_deployment_inherits)
 }
 END_TEST
 
+START_TEST(runs_carry_the_pools_of_their_queues)
+{
+    struct uuid pool = uuid_v4(), queue = uuid_v4(), runs[3];
+    int at = columns_index(&flow_run_resource, "work_pool_id");
+    struct rows rows;
+
+    fixture_sql(&f, "INSERT INTO work_pool (id, name, type) VALUES ('%s', 'lab \"1\"', 'process')",
+                fixture_text(&f, pool));
+    fixture_sql(&f, "INSERT INTO work_queue (id, name, work_pool_id) VALUES ('%s', 'q', '%s')",
+                fixture_text(&f, queue), fixture_text(&f, pool));
+    for (int i = 0; i < 3; i++)
+        runs[i] = make(plan(STATE_SCHEDULED));
+    fixture_sql(&f, "UPDATE flow_run SET work_queue_id = '%s' WHERE id = '%s'",
+                fixture_text(&f, queue), fixture_text(&f, runs[0]));
+    fixture_sql(&f, "UPDATE flow_run SET work_queue_id = gen_random_uuid() WHERE id = '%s'",
+                fixture_text(&f, runs[1])); /* a queue that is gone */
+
+    for (int i = 0; i < 3; i++) {
+        OK(flow_run_get(&f.work, runs[i], &rows));
+        const char *id = rows_text(&rows, 0, at), *name = rows_text(&rows, 0, at + 1);
+        ck_assert_pstr_eq(id, i ? NULL : fixture_text(&f, pool));
+        ck_assert_pstr_eq(name, i ? NULL : "lab \"1\"");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flow_runs");
@@ -406,6 +433,7 @@ int main(void)
     tcase_add_test(t, a_paused_run_waits_for_an_input_that_fits);
     tcase_add_test(t, an_input_key_is_taken_once);
     tcase_add_test(t, a_run_of_a_deployment_inherits);
+    tcase_add_test(t, runs_carry_the_pools_of_their_queues);
     suite_add_tcase(s, t);
     return fixture_run_suite(s);
 }

@@ -36,7 +36,7 @@ static const struct {
     const struct resource *resource;
     const char *alias, *from;
 } lists[] = {
-    {&flow_run_resource, "fr", FLOW_RUN_TABLES},
+    {&flow_run_resource, "fr", "flow_run fr"},
     {&task_run_resource, "tr", "task_run tr"},
 };
 

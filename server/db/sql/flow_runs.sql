@@ -60,6 +60,13 @@ UPDATE flow_run
  WHERE id = $1
 RETURNING id;
 
+-- name: pools_of_queues
+-- $1 queues, repeated ones too.  Of each: id, and its pool's id and name.
+SELECT q.id, p.id, p.name
+  FROM work_queue q
+  JOIN work_pool p ON p.id = q.work_pool_id
+ WHERE q.id = ANY($1::uuid[]);
+
 -- name: flow_run_for_job_variables
 -- $1 id.  What decides whether its job variables may be changed.
 SELECT fr.state_type, d.id, d.job_variables, p.base_job_template
