@@ -152,7 +152,7 @@ static struct state state_of(struct work *w, const struct claimed_action *a)
         details->pause_reschedule = true;
         details->pause_timeout_us = clock_now_us() + SUSPEND_S * INT64_C(1000000);
     } else {
-        in.type = a->action.state;
+        in.type = (enum state_type)a->action.state;
         in.name = a->action.name;
         in.message = a->action.message && *a->action.message
                          ? a->action.message

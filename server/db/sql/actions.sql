@@ -1,8 +1,9 @@
 -- name: actions_claim
--- $1 at most so many, $2 seconds: those that are due, for that long.
+-- $1 at most so many, $2 seconds: those that are due, for that long.  WITH, because it is evaluated once: a subquery in FROM may be once
+-- per row of a table that statistics call empty, and each time give the next row.
+WITH n AS (SELECT id FROM automation_action WHERE due <= now() ORDER BY due, id LIMIT $1::bigint FOR UPDATE SKIP LOCKED)
 UPDATE automation_action a SET due = now() + $2::float8 * interval '1 second', attempts = a.attempts + 1
-  FROM (SELECT id FROM automation_action WHERE due <= now() ORDER BY due, id LIMIT $1::bigint FOR UPDATE SKIP LOCKED) n
- WHERE a.id = n.id
+  FROM n WHERE a.id = n.id
 RETURNING a.id, a.automation_id, a.triggered, a.attempts, a.context;
 
 -- name: actions_next_due

@@ -84,8 +84,8 @@ SELECT least((SELECT min(last_heartbeat_time + $1::bigint * coalesce(heartbeat_i
 
 -- name: leases_expire
 -- $1 now, $2 limit.  One that was renewed meanwhile is not there any more.
-DELETE FROM concurrency_lease l
- USING (SELECT id, limit_id FROM concurrency_lease WHERE expires < $1 ORDER BY id, limit_id LIMIT $2 FOR UPDATE SKIP LOCKED) e
+WITH e AS (SELECT id, limit_id FROM concurrency_lease WHERE expires < $1 ORDER BY id, limit_id LIMIT $2 FOR UPDATE SKIP LOCKED)
+DELETE FROM concurrency_lease l USING e
  WHERE l.id = e.id AND l.limit_id = e.limit_id AND l.expires < $1
 RETURNING l.id;
 
