@@ -316,8 +316,10 @@ static struct jinja_value f_format(struct interpreter *in, struct jinja_value v,
             p += flags == 1 ? 2 : 1;
             continue;
         }
-        if (!kind)
-            return jinja_fail(in, "ValueError", "incomplete format");
+        if (!kind) {
+            jinja_fail(in, "ValueError", "incomplete format");
+            break;
+        }
         struct jinja_value item = jinja_arg(args, next++, NULL);
         if (next > args->count)
             jinja_fail(in, "TypeError", "not enough arguments for format string");

@@ -7,6 +7,7 @@
 #include "server/model/civil.h"
 #include "shared/base/clock.h"
 #include "shared/json/codec.h"
+#include "shared/json/decode.h"
 #include "shared/json/write.h"
 
 #define SECOND_US INT64_C(1000000)
@@ -15,7 +16,7 @@
 #define INTERVAL_MAX_US (INT64_C(3652425) * DAY_US)
 #define RRULE_ANCHOR_S  (INT64_C(18262) * DAY_S) /* 2020-01-01 */
 
-struct reading {
+struct source {
     struct arena *arena;
     struct zones *zones;
     struct val from;
@@ -34,14 +35,14 @@ static bool null(struct val v)
     return val_type(v) == DOC_NONE || val_type(v) == DOC_NULL;
 }
 
-static const char *text_of(const struct reading *r, struct val v)
+static const char *text_of(const struct source *r, struct val v)
 {
     size_t len;
     const char *text = val_string(r->arena, v, &len);
     return text && strlen(text) == len ? text : NULL;
 }
 
-static enum err_code check_members(const struct reading *r, enum schedule_kind kind)
+static enum err_code check_members(const struct source *r, enum schedule_kind kind)
 {
     for (struct val_iter it = val_each(r->from); val_next(&it);) {
         const char *key = text_of(r, it.key);
@@ -58,7 +59,7 @@ static enum err_code check_members(const struct reading *r, enum schedule_kind k
     return ERR_OK;
 }
 
-static enum err_code read_zone(const struct reading *r, struct schedule *s)
+static enum err_code read_zone(const struct source *r, struct schedule *s)
 {
     struct val v = val_get(r->from, "timezone");
     if (!null(v)) {
@@ -80,30 +81,24 @@ static enum err_code read_zone(const struct reading *r, struct schedule *s)
     return rc;
 }
 
-/* Seconds or a text such as P1D.  What is wrong, or NULL. */
-static const char *read_duration_of(const struct reading *r, struct val v, int64_t *out_us)
+/* As pydantic reads it: `true` is a second, "no" is false.  What is wrong, or NULL. */
+static const char *read_as(const struct source *r, enum field_kind kind, const char *key, void *out)
 {
-    size_t len;
-    double seconds;
-    if (val_type(v) == DOC_STRING) {
-        const char *text = val_string(r->arena, v, &len);
-        return duration_parse(text, len, out_us);
-    }
-    if (!val_double(v, &seconds))
-        return "expected seconds or ISO 8601";
-    if (!(fabs(seconds) < (double)INTERVAL_MAX_US))
-        return "too long";
-    seconds = fmin(seconds, (double)INTERVAL_MAX_US * 1e-6);
-    *out_us = (int64_t)llround(seconds * 1e6);
-    return NULL;
+    const struct field f = {.kind = kind};
+    const struct loc at = {.key = key};
+    struct invalid *bad = arena_new(r->arena, struct invalid);
+
+    bad->arena = r->arena;
+    return readers[kind](&(struct reading){&f, val_get(r->from, key), &at, bad}, out) ? NULL
+                                                                                      : bad->first;
 }
 
-static enum err_code read_interval(const struct reading *r, struct schedule *s)
+static enum err_code read_interval(const struct source *r, struct schedule *s)
 {
     struct val anchor = val_get(r->from, "anchor_date");
     double number;
     size_t len;
-    const char *wrong = read_duration_of(r, val_get(r->from, "interval"), &s->interval_us);
+    const char *wrong = read_as(r, FIELD_DURATION, "interval", &s->interval_us);
     if (wrong || s->interval_us <= 0)
         return err_set(r->e, INVALID, "schedule: interval must be a duration above 0 s%s%s",
                        wrong ? ": " : "", wrong ? wrong : "");
@@ -127,7 +122,7 @@ static enum err_code read_interval(const struct reading *r, struct schedule *s)
     return ERR_OK;
 }
 
-static enum err_code read_cron(const struct reading *r, struct schedule *s)
+static enum err_code read_cron(const struct source *r, struct schedule *s)
 {
     struct val either = val_get(r->from, "day_or");
     s->text = text_of(r, val_get(r->from, "cron"));
@@ -136,15 +131,15 @@ static enum err_code read_cron(const struct reading *r, struct schedule *s)
     enum err_code rc = cron_parse(s->text, &s->cron, r->e);
     if (rc)
         return rc;
-    s->cron.either = val_type(either) != DOC_FALSE;
-    if (val_type(either) > DOC_TRUE || val_type(either) == DOC_NULL)
+    s->cron.either = true;
+    if (val_type(either) != DOC_NONE && read_as(r, FIELD_BOOL, "day_or", &s->cron.either))
         return err_set(r->e, INVALID, "schedule: day_or must be true or false");
     return ERR_OK;
 }
 
 /* A rule without DTSTART gets one: 2020-01-01, or a recent date of the same phase where it repeats
  * every minute or faster. */
-static void add_start(const struct reading *r, struct schedule *s)
+static void add_start(const struct source *r, struct schedule *s)
 {
     const struct rrule *rule = s->rrule->rules_count ? s->rrule->rules[0] : NULL;
     int64_t at = RRULE_ANCHOR_S;
@@ -162,7 +157,7 @@ static void add_start(const struct reading *r, struct schedule *s)
                            d.day, second / HOUR_S, second / MINUTE_S % 60, second % 60, s->text);
 }
 
-static enum err_code read_rrule(const struct reading *r, struct schedule *s)
+static enum err_code read_rrule(const struct source *r, struct schedule *s)
 {
     s->text = text_of(r, val_get(r->from, "rrule"));
     if (!s->text)
@@ -183,10 +178,10 @@ static enum err_code read_rrule(const struct reading *r, struct schedule *s)
 enum err_code schedule_read(struct arena *a, struct zones *zones, struct val schedule,
                             int64_t now_us, struct schedule *out, struct err *e)
 {
-    static enum err_code (*const readers[])(const struct reading *, struct schedule *) = {
+    static enum err_code (*const kinds[])(const struct source *, struct schedule *) = {
         read_interval, read_cron, read_rrule};
-    struct reading r = {a, zones, schedule, now_us, e};
-    for (size_t k = 0; k < COUNT(readers); k++) {
+    struct source r = {a, zones, schedule, now_us, e};
+    for (size_t k = 0; k < COUNT(kinds); k++) {
         struct schedule s = {.kind = (enum schedule_kind)k};
         if (val_type(val_get(schedule, members[k][0])) == DOC_NONE)
             continue;
@@ -194,7 +189,7 @@ enum err_code schedule_read(struct arena *a, struct zones *zones, struct val sch
         if (!rc)
             rc = read_zone(&r, &s);
         if (!rc)
-            rc = readers[k](&r, &s);
+            rc = kinds[k](&r, &s);
         if (!rc)
             *out = s;
         return rc;

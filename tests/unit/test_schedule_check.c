@@ -110,8 +110,7 @@ static const char *brief(struct val error)
     text = arena_printf(&arena, "%c", kind_of(val_string(&arena, at.value, NULL)));
     while (val_next(&at))
         text = arena_printf(&arena, "%s.%s", text, val_string(&arena, at.value, NULL));
-    return arena_printf(&arena, "%s %s", text,
-                        val_string(&arena, val_get(error, "type"), NULL));
+    return arena_printf(&arena, "%s %s", text, val_string(&arena, val_get(error, "type"), NULL));
 }
 
 static const char *summary(const struct invalid *bad)
@@ -160,7 +159,8 @@ static const struct {
     {"{\"interval\":3600,\"anchor_date\":\"yesterday\"}",
      "Value error, Unable to parse string [yesterday]"},
     {"{\"interval\":3600,\"anchor_date\":\"\"}", "Value error, Unable to parse string []"},
-    {"{\"interval\":3600,\"anchor_date\":null}", "Value error, anchor_date must be a date and time"},
+    {"{\"interval\":3600,\"anchor_date\":null}",
+     "Value error, anchor_date must be a date and time"},
     {"{\"interval\":3600,\"anchor_date\":{}}", "Value error, anchor_date must be a date and time"},
 };
 
