@@ -204,7 +204,7 @@ static const struct {
     {"{\"cron\":\"0 0 30 2 *\"}", 0},
     {"{\"cron\":\"* * * * * *\"}", 1000},
     {"{\"interval\":1e-6}", 1000},
-    {"{\"interval\":86399999913600,\"anchor_date\":\"2025-01-01T00:00:00Z\"}", 1},
+    {"{\"interval\":9199999999999,\"anchor_date\":\"2025-01-01T00:00:00Z\"}", 1},
     {"{\"interval\":86400,\"anchor_date\":\"0001-01-01T02:30:00Z\",\"timezone\":\"America/"
      "New_York\"}",
      1000},
