@@ -35,16 +35,18 @@ static void job_free(struct job *j)
     free(j);
 }
 
-static void submit(struct job *j)
+/* A full lane closes the connection; false then. */
+static bool submit(struct job *j)
 {
     struct websocket *ws = j->channel->ws;
 
     if (socket_job_submit(j->channel->all->server, &j->job)) {
         j->channel->pending++;
-        return;
+        return true;
     }
     job_free(j);
     websocket_close(ws, 1011, "transient_server_error");
+    return false;
 }
 
 static void channel_release(struct channel *c)
@@ -73,9 +75,9 @@ static void take_cleanup(struct channel *c)
     int64_t most = c->hello->max_cleanup_concurrency;
 
     forget(c, nothing); /* those whose time is over */
-    if (channel_cleans_up(c->hello) && c->in_flight_count < IN_FLIGHT_MAX &&
+    if (!c->taking && channel_cleans_up(c->hello) && c->in_flight_count < IN_FLIGHT_MAX &&
         (int64_t)c->in_flight_count < most)
-        submit(job_new(c, channel_take));
+        c->taking = submit(job_new(c, channel_take));
 }
 
 static void look_now(struct channel *c)
@@ -84,7 +86,7 @@ static void look_now(struct channel *c)
     if (c->looking || c->phase != OPEN)
         return;
     c->looking = true;
-    submit(job_new(c, channel_look));
+    (void)submit(job_new(c, channel_look)); /* last: it may end the connection */
 }
 
 static void open_channel(struct channel *c, struct job *j)
@@ -132,6 +134,8 @@ static void on_done(struct loop_call *call)
 
     if (j->job.run == channel_look)
         c->looking = false;
+    if (j->job.run == channel_take)
+        c->taking = false;
     if (c->ws && j->close_code)
         websocket_close(c->ws, j->close_code, j->close_reason);
     else if (c->ws)
@@ -191,7 +195,8 @@ static void on_hello(struct channel *c, const struct channel_frame *frame)
         c->hello = hello;
         c->phase = GREETING;
         websocket_hold(c->ws); /* what follows the hello waits for the answer */
-        submit(job_new(c, channel_greet));
+        if (!submit(job_new(c, channel_greet)))
+            websocket_release(c->ws);
     }
 }
 
@@ -205,7 +210,7 @@ static void on_heartbeat(struct channel *c, struct arena *a, const struct channe
         strcmp(in.worker_name, c->hello->worker_name) != 0)
         websocket_close(c->ws, CLOSE_PROTOCOL);
     else
-        submit(job_new(c, channel_beat));
+        (void)submit(job_new(c, channel_beat));
 }
 
 static void on_operation(struct channel *c, const struct channel_frame *frame,
@@ -220,7 +225,7 @@ static void on_operation(struct channel *c, const struct channel_frame *frame,
     j->operation = operation;
     j->frame_id = frame->id;
     if (read_payload(c, &j->arena, &channel_cleanup_resource, &own, in))
-        submit(j);
+        (void)submit(j);
     else
         job_free(j);
 }

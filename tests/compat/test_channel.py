@@ -153,6 +153,31 @@ class ChannelTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((await channel.get("cleanup.operation_result.v1"))["status"], "not_current")
         self.assertEqual((await self.rest("GET", "/flow_runs/" + run))["state_name"], "Cancelled")
 
+    async def test_no_more_is_handed_out_than_the_worker_takes(self):
+        async with Channel(self.server, "modest") as channel:
+            await channel.send("worker.hello.v1", hello())
+            await channel.get("worker.ready.v1")
+            runs = [await self.give_up_a_run("modest") for _ in range(5)]
+            deadline = time.monotonic() + WAIT_S
+            while not all([(await self.rest("GET", "/flow_runs/" + run))["state_name"] == "Cancelled" for run in runs]):
+                self.assertLess(time.monotonic(), deadline)
+        async with Channel(self.server, "modest") as channel:
+            mine = hello(**{**CLEANS, "max_cleanup_concurrency": 2})
+            await channel.send("worker.hello.v1", mine)
+            for _ in range(50):
+                await channel.send("worker.heartbeat.v1", {"consumer_id": mine["consumer_id"], "worker_name": "w",
+                                                           "heartbeat_interval_seconds": 30})
+            await channel.get("worker.ready.v1")
+            first, second = [await channel.get("cleanup.message.v1") for _ in range(2)]
+            of = {"message_id": first["message_id"], "reservation_token": first["reservation_token"]}
+            for _ in range(50):  # each of them waits behind what was asked before
+                await channel.send("cleanup.renew.v1", of)
+                await channel.get("cleanup.operation_result.v1")  # another message fails here
+            await channel.send("cleanup.ack.v1", of)
+            await channel.get("cleanup.operation_result.v1")
+            third = await channel.get("cleanup.message.v1")
+            self.assertEqual(len({message["message_id"] for message in (first, second, third)}), 3)
+
 
 if __name__ == "__main__":
     unittest.main()
