@@ -1,5 +1,6 @@
 /* Filters on texts. */
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -285,6 +286,16 @@ static void print_as(struct buf *b, const char *format, ...)
 }
 #pragma GCC diagnostic pop
 
+/* A whole number that no integer holds is printed from the float: Python's integers have no end. */
+static void format_huge(struct interpreter *in, struct buf *b, const char *spec, double number)
+{
+    if (isfinite(number))
+        print_as(b, arena_printf(in->arena, "%.*s.0f", (int)strcspn(spec, "."), spec), number);
+    else
+        jinja_fail(in, isnan(number) ? "ValueError" : "OverflowError",
+                   "cannot convert float %s to integer", isnan(number) ? "NaN" : "infinity");
+}
+
 /* One `%5.2f` of printf with the value that it takes. */
 static void format_one(struct interpreter *in, struct buf *b, const char *spec, char kind,
                        struct jinja_value v)
@@ -295,6 +306,8 @@ static void format_one(struct interpreter *in, struct buf *b, const char *spec, 
     if (!jinja_is_number(&v) || (based && v.kind == JINJA_FLOAT))
         jinja_fail(in, "TypeError", "%%%c format: a real number is required, not %s", kind,
                    jinja_type(&v));
+    else if (v.kind == JINJA_FLOAT && whole && !(fabs(v.real) < 9e18))
+        format_huge(in, b, spec, v.real);
     else if (whole || based)
         print_as(b, format, v.kind == JINJA_FLOAT ? (long long)v.real : (long long)v.number);
     else

@@ -1,4 +1,5 @@
 /* Statements of templates, calls of functions and macros. */
+#include <math.h>
 #include <string.h>
 
 #include "server/model/jinja_internal.h"
@@ -348,9 +349,9 @@ int64_t jinja_arg_int(const struct arguments *args, size_t index, const char *na
                       int64_t otherwise)
 {
     struct jinja_value v = jinja_arg(args, index, name);
-    return v.kind == JINJA_INT || v.kind == JINJA_BOOL ? v.number
-           : v.kind == JINJA_FLOAT                     ? (int64_t)v.real
-                                                       : otherwise;
+    if (v.kind == JINJA_INT || v.kind == JINJA_BOOL)
+        return v.number;
+    return v.kind == JINJA_FLOAT && fabs(v.real) < 9e18 ? (int64_t)v.real : otherwise;
 }
 
 bool jinja_render(struct arena *a, const struct jinja_template *t, const struct jinja_scope *scope,

@@ -19,7 +19,7 @@ from test_agent import call  # noqa: E402
 test_services.ENVIRONMENT = {"PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
                              "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true"}
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
-WAIT_S = 30
+WAIT_S = 120
 
 
 class Closed(Exception):
