@@ -12,7 +12,7 @@
 /* A waiter is told to come back after at most this long. */
 enum { TAG_WAIT_MAX_S = 10, WAIT_MAX_S = 30 };
 
-/* Columns of limits_lock. */
+/* Columns of limits_read. */
 enum { C_ID, C_NAME, C_LIMIT, C_IN_USE, C_DECAY, C_OCCUPANCY, C_DENIED, C_ACTIVE };
 
 static void where_named(struct sql *s, const char *id_or_name)
@@ -105,6 +105,12 @@ enum err_code limit_delete(struct work *w, const char *id_or_name)
 /* --- slots ---------------------------------------------------------------------------------------
  */
 
+enum err_code limits_lock(struct work *w, const char *names, const char *ids)
+{
+    struct rows none;
+    return db_query(w, Q_limits_lock, PARAMS(names, ids), &none);
+}
+
 static enum err_code check_possible(struct work *w, const struct slots_wanted *in,
                                     const struct rows *limits)
 {
@@ -190,9 +196,11 @@ static enum err_code take_or_deny(struct work *w, const struct slots_wanted *in,
                                   struct slots_taken *out)
 {
     struct rows none;
-    enum err_code rc =
-        db_query(w, Q_limits_lock, PARAMS(param_text_array(w, in->names)), &out->limits);
+    const char *names = param_text_array(w, in->names);
+    enum err_code rc = limits_lock(w, names, NULL);
 
+    if (!rc)
+        rc = db_query(w, Q_limits_read, PARAMS(names), &out->limits);
     if (!rc)
         rc = check_possible(w, in, &out->limits);
     if (rc)

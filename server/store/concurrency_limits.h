@@ -12,6 +12,10 @@ MUST_CHECK enum err_code limit_update(struct work *w, const char *id_or_name,
                                       const struct concurrency_limit *in);
 MUST_CHECK enum err_code limit_delete(struct work *w, const char *id_or_name);
 
+/* In the order of their ids, until the transaction ends; then count what is in use.  Arrays as
+ * parameters; one of them may be NULL. */
+MUST_CHECK enum err_code limits_lock(struct work *w, const char *names, const char *ids);
+
 struct slots_taken {
     struct rows limits;   /* id, name, slots in all, ... of those that exist */
     struct uuid lease;    /* nil: without one */

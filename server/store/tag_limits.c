@@ -2,6 +2,7 @@
 
 #include "server/db/filter.h"
 #include "server/db/params.h"
+#include "server/store/concurrency_limits.h"
 #include "server/store/event_emit.h"
 
 enum { C_ID, C_TAG, C_LIMIT, C_IN_USE };
@@ -103,16 +104,28 @@ static enum err_code check_free(struct work *w, const struct rows *limits, bool 
     return ERR_OK;
 }
 
+const char *tag_limit_names(struct work *w, const struct strings *tags)
+{
+    const char **names = arena_array(&w->arena, const char *, tags->count + 1);
+
+    for (size_t i = 0; i < tags->count; i++)
+        names[i] = arena_printf(&w->arena, "tag:%s", tags->items[i]);
+    return param_array(w, names, tags->count);
+}
+
 enum err_code tag_slots_take(struct work *w, const struct tag_slots *in, struct rows *out,
                              bool *out_never)
 {
     struct rows none;
     struct uuids ids;
+    const char *names = tag_limit_names(w, &in->names);
     enum err_code rc = db_begin(w);
 
     *out_never = false;
     if (!rc)
-        rc = db_query(w, Q_tag_limits_lock, PARAMS(param_text_array(w, in->names)), out);
+        rc = limits_lock(w, names, NULL);
+    if (!rc)
+        rc = db_query(w, Q_tag_limits_read, PARAMS(names), out);
     if (!rc)
         rc = check_free(w, out, out_never);
     if (!rc) {

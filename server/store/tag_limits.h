@@ -12,6 +12,9 @@ MUST_CHECK enum err_code tag_limit_delete(struct work *w, struct uuid id, const 
 /* Frees all slots, then gives one to each of `holders`. */
 MUST_CHECK enum err_code tag_limit_reset(struct work *w, const char *tag, struct uuids holders);
 
+/* Their names as limits: an array as a parameter. */
+const char *tag_limit_names(struct work *w, const struct strings *tags);
+
 /* A slot of each limit, all or nothing; rows: id, tag, slots in all.  LOCKED names the tag that is
  * in the way; *out_never: there will never be a slot. */
 MUST_CHECK enum err_code tag_slots_take(struct work *w, const struct tag_slots *in,

@@ -4,6 +4,8 @@
 
 #include "server/db/params.h"
 #include "server/model/names.h"
+#include "server/store/concurrency_limits.h"
+#include "server/store/tag_limits.h"
 #include "server/store/task_queue.h"
 #include "shared/base/buf.h"
 
@@ -63,15 +65,6 @@ static enum err_code broken_reference(struct work *w)
 /* --- effects
  * --------------------------------------------------------------------------------------- */
 
-static const char *tag_names(struct work *w, const struct strings *tags)
-{
-    const char **names = arena_array(&w->arena, const char *, tags->count + 1);
-
-    for (size_t i = 0; i < tags->count; i++)
-        names[i] = arena_printf(&w->arena, "tag:%s", tags->items[i]);
-    return param_array(w, names, tags->count);
-}
-
 static enum err_code do_effects(struct work *w, const struct run_facts *facts,
                                 const struct strings *tags, const struct verdict *v)
 {
@@ -82,7 +75,7 @@ static enum err_code do_effects(struct work *w, const struct run_facts *facts,
 
     if (v->effects & EFFECT_TAKE_TAG_SLOTS)
         rc = db_query(w, Q_task_run_take_slots,
-                      PARAMS(param_uuid(w, v->lease_id), id, tag_names(w, tags)), &none);
+                      PARAMS(param_uuid(w, v->lease_id), id, tag_limit_names(w, tags)), &none);
     if (!rc && (v->effects & EFFECT_RELEASE_TAG_SLOTS))
         rc = db_query(w, Q_task_run_release_slots, PARAMS(id), &none);
     if (!rc && (v->effects & EFFECT_WRITE_CACHE))
@@ -309,7 +302,10 @@ static enum err_code read_tag_limits(struct work *w, const struct strings *tags,
 
     if (!tags->count)
         return ERR_OK;
-    enum err_code rc = db_query(w, Q_task_run_tag_limits, PARAMS(tag_names(w, tags)), &rows);
+    const char *names = tag_limit_names(w, tags);
+    enum err_code rc = limits_lock(w, names, NULL);
+    if (!rc)
+        rc = db_query(w, Q_task_run_tag_limits, PARAMS(names), &rows);
     if (rc)
         return rc;
     struct tag_limit_facts *limits =

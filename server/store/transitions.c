@@ -9,6 +9,7 @@
 #include "server/db/params.h"
 #include "server/http/parking.h"
 #include "server/server.h"
+#include "server/store/concurrency_limits.h"
 #include "server/store/event_outbox.h"
 #include "server/store/transitions_write.h"
 #include "shared/base/buf.h"
@@ -156,7 +157,10 @@ static enum err_code lock_limits(struct work *w, const struct rows *facts, struc
     *out_count = 0;
     if (!ids.count)
         return ERR_OK;
-    enum err_code rc = db_query(w, Q_transition_limits, PARAMS(param_uuid_array(w, ids)), &rows);
+    const char *limits = param_uuid_array(w, ids);
+    enum err_code rc = limits_lock(w, NULL, limits);
+    if (!rc)
+        rc = db_query(w, Q_transition_limits, PARAMS(limits), &rows);
     if (rc)
         return rc;
     *out = arena_array(&w->arena, struct limit_view, (size_t)rows.count);

@@ -1,16 +1,21 @@
 -- name: limits_lock
+-- $1 names, $2 ids; one of them may be NULL.  What is in use is read by a statement of its own afterwards: this one may wait, and
+-- would then still see the leases of before.
+SELECT 1 FROM concurrency_limit WHERE name = ANY($1::text[]) OR id = ANY($2::uuid[]) ORDER BY id FOR UPDATE;
+
+-- name: limits_read
 -- $1 names.  In the order of ids: id, name, slots, in use, decay, average occupancy, denied, active.
 SELECT cl.id, cl.name, cl.slot_limit,
-       greatest(0, cl.active_slots - floor(cl.slot_decay_per_second * extract(epoch FROM now() - cl.updated)))::bigint
+       greatest(0, cl.active_slots - floor(cl.slot_decay_per_second * extract(epoch FROM clock_timestamp() - cl.updated)))::bigint
            + coalesce((SELECT sum(l.slots) FROM concurrency_lease l WHERE l.limit_id = cl.id AND l.expires > now()), 0),
        cl.slot_decay_per_second, cl.avg_slot_occupancy_seconds, cl.denied_slots, cl.active
-  FROM concurrency_limit cl WHERE cl.name = ANY($1::text[]) ORDER BY cl.id FOR UPDATE;
+  FROM concurrency_limit cl WHERE cl.name = ANY($1::text[]) ORDER BY cl.id;
 
 -- name: limits_take
 -- $1 ids, $2 slots.  Without a lease.
 UPDATE concurrency_limit
-   SET active_slots = greatest(0, active_slots - floor(slot_decay_per_second * extract(epoch FROM now() - updated)))::bigint + $2,
-       denied_slots = 0, updated = now()
+   SET active_slots = greatest(0, active_slots - floor(slot_decay_per_second * extract(epoch FROM clock_timestamp() - updated)))::bigint + $2,
+       denied_slots = 0, updated = clock_timestamp()
  WHERE id = ANY($1::uuid[]);
 
 -- name: limits_lease

@@ -12,13 +12,13 @@ SELECT id FROM concurrency_limit WHERE name LIKE 'tag:%' AND (id = $1 OR name = 
 -- $1 id or NULL, $2 tag or NULL.
 DELETE FROM concurrency_limit WHERE name LIKE 'tag:%' AND (id = $1 OR name = 'tag:' || $2::text) RETURNING id;
 
--- name: tag_limits_lock
--- $1 tags.  id, tag, slots, in use; in the order of ids.
+-- name: tag_limits_read
+-- $1 names.  id, tag, slots, in use; in the order of ids.
 SELECT cl.id, substr(cl.name, 5), cl.slot_limit,
        cl.active_slots + coalesce((SELECT sum(l.slots) FROM concurrency_lease l WHERE l.limit_id = cl.id AND l.expires > now()), 0)
   FROM concurrency_limit cl
- WHERE cl.active AND cl.name = ANY (SELECT 'tag:' || t FROM unnest($1::text[]) t)
- ORDER BY cl.id FOR UPDATE;
+ WHERE cl.active AND cl.name = ANY($1::text[])
+ ORDER BY cl.id;
 
 -- name: tag_limits_take
 -- $1 limits, $2 task run.  A slot of each until it is given back: a lease of 100 years.

@@ -62,14 +62,13 @@ SELECT s.id, s.type, s.name, s."timestamp", s.message, s.data, s.state_details
  LIMIT 1;
 
 -- name: task_run_tag_limits
--- $1 names of limits.  Locks them in order; live leases are slots in use.
+-- $1 names of limits, which are locked.  Live leases are slots in use.
 SELECT substr(cl.name, 5), cl.slot_limit,
        coalesce((SELECT sum(slots) FROM concurrency_lease l WHERE l.limit_id = cl.id AND l.expires > now()), 0),
        cl.avg_slot_occupancy_seconds
   FROM concurrency_limit cl
  WHERE cl.name = ANY($1::text[]) AND cl.active
- ORDER BY cl.id
-   FOR UPDATE;
+ ORDER BY cl.id;
 
 -- name: task_run_move
 -- $1 id, $2 state, $3 its time, $4 type, $5 name, $6 message, $7 details, $8 data, $9 start, $10 end, $11 expected, $12 next,

@@ -17,13 +17,12 @@ SELECT fr.id, fr.state_id, fr.state_type, fr.state_name, fr.state_timestamp, fr.
  ORDER BY fr.id;
 
 -- name: transition_limits
--- $1 ids of concurrency limits.  Locks them in order; live leases are slots in use.
+-- $1 ids of concurrency limits, which are locked.  Live leases are slots in use.
 SELECT cl.id, cl.slot_limit,
        cl.slot_limit - coalesce((SELECT sum(slots) FROM concurrency_lease l WHERE l.limit_id = cl.id AND l.expires > now()), 0)
   FROM concurrency_limit cl
  WHERE cl.id = ANY($1::uuid[]) AND cl.active
- ORDER BY cl.id
-   FOR UPDATE;
+ ORDER BY cl.id;
 
 -- name: transition_holders
 -- $1 ids of flow runs: those that hold a live lease of their deployment's limit.
