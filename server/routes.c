@@ -33,6 +33,7 @@
 #include "server/api/tag_limits.h"
 #include "server/api/task_runs.h"
 #include "server/api/task_workers.h"
+#include "server/api/traces.h"
 #include "server/api/ui.h"
 #include "server/api/variables.h"
 #include "server/api/work_pools.h"
@@ -286,6 +287,7 @@ const struct route routes[] = {
     {POST,   "/switchyard/measurements/filter", measurements_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &measurement_resource, .doc = "Measurements that match."},
     {POST,   "/switchyard/measurements/count", measurements_count, .flags = BODY_DOC, .doc = "How many match."},
     {GET,    "/switchyard/measurements/compare", measurements_compare_get, .doc = "Medians of two campaigns, ?before= and ?after=, model by model."},
+    {GET,    "/switchyard/traces/{sha256}",  traces_get,          .doc = "Min, mean and max of a recording, ?from= and ?to= in seconds, at ?pixels= points."},
     {GET,    "/switchyard/flow_runs/{id:uuid}/why", flow_runs_why, .doc = "What a run waits for."},
 
     /* API keys: docs/security.md */

@@ -5,6 +5,7 @@
 #include "server/http/reply.h"
 #include "server/model/agent.h"
 #include "server/store/files.h"
+#include "server/store/traces.h"
 #include "shared/json/write.h"
 
 #define FILE_MAX_BYTES (UINT64_C(256) << 20)
@@ -48,6 +49,8 @@ enum err_code files_put(struct request *rq)
         rc = file_put(&rq->work, rq->body_fd, rq->params[0], rq->body_bytes, &created);
     if (rc)
         return rc;
+    if (created)
+        trace_stored(&rq->work, rq->params[0]);
     write_object(b);
     write_key(b, "sha256");
     write_string(b, rq->params[0]);

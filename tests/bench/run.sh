@@ -23,6 +23,7 @@ pids=("$agent" "${pids[@]}")
 "$B/tests/bench/trigger" 127.0.0.1 "$port" bench "$flow" 300 "$dir"
 printf 'agent after it: %s\n' "$(rss $agent)"
 python3 tests/bench/automation.py "$api" 200
+python3 tests/bench/trace.py "$api"
 printf '\nserver after the load: %s\n\n' "$(rss)"
 
 cat >"$dir/transition.sql" <<'SQL'
