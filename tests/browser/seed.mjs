@@ -27,6 +27,20 @@ export const measurement = {
   preview: {bin_s: 0.05, min_a: Array(100).fill(0.007), mean_a: Array(100).fill(0.0071), max_a: Array(100).fill(0.02)},
 };
 
+// A recording of 10 s at 1 kS/s: 1 mA, and 8 mA in the third second.
+export function recording() {
+  const part = (name, body) => {
+    const head = Buffer.alloc(12);
+    head.write(name);
+    head.writeBigUInt64LE(BigInt(body.length), 4);
+    return Buffer.concat([head, body, createHash('sha256').update(head).update(body).digest()]);
+  };
+  const samples = Buffer.alloc(20000);
+  for (let k = 0; k < 10000; k++) samples.writeUInt16LE(k >= 2000 && k < 3000 ? 0x3021 : 0x3004, 2 * k);
+  const head = {format: 1, code: 'hex16', rate_hz: 1000, volts_v: 3.3, samples: 10000, lost: 100, marks: [], windows: [], suspects: [{first: 5000, count: 100, verdict: 2}]};
+  return Buffer.concat([Buffer.from('SYTRACE1'), part('HEAD', Buffer.from(JSON.stringify(head))), part('SAMP', samples), part('END ', Buffer.alloc(0))]);
+}
+
 // A task run, told by events as the SDK does.
 function taskEvents(runId, name, type, start, end) {
   const id = randomUUID(), states = [['PENDING', new Date(start - 100)], ['RUNNING', start], ...(end ? [[type, end]] : [])];
@@ -86,7 +100,9 @@ export async function seed(api, mark) {
   await api('POST', 'events', ['clone', 'build', 'measure'].flatMap((name, i) => taskEvents(ids.done, name, 'COMPLETED', at(i * 5), at(i * 5 + 5))));
   const logs = Array.from({length: 500}, (_, i) => ({name: 'flow', level: i === 490 ? 40 : 20, message: i === 490 ? 'a line that went wrong' : `line ${i}`, timestamp: at(i / 20).toISOString(), flow_run_id: ids.done}));
   for (let i = 0; i < logs.length; i += 100) await api('POST', 'logs/', logs.slice(i, i + 100));
-  await api('POST', 'artifacts/', {type: 'measurement', data: measurement, flow_run_id: ids.done});
+  const raw = recording(), trace = createHash('sha256').update(raw).digest('hex');
+  await api('PUT', `switchyard/files/${trace}`, null, raw);
+  await api('POST', 'artifacts/', {type: 'measurement', data: {...measurement, trace: {sha256: trace}}, flow_run_id: ids.done});
   await api('POST', 'artifacts/', {type: 'markdown', key: 'note', flow_run_id: ids.done,
     data: '# A note\n\n**bold** <img src=x onerror="window.hacked=1"> [click](javascript:window.hacked=1)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n'});
   const page = '<!doctype html><title>r</title><h1>The whole report</h1><script>top.hacked = 1</script>', sha256 = createHash('sha256').update(page).digest('hex');

@@ -115,6 +115,27 @@ const tests = {
     assert.equal(await page.locator('.log .line').count(), 1);
     return page;
   },
+  async 'the recording is drawn from its samples and can be zoomed into'() {
+    const page = await open(`#/runs/${ids.done}?tab=artifacts`), trace = page.locator('svg.trace');
+    await see(page, '100 samples are missing or damaged');
+    assert.equal(await trace.locator('.suspect').count(), 1);
+    const drag = async (from, to) => {
+      const box = await trace.boundingBox(), x = (part) => box.x + 62 + part * (box.width - 72);
+      await page.mouse.move(x(from), box.y + 80);
+      await page.mouse.down();
+      await page.mouse.move(x(to), box.y + 90, {steps: 3});
+      await page.mouse.up();
+    };
+    const answer = page.waitForResponse((r) => r.url().includes('/switchyard/traces/') && /from=1\.[5-9]/.test(r.url()));
+    await drag(0.18, 0.32);
+    const seen = await (await answer).json();
+    assert.equal(Math.max(...seen.max_a), 0x21 / 4096);
+    assert.equal(Math.min(...seen.min_a), 0x04 / 4096);
+    await page.locator('.trace-tools', {hasText: / to /}).waitFor();
+    await page.getByRole('button', {name: 'The whole recording'}).click();
+    await see(page, '100 samples are missing or damaged');
+    return page;
+  },
   async 'a measurement is a card that says where it comes from; markdown runs nothing'() {
     const page = await open(`#/runs/${ids.done}?tab=artifacts`);
     await see(page, '721.0');
