@@ -83,10 +83,10 @@ START_TEST(commands_are_spelled_for_the_device)
     } rows[] = {
         {DIALECT_V3PWR,
          "powershield|version|power_monitor|status|htc|output current|trigsrc hw|trigdelay 0m|"
-         "freq 100k|format bin_hexa|acqtime inf|volt 1800m|volt get|"},
+         "format bin_hexa|freq 100k|acqtime inf|volt 1800m|volt get|"},
         {DIALECT_LPM01A,
          "powershield|version|status|htc|acqmode dyn|funcmode optim|output current|trigsrc d7|"
-         "trigdelay 0m|freq 100k|format bin_hexa|acqtime inf|volt 1800m|volt get|"},
+         "trigdelay 0m|format bin_hexa|freq 100k|acqtime inf|volt 1800m|volt get|"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char all[1000] = "", text[COMMAND_MAX];

@@ -98,6 +98,10 @@ static void take_event(struct recorder *r, const struct stream_event *event)
         r->closed = 0;
         r->arrival_count = 0;
         break;
+    case STREAM_SKIPPED:
+        recorder_warn(r, "%.0f samples before the first time stamp were no whole block: left out",
+                      event->value);
+        break;
     case STREAM_TARGET_RESET:
         r->resets++;
         trace_mark(&r->trace, event->at, "reset", event->text);
@@ -154,16 +158,28 @@ bool recorder_origin_s(const struct recorder *r, double *out_s)
     return true;
 }
 
-/* The lower envelope of arrival times tells how fast the meter's clock runs against the host's. */
+/* How far the arrivals lie apart: a meter that sends in large pieces. */
+static double spread_s(const double *values, size_t first, size_t end)
+{
+    double high = values[first];
+    for (size_t i = first; i < end; i++)
+        high = fmax(high, values[i]);
+    return high - lowest(values, first, end);
+}
+
+/* The lower envelope of arrival times tells how fast the meter's clock runs against the host's; the
+ * fewer blocks there are, the less of the spread it escapes. */
 static void compare_pace(struct recorder *r)
 {
     size_t n = r->arrival_count, third = n / 3;
     double duration_s = (double)trace_count(&r->trace) / r->trace.rate_hz;
-    if (third < 10 || duration_s < 1)
+    if (third < 3 || duration_s < 1)
         return;
     double drift_s = lowest(r->arrivals_s, n - third, n) - lowest(r->arrivals_s, 0, third);
-    double pace = drift_s / (duration_s * 2 / 3);
-    if (fabs(pace) > pace_rel + jitter_s / duration_s)
+    double pace = drift_s / (duration_s * 2 / 3), late_s = jitter_s;
+    if (third < 10)
+        late_s += fmax(spread_s(r->arrivals_s, 0, third), spread_s(r->arrivals_s, n - third, n));
+    if (fabs(pace) > pace_rel + late_s / duration_s)
         recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
                       100 * fabs(pace), pace > 0 ? "slower" : "faster");
 }

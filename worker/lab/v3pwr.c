@@ -125,6 +125,8 @@ static void next_row(struct meter *m)
     m->first_refusal[0] = 0;
     if (m->row < m->script.count)
         send_row(m);
+    else if (m->start_pending)
+        acquire_begin(m);
     else
         meter_ready(m);
 }
@@ -205,6 +207,13 @@ static void status_refused(struct meter *m)
                    m->refusal);
 }
 
+void meter_set_up_again(struct meter *m)
+{
+    m->set_up_again = m->asked = true;
+    meter_enter(m, DRAINING, END_QUIET_MS);
+    meter_send(m, "stop");
+}
+
 /* Another spelling, another attempt, the next row, or the end. */
 static void command_refused(struct meter *m)
 {
@@ -221,10 +230,15 @@ static void command_refused(struct meter *m)
         m->attempt++;
         m->spelling = 0;
         send_row(m);
-    } else if (required(m)) {
-        meter_fail(m, ERR_INVALID, "the meter refused %s", m->first_refusal);
-    } else {
+    } else if (!required(m)) {
+        if (m->script.rows == script_power_on.rows)
+            meter_warn(m, "the meter refused %s; it supplies the board while it measures",
+                       m->first_refusal);
         next_row(m);
+    } else if (m->script.rows == script_setup.rows && !m->set_up_again) {
+        meter_set_up_again(m);
+    } else {
+        meter_fail(m, ERR_INVALID, "the meter refused %s", m->first_refusal);
     }
 }
 

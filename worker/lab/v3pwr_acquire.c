@@ -9,7 +9,10 @@
 static void start_line(struct meter *m, const char *line)
 {
     enum answer answer = answer_classify(line, "start");
-    if (answer == ANSWER_REFUSED)
+    if (answer == ANSWER_REFUSED && !m->set_up_again) {
+        m->start_pending = true;
+        meter_set_up_again(m);
+    } else if (answer == ANSWER_REFUSED)
         meter_fail(m, ERR_INVALID, "the meter refused `start`: %s", line);
     if (answer != ANSWER_ACK)
         return;
@@ -55,6 +58,16 @@ static void on_samples(void *ctx, const uint8_t *raw, size_t count)
         meter_tell(m, &(struct meter_news){METER_SAMPLES, .raw = raw, .count = count});
 }
 
+/* A second `stop` is refused when the first one was obeyed in between. */
+static void warn_stopping(struct meter *m, const struct stream_event *event)
+{
+    bool second_stop = event->kind == STREAM_ERROR && m->ended &&
+                       answer_classify(event->text, "stop") == ANSWER_REFUSED;
+    if (!second_stop)
+        meter_warn(m, "while it was stopped the meter reported: %s",
+                   event->text ? event->text : "overcurrent");
+}
+
 static void on_event(void *ctx, const struct stream_event *event)
 {
     struct meter *m = ctx;
@@ -70,8 +83,7 @@ static void on_event(void *ctx, const struct stream_event *event)
         add_fault(m, NULL);
     else if (m->state == STOPPING &&
              (event->kind == STREAM_ERROR || event->kind == STREAM_OVERCURRENT))
-        meter_warn(m, "while it was stopped the meter reported: %s",
-                   event->text ? event->text : "overcurrent");
+        warn_stopping(m, event);
     else if (m->state == STREAMING || (m->state == STOPPING && event->kind != STREAM_LINE))
         meter_tell(m, &(struct meter_news){METER_EVENT, .event = event});
 }
@@ -144,7 +156,7 @@ void acquire_begin(struct meter *m)
 {
     struct stream_sink sink = {m, on_samples, on_event};
     stream_init(&m->stream, m->info.code, m->config.rate_hz, sink);
-    m->announced = m->ended = m->overcurrent = false;
+    m->announced = m->ended = m->overcurrent = m->start_pending = false;
     m->fault[0] = 0;
     m->line_len = 0;
     meter_enter(m, STARTING, START_MS);
@@ -160,7 +172,7 @@ void acquire_say_fault(struct meter *m)
     double at_s = (double)samples / m->config.rate_hz;
     const char *text = m->fault[0] ? m->fault
                        : excess    ? "the meter's limit was passed"
-                                   : "no reason given";
+                                   : "no reason given (some meters end so at an overcurrent)";
     meter_fail(m, ERR_INVALID,
                "%sthe meter ended the acquisition by itself after %.3f s (%llu samples): %s",
                excess ? "overcurrent: " : "", at_s, samples, text);

@@ -30,8 +30,9 @@ static const struct command_row setup_rows[] = {
     {{"output current"},                                V3PWR,  0,        600,  1},
     {{"trigsrc %s"},                                    BOTH,   BOTH,     1500, 3, ARGUMENT_TRIGGER},
     {{"trigdelay 0m", "trigdelay 0"},                   BOTH,   0,        600,  1},
-    {{"freq %s", "freq %d"},                            BOTH,   BOTH,     1500, 3, ARGUMENT_RATE},
+    /* first the format: rates above 5 to 20 kHz are refused in ASCII, and that is the default */
     {{"format bin_hexa", "format bin_hex", "format ascii_dec"}, BOTH, BOTH, 1500, 3, .use = USE_FORMAT},
+    {{"freq %s", "freq %d"},                            BOTH,   BOTH,     1500, 3, ARGUMENT_RATE},
     {{"acqtime inf", "acqtime 0", "acqtime 100", "acqtime 10"}, BOTH, BOTH, 1500, 3},
     {{"volt %s", "volt vout %s", "volt %d-3"},          BOTH,   BOTH,     6000, 2, ARGUMENT_MILLIVOLTS},
     {{"volt get", "volt vout get"},                     BOTH,   0,        1000, 1, .use = USE_VOLTAGE},

@@ -52,6 +52,8 @@ struct meter {
     size_t line_len;
     uint64_t since_ms; /* when the state was entered */
     bool announced, ended, asked, overcurrent, closing;
+    bool set_up_again;  /* once per meter */
+    bool start_pending; /* `start` follows the set-up */
     uint64_t stop_ms; /* when `stop` was sent last */
     char fault[300];
     struct v3pwr_stream stream;
@@ -75,6 +77,9 @@ void meter_warn(struct meter *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void meter_fail(struct meter *m, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 bool meter_send(struct meter *m, const char *command);
 void meter_ready(struct meter *m);
+/* After `stop`: an acquisition of an earlier program, too slow to be noticed as noise, forbids most
+ * commands. */
+void meter_set_up_again(struct meter *m);
 /* Calls `take` for each line; what is behind the line after which the state changed is not used. */
 size_t meter_each_line(struct meter *m, const uint8_t *bytes, size_t len,
                        void (*take)(struct meter *m, const char *line));

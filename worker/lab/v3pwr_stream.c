@@ -10,6 +10,7 @@ enum {
     TEXT_FRAME_MAX = 512,
     UNKNOWN_FRAME_MAX = 16,
     OVERCURRENT_MAX = 8,
+    END_BYTES = 4,
     EARLY_TEXT_MAX = 60
 };
 
@@ -70,20 +71,29 @@ void stream_keep_early(struct v3pwr_stream *s, const uint8_t *bytes, size_t len)
     s->early_len += len < room ? len : room;
 }
 
-/* The first block without a stamp before it: 1000 samples, after line ends and prompts, and a clock
- * that began with them. */
+/* What may stand between `ack start` and the first sample. */
+static bool is_text(const uint8_t *bytes, size_t len, bool clock_fits)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] >= 0x7F || (!clock_fits && bytes[i] && bytes[i] != '\r' && bytes[i] != '\n'))
+            return false;
+    return true;
+}
+
+/* The first block without a stamp before it: exactly 1000 samples after line ends; after a prompt
+ * too when the clock began with them. */
 static bool early_is_block(struct v3pwr_stream *s, uint32_t ms)
 {
     size_t block = (size_t)STREAM_BLOCK_SAMPLES * (size_t)s->code;
     double expected_ms = STREAM_BLOCK_SAMPLES * 1000 / s->rate_hz;
     size_t before_max = s->code == SAMPLE_HEX16 ? EARLY_TEXT_MAX : 0;
     if (!(s->rate_hz > 0) || s->damaged || s->early_len < block ||
-        s->early_len > block + before_max || fabs(ms - expected_ms) > 1 + expected_ms / 1000)
+        s->early_len > block + before_max)
         return false;
     size_t first = s->early_len - block;
-    for (size_t i = 0; i < first; i++)
-        if (s->early[i] >= 0x7F)
-            return false;
+    bool clock_fits = fabs(ms - expected_ms) <= 1 + expected_ms / 1000;
+    if (!is_text(s->early, first, clock_fits))
+        return false;
     for (size_t i = first; s->code == SAMPLE_HEX16 && i < s->early_len; i += 2) {
         uint8_t high = s->early[i];
         if (high >= 0xF0)
@@ -109,10 +119,12 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
     uint32_t ms = raw_ms & 0x7FFFFFFF;
     s->phase = STREAM_ALIGNED;
     if (!s->anchored && early_is_block(s, ms)) {
-        anchor(s, 0);
+        anchor(s, (ms - (uint32_t)lround(STREAM_BLOCK_SAMPLES * 1000 / s->rate_hz)) & 0x7FFFFFFF);
         s->samples = STREAM_BLOCK_SAMPLES;
         s->sink.samples(s->sink.ctx, s->early, STREAM_BLOCK_SAMPLES);
     } else if (!s->anchored) {
+        if (s->early_len > EARLY_TEXT_MAX)
+            stream_say(s, STREAM_SKIPPED, (double)(s->early_len / (size_t)s->code), NULL);
         anchor(s, ms);
         return;
     }
@@ -175,11 +187,11 @@ static int fixed_length(const uint8_t *p, size_t n, size_t length)
 /* `p` holds F0 and a tag. */
 static int frame_length(const uint8_t *p, size_t n)
 {
-    static const uint8_t fixed[16] = {[3] = 9, [4] = 4, [6] = 4, [7] = 6, [8] = 6, [9] = 5};
+    static const uint8_t fixed[16] = {[3] = 9, [6] = 4, [7] = 6, [8] = 6, [9] = 5};
     uint8_t tag = p[1] & 15;
     if (fixed[tag])
         return fixed_length(p, n, fixed[tag]);
-    if (tag == 5) /* LPM01A sends 4 bytes, V3PWR 8 */
+    if (tag == 4 || tag == 5) /* overcurrent: LPM01A sends 4 bytes, V3PWR 8 */
         return open_length(p, n, OVERCURRENT_MAX);
     return open_length(p, n, tag <= 2 ? TEXT_FRAME_MAX : UNKNOWN_FRAME_MAX);
 }
@@ -212,8 +224,11 @@ static void take_frame(struct v3pwr_stream *s, const uint8_t *p, int length)
     case 0xF3:
         stream_stamp(s, be(p + 2, 4), p[6]);
         break;
-    case 0xF4:
-        stream_end(s);
+    case 0xF4: /* with a payload it is what one document calls F4 and the others F5 */
+        if (length > END_BYTES)
+            stream_say(s, STREAM_OVERCURRENT, 0, NULL);
+        else
+            stream_end(s);
         break;
     case 0xF5:
         stream_say(s, STREAM_OVERCURRENT, 0, NULL);

@@ -43,6 +43,7 @@ extern const char *const stream_verdict_texts[];
 enum stream_event_kind {
     STREAM_BLOCK,   /* `block` */
     STREAM_RESTART, /* what came so far belongs to an older acquisition: drop it */
+    STREAM_SKIPPED, /* `value`: samples before the first stamp that are no whole block */
     STREAM_ENDED,   /* `block` holds the open tail, without clock */
     STREAM_ERROR,   /* `text` */
     STREAM_OVERCURRENT,

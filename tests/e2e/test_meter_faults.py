@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""`power record` against strange_meter: each fault of the reference's list (7.3) in a dialect drawn for it (2.4).  A wrong figure
+is the worst that can happen; `test_meter_faults.py all` (make test-all) draws 12 dialects for each fault."""
+import collections
+import random
+import sys
+import unittest
+
+import meter_cases
+from strange_meter import FAULTS, Dialect
+
+BUSY_MAX = 0.5  # of the cases may meet a machine that is too busy for an emulator which keeps time
+
+
+class Faults(unittest.TestCase):
+    drawn = 1
+
+    def check(self, cases):
+        verdicts = collections.Counter()
+        for got in meter_cases.run_all(cases):
+            verdicts[got.verdict] += 1
+            with self.subTest(fault=got.case.fault, dialect=str(got.case.dialect), seed=got.case.seed):
+                self.assertIn(got.verdict, ("ok", "busy"), got.why)
+        print(dict(verdicts))
+        self.assertLessEqual(verdicts["busy"], BUSY_MAX * len(cases))
+
+    def test_each_dialect_value(self):
+        self.check([meter_cases.case("none", dialect) for dialect in meter_cases.each_value_alone()])
+
+    def test_each_fault(self):
+        """Once in the second acquisition, which is the one that counts, once in each."""
+        rng, cases = random.Random(5), []
+        for fault in FAULTS:
+            for k in range(2 * self.drawn):
+                text = {"binary": "none"} if k % 4 == 1 else {"binary": "bin_hexa"} if k % 4 == 3 else {}
+                dialect = Dialect.drawn(rng, **text)
+                if fault.startswith("skew") and dialect.pieces == "huge":
+                    continue  # its pieces hide a clock for longer than this test waits
+                at = None if k % 2 and fault in meter_cases.EACH_TIME else 1
+                if meter_cases.fits(fault, dialect) and (k < 1 or self.drawn > 1 or text):
+                    cases.append(meter_cases.case(fault, dialect, at=at, seed=k))
+        self.check(cases)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["all"]:
+        Faults.drawn = 12
+    unittest.main(argv=sys.argv[:1])
