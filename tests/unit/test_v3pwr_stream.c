@@ -78,7 +78,8 @@ static void on_samples(void *ctx, const uint8_t *raw, size_t count)
 static void on_event(void *ctx, const struct stream_event *e)
 {
     static const char *const names[] = {"B",    "RESTART", "END",   "ERROR", "OVER",    "RESET",
-                                        "VOLT", "TEMP",    "POWER", "MARK",  "UNKNOWN", "LINE"};
+                                        "VOLT", "TEMP",    "POWER", "MARK",  "UNKNOWN", "LINE",
+                                        "SKIPPED"};
     struct news *n = ctx;
     close_run(n);
     n->len += (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "%s", names[e->kind]);
@@ -86,7 +87,7 @@ static void on_event(void *ctx, const struct stream_event *e)
         n->len +=
             (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "%d", e->block.verdict);
     else if (e->kind == STREAM_VOLTAGE || e->kind == STREAM_TEMPERATURE ||
-             e->kind == STREAM_UNKNOWN)
+             e->kind == STREAM_UNKNOWN || e->kind == STREAM_SKIPPED)
         n->len += (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "%g", e->value);
     else if (e->text)
         n->len += (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "(%.60s)", e->text);
@@ -116,8 +117,10 @@ static const struct {
     {"odd byte at start", "42 T0 S1000 T1000", "S1000 B0 "},
     {"no stamp at start", "S1000 T1000 S1000 T2000", "S1000 B0 S1000 B0 "},
     {"no stamp, text",    "\"\r\n\r\nstlp > \" S1000 T1000 S1000 T2000", "S1000 B0 S1000 B0 "},
-    {"no stamp, short",   "S999 T1000 S1000 T2000", "S1000 B0 "},
-    {"no stamp, old",     "S1000 T77000 S1000 T78000", "S1000 B0 "},
+    {"no stamp, short",   "S999 T1000 S1000 T2000", "SKIPPED999 S1000 B0 "},
+    {"no stamp, a clock that runs on", "\"\r\n\r\n\" S1000 T77000 S1000 T78000", "S1000 B0 S1000 B0 "},
+    {"no stamp, a clock that wraps", "S1000 T2147483000 S1000 T352", "S1000 B0 S1000 B0 "},
+    {"no stamp, old samples", "S1010 T77000 S1000 T78000", "SKIPPED1010 S1000 B0 "},
     {"stamp missing",     "T0 S1000 S1000 T2000", "S2000 B1 "},
     {"999",               "T0 S999 T1000 S1000 T2000", "S999 B2 S1000 B0 "},
     {"1001",              "T0 S1001 T1000 S1000 T2000", "S1001 B2 S1000 B0 "},
@@ -134,6 +137,7 @@ static const struct {
     {"end after a lost byte", "T0 S10 41 F0F4FFFF", "S11 END3 "},
     {"F5 of 4",           "T0 S2 F0F5FFFF S2 F0F4FFFF", "S2 OVER S2 END0 "},
     {"F5 of 8",           "T0 S2 F0F512345678FFFF S2 F0F4FFFF", "S2 OVER S2 END0 "},
+    {"F4 of 8",           "T0 S2 F0F412345678FFFF S2 F0F4FFFF", "S2 OVER S2 END0 "},
     {"error text",        "T0 S2 F0F1 \"error: Overcurrent >59mA\r\n\" FFFF F0F4FFFF",
                           "S2 ERROR(error: Overcurrent >59mA) END0 "},
     {"information",       "T0 F0F2 \"hello\" FFFF S1 F0F4FFFF", "LINE(hello) S1 END0 "},

@@ -231,7 +231,8 @@ static void command_refused(struct meter *m)
         m->spelling = 0;
         send_row(m);
     } else if (!required(m)) {
-        if (m->script.rows == script_power_on.rows)
+        bool lacks_it = strstr(m->refusal, "nknown"); /* firmware 1.0.0 */
+        if (m->script.rows == script_power_on.rows && !lacks_it)
             meter_warn(m, "the meter refused %s; it supplies the board while it measures",
                        m->first_refusal);
         next_row(m);

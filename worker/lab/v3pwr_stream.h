@@ -43,7 +43,6 @@ extern const char *const stream_verdict_texts[];
 enum stream_event_kind {
     STREAM_BLOCK,   /* `block` */
     STREAM_RESTART, /* what came so far belongs to an older acquisition: drop it */
-    STREAM_SKIPPED, /* `value`: samples before the first stamp that are no whole block */
     STREAM_ENDED,   /* `block` holds the open tail, without clock */
     STREAM_ERROR,   /* `text` */
     STREAM_OVERCURRENT,
@@ -54,6 +53,7 @@ enum stream_event_kind {
     STREAM_MARK,        /* `text`: an edge on the trigger input, at sample `at` */
     STREAM_UNKNOWN,     /* `value`: the tag */
     STREAM_LINE,        /* `text`: information, summary, answers */
+    STREAM_SKIPPED,     /* `value`: samples before the first stamp that are no whole block */
 };
 
 struct stream_block {
