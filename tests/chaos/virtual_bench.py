@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""One measurement on a virtual bench, for weekend.py: virtual_bench.py FOLDER RUN BENCH MODEL TARGET.
+
+Prints the artifact of the measurement, or ends with a reason on stderr.  What will happen is drawn from seed, model and target
+alone (`plan`), so that weekend.py knows it too.  A few runs are measured by the real `switchyard-worker power record` on an
+emulated meter with a fault of the reference's list."""
+import collections
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import random
+import sys
+import time
+
+Plan = collections.namedtuple("Plan", "fault kind outcome says")
+
+# Faults of reference 7.3 and 4.4 as a bench sees them.
+PERMANENT = ["overcurrent", "brown-out", "zero current", "stuck current", "stream damaged", "buffer overflow", "board does not boot",
+             "flash not verified", "two boot banners", "no acknowledgement"]
+TRANSIENT = ["meter unplugged", "probe busy", "port renumbered", "console silent", "replies shifted"]
+METERED = {"none": "", "summary_in_pieces": "", "drop_byte": "stream is damaged", "count_999": "stream is damaged",
+           "overcurrent": "overcurrent", "unplug_mid_sample": "unplugged", "zero": "zero current", "stops_early": "ended the acquisition"}
+
+
+def plan(seed, model, target):
+    rng = random.Random(f"{seed}/{model}/{target}")
+    kind = rng.choices(["fine", "transient", "permanent", "hang", "metered"], [76, 9, 10, 1, 4])[0]
+    if kind == "fine":
+        return Plan(None, kind, "COMPLETED", "")
+    if kind == "transient":
+        return Plan(rng.choice(TRANSIENT), kind, "COMPLETED", "")
+    if kind == "permanent":
+        fault = rng.choice(PERMANENT)
+        return Plan(fault, kind, "FAILED", "virtual bench: " + fault)
+    if kind == "hang":
+        return Plan("hangs", kind, "FAILED", "did not end in time")
+    fault = rng.choice(sorted(METERED))
+    return Plan(fault, kind, "FAILED" if METERED[fault] else "COMPLETED", METERED[fault])
+
+
+class Diary:
+    """What a bench notes; one at a time may drive it."""
+
+    def __init__(self, folder, bench, run):
+        self.bench, self.run = bench, run
+        self.file = open(folder / f"diary-{bench}", "a", encoding="utf-8")
+        self.lock = open(folder / f"lock-{bench}", "a", encoding="utf-8")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.note("overlap")
+            raise SystemExit(f"{bench} is driven by another run")
+
+    def note(self, what, **more):
+        entry = {"at": time.time(), "bench": self.bench, "run": self.run, "what": what, **more}
+        self.file.write(json.dumps(entry) + "\n")
+        self.file.flush()
+
+
+def again(folder, run):
+    """How often this run was tried before."""
+    path = folder / f"tries-{run}"
+    with open(path, "ab") as file:
+        file.write(b".")
+    return path.stat().st_size - 1
+
+
+def record(settings, fault):
+    """The mean current by the real driver on an emulated meter; its refusal ends this program."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+    os.environ["SWITCHYARD_BUILD"] = settings["build"]
+    import meter_cases
+    for _ in range(5):  # on a busy machine the emulator itself comes too late
+        got, late_s = meter_cases.attempt(meter_cases.case(fault, rate_hz=10000, seconds=0.2))
+        if late_s < 0.2 or got.verdict == "ok":
+            break
+    if got.verdict != "ok":
+        print(f"virtual bench: {got.verdict}: {got.why}", file=sys.stderr)
+        raise SystemExit(9)
+    if got.status:
+        if METERED[fault] not in got.said:
+            raise SystemExit(f"an unexpected reason: {got.said}")
+        print(got.said.strip(), file=sys.stderr)
+        raise SystemExit(got.status)
+    return json.loads(got.figures)["mean_a"]
+
+
+def artifact(run, bench, model, target, mean_a):
+    energy_j = mean_a * 3.3 * 0.01
+    windows = [{"start_s": k + 0.0, "end_s": k + 1.0, "inferences": 100, "energy_j": energy_j * 100, "energy_per_inference_j": energy_j}
+               for k in range(5)]
+    gates = [{"name": "lost_samples", "passed": True, "value": 0, "limit": 0.001, "detail": "0 of 500000"}]
+    data = {"model": model, "target": target, "board": bench, "meter": "virtual", "emulated": True, "volts": 3.3,
+            "sample_rate_hz": 100000, "samples": 500000, "lost": 0, "windows": windows, "gates": gates, "latency_s": 0.01,
+            "median_energy_per_inference_j": energy_j, "build_id": "v" + hashlib.sha256(model.encode()).hexdigest()[:7],
+            "flash_bytes": 100000, "ram_bytes": 20000}
+    return {"type": "measurement", "key": "measurement", "flow_run_id": run, "data": data}
+
+
+def main(folder, run, bench, model, target):
+    folder = pathlib.Path(folder)
+    settings = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    what = plan(settings["seed"], model, target)
+    diary = Diary(folder, bench, run)
+    diary.note("begin", fault=what.fault)
+    tries = again(folder, run)
+    rng = random.Random(f"{run}/{tries}")
+    virtual_s = settings["run_s"] * rng.uniform(0.6, 1.2)
+    if what.kind == "hang":
+        time.sleep(100000)
+    time.sleep(virtual_s / settings["speed"])
+    mean_a = record(settings, what.fault) if what.kind == "metered" else 0.02 * rng.uniform(0.99, 1.01)
+    diary.note("end", virtual_s=virtual_s)
+    if what.kind == "permanent" or what.kind == "transient" and tries == 0:
+        print("virtual bench: " + what.fault, file=sys.stderr)
+        return 3
+    print(json.dumps(artifact(run, bench, model, target, mean_a)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""A weekend of forty boards: 48 h of virtual bench time, faults from the list, agents and servers killed at random moments.
+
+The server, its PostgreSQL and the agents are the real programs.  The boards are virtual: a run's work is `virtual_bench.py`,
+whose clock runs `speed` times as fast.  What each run must end as is known beforehand (`plan`); the benches keep a diary.
+
+Asks in the end: has every run exactly one outcome, and is it the honest one?  Was a bench ever driven by two at once?  Are all
+benches free?  Does the campaign's report have a row for every run?
+
+    tests/chaos/weekend.py [--hours H] [--minutes M] [--runs N] [--kills N] [--seed N]
+"""
+import argparse
+import collections
+import csv
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import agent as chaos  # noqa: E402  a server with its own PostgreSQL, calls that wait for it
+import virtual_bench  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TARGETS = ["nucleo-l476rg", "nucleo-l4r5zi", "nucleo-f767zi", "nucleo-l452re-p", "nucleo-u575zi-q", "nucleo-u5a5zj-q"]
+CAMPAIGN = "weekend"
+FLOW = """
+name: weekend
+parameters:
+  model: {type: string}
+  target: {type: string}
+devices:
+  bench: {target: "{{ parameters.target }}"}
+tasks:
+  measure:
+    uses: shell
+    retries: 1
+    timeout: %(timeout_s)d
+    with:
+      run: exec python3 %(bench)s %(folder)s {{ run.id }} {{ devices.bench.name }} {{ parameters.model }} {{ parameters.target }}
+  store:
+    uses: http
+    needs: measure
+    retries: 100
+    retry_delay: 1
+    with:
+      method: POST
+      url: %(api)s/artifacts/
+      body: "{{ tasks.measure.outputs.stdout }}"
+"""
+
+
+class Lab(chaos.Stack):
+    """A server and several agents, each with its share of the boards."""
+
+    def __init__(self, build, folder, port, boards, agents):
+        super().__init__(build, folder, port, 0)
+        self.agents = [None] * agents
+        self.benches = [f"bench-{k:02d}" for k in range(boards)]
+        for k in range(agents):
+            lines = [f"  - {{name: {name}, target: {TARGETS[i % len(TARGETS)]}, board: {{backend: msd, serial: S{i}, uart: /dev/null}}, "
+                     f"meter: {{port: /dev/null}}}}" for i, name in enumerate(self.benches) if i % agents == k]
+            (folder / f"agent{k}.yaml").write_text("benches:\n" + "\n".join(lines) + "\n")
+
+    def start_one(self, k):
+        share = len(self.benches) // len(self.agents) + 1
+        self.agents[k] = subprocess.Popen(
+            [self.build / "switchyard-worker", "--server", self.api, "--pool", CAMPAIGN, "--data", self.folder / f"agent{k}",
+             "--slots", str(share), "--name", f"lab-{k}", "--config", self.folder / f"agent{k}.yaml"], stdout=self.out, stderr=self.out)
+
+    def kill_one(self, rng):
+        k = rng.randrange(len(self.agents))
+        self.agents[k].kill()
+        self.agents[k].wait()
+        time.sleep(rng.uniform(0, 3))
+        self.start_one(k)
+
+    def stop(self):
+        for process in self.agents:
+            if process and process.poll() is None:
+                process.terminate()
+        for process in self.agents:
+            try:
+                process and process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        super().stop()
+
+    def cli(self, *words):
+        return subprocess.run([self.build / "switchyard", "--server", self.api, *map(str, words)], capture_output=True, text=True,
+                              timeout=900, check=False)
+
+
+def wait_until(what, ready, timeout_s):
+    end = time.monotonic() + timeout_s
+    while not ready():
+        if time.monotonic() > end:
+            raise SystemExit(f"{what}: not within {timeout_s} s")
+        time.sleep(0.5)
+
+
+def deploy(lab, options, speed):
+    flows = lab.folder / "flows"
+    flows.mkdir()
+    text = FLOW % {"bench": ROOT / "tests/chaos/virtual_bench.py", "folder": lab.folder, "api": lab.api,
+                   "timeout_s": max(20, 3 * options.run_hours * 3600 / speed)}
+    (flows / "weekend.yaml").write_text(text)
+    shutil.copy(ROOT / "deploy/demo/energy-report.yaml", flows)
+    done = lab.cli("deploy", flows / "weekend.yaml", flows / "energy-report.yaml", "--pool", CAMPAIGN)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+
+
+def create(lab, models):
+    """Again after a kill: it is idempotent."""
+    for _ in range(60):
+        done = lab.cli("campaign", "create", CAMPAIGN, "weekend/default", "-m", "model=" + ",".join(models), "-m",
+                       "target=" + ",".join(TARGETS))
+        if done.returncode == 0:
+            return
+        time.sleep(1)
+    raise SystemExit("campaign create: " + done.stdout + done.stderr)
+
+
+def status(lab):
+    done = lab.cli("-o", "json", "campaign", "status", CAMPAIGN)
+    return json.loads(done.stdout) if done.stdout else None
+
+
+def trouble(lab, rng, kills, count, wall_s, limit_s):
+    """Kills evenly spread over the time that the runs need, then waits for the rest."""
+    plan = [kind for kind, n in kills.items() for _ in range(n)]
+    rng.shuffle(plan)
+    begin, done_kills = time.monotonic(), collections.Counter()
+    times = sorted(rng.uniform(0.03, 0.9) * wall_s for _ in plan)
+    again = begin
+    while time.monotonic() - begin < limit_s:
+        now = time.monotonic()
+        if times and now - begin >= times[0]:
+            times.pop(0)
+            kind = plan.pop()
+            try:
+                {"agent": lambda: lab.kill_one(rng), "server": lab.kill_server, "database": lab.kill_database}[kind]()
+                done_kills[kind] += 1
+            except (OSError, ValueError):
+                pass  # it was down already
+        elif now >= again:
+            again = now + 5
+            seen = status(lab)
+            if seen and not plan:
+                print("  %d of %d done" % (seen["done"], seen["total"]), flush=True)
+            if seen and seen["total"] >= count and seen["done"] == seen["total"] and not plan:
+                break
+        time.sleep(0.2)
+    return done_kills, time.monotonic() - begin
+
+
+def all_runs(lab):
+    runs, offset = [], 0
+    while True:
+        page = lab.call("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": ["campaign:" + CAMPAIGN]}}, "sort": "ID_DESC",
+                                                      "limit": 200, "offset": offset})
+        runs += page
+        if len(page) < 200:
+            return [run for run in runs if "model" in run["parameters"]]
+        offset += len(page)
+
+
+def check_run(lab, run, seed):
+    """What is wrong with its outcome, or None."""
+    plan = virtual_bench.plan(seed, run["parameters"]["model"], run["parameters"]["target"])
+    states = [s["type"] for s in lab.call("GET", "/flow_run_states/?flow_run_id=" + run["id"])]
+    over = [s for s in states if s in ("COMPLETED", "FAILED", "CANCELLED")]
+    if len(over) != 1 or states[-1] != over[0]:
+        return f"states {states}"
+    if over[0] != plan.outcome:
+        return f"{plan}: ended as {over[0]}, {run['state']['message']}"
+    if plan.says and plan.says not in (run["state"]["message"] or ""):
+        return f"{plan}: the reason is {run['state']['message']!r}"
+    return None
+
+
+def check_diary(folder, runs):
+    """The benches' diaries: {"at", "bench", "run", "what"} per line, what = begin, end, overlap."""
+    problems, worked_s, attempts = [], collections.Counter(), collections.Counter()
+    for path in folder.glob("diary-*"):
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            if entry["what"] == "overlap":
+                problems.append(f"{entry['bench']} was driven by two at once: {entry}")
+            elif entry["what"] == "begin":
+                attempts[entry["run"]] += 1
+            elif entry["what"] == "end":
+                worked_s[entry["bench"]] += entry["virtual_s"]
+    problems += [f"{run['id']} is {run['state_type']} and no bench knows it" for run in runs if run["id"] not in attempts]
+    return problems, worked_s, attempts
+
+
+def check_report(lab, runs):
+    folder = lab.folder / "report"
+    done = lab.cli("campaign", "report", CAMPAIGN, "--dir", folder)
+    if done.returncode or not (folder / "report.csv").exists():
+        return ["no report: " + done.stdout[-300:] + done.stderr[-300:]]
+    with open(folder / "report.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    pairs = collections.Counter((row["model"], row["target"]) for row in rows)
+    wanted = {(run["parameters"]["model"], run["parameters"]["target"]): run for run in runs}
+    problems = [f"report: {pair} stands {n} times" for pair, n in pairs.items() if n != 1]
+    problems += [f"report: no row for {pair} ({run['state_type']})" for pair, run in wanted.items() if pair not in pairs]
+    for row in rows:
+        run = wanted.get((row["model"], row["target"]))
+        if not run or (run["state_type"] == "COMPLETED") != (row["status"] == "result"):
+            problems.append(f"report: {row['model']} on {row['target']} is {row['status']}, its run {run and run['state_type']}")
+    return problems
+
+
+def check(lab, options, seed):
+    runs = all_runs(lab)
+    problems = [] if len(runs) == options.runs else [f"{len(runs)} runs, {options.runs} were asked for"]
+    for run in runs:
+        wrong = check_run(lab, run, seed)
+        if wrong:
+            problems.append(run["id"] + ": " + wrong)
+    more, worked_s, attempts = check_diary(lab.folder, runs)
+    problems += more
+    devices = {d["name"]: d for d in lab.call("GET", "/switchyard/devices")}
+    for name in lab.benches:
+        if devices.get(name, {}).get("status") != "FREE":
+            problems.append(f"{name} is leaked: {devices.get(name)}")
+    problems += check_report(lab, runs)
+    kinds = collections.Counter(virtual_bench.plan(seed, r["parameters"]["model"], r["parameters"]["target"]).fault or "none" for r in runs)
+    print("weekend: runs %s; faults %s" % (dict(collections.Counter(r["state_type"] for r in runs)), dict(kinds)))
+    print("weekend: %d attempts for %d runs, %.0f virtual hours of measuring on %d benches, %d bad" % (
+        sum(attempts.values()), len(runs), sum(worked_s.values()) / 3600, len(worked_s), len(problems)))
+    return problems
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=os.environ.get("SWITCHYARD_BUILD", ROOT / "build/debug"), type=pathlib.Path)
+    parser.add_argument("--hours", default=48, type=float, help="of the benches' clock")
+    parser.add_argument("--minutes", default=8, type=float, help="of ours, about")
+    parser.add_argument("--boards", default=40, type=int)
+    parser.add_argument("--agents", default=4, type=int)
+    parser.add_argument("--runs", default=960, type=int, help="a multiple of 6")
+    parser.add_argument("--kills", default=14, type=int)
+    parser.add_argument("--seed", default=None, type=int)
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.randrange(1 << 30)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="switchyard-weekend-"))
+    folder.chmod(0o755)
+    speed = options.hours * 60 / options.minutes
+    # the scarcest boards decide: 40 boards of 6 targets are 6 of some and 7 of others
+    options.run_hours = options.hours * (options.boards // len(TARGETS)) / (options.runs / len(TARGETS))
+    (folder / "plan.json").write_text(json.dumps({"seed": seed, "speed": speed, "run_s": options.run_hours * 3600,
+                                                  "build": str(options.build.resolve())}))
+    print("weekend: %d runs of %.2f h on %d boards, %d agents, %d kills, %.0f times as fast, seed %d, %s" % (
+        options.runs, options.run_hours, options.boards, options.agents, options.kills, speed, seed, folder), flush=True)
+    lab, rng, problems = Lab(options.build.resolve(), folder, free_port(), options.boards, options.agents), random.Random(seed), ["?"]
+    kills = {"server": options.kills // 4, "database": options.kills // 8}
+    kills["agent"] = options.kills - sum(kills.values())
+    try:
+        lab.start_server()
+        for k in range(options.agents):
+            lab.start_one(k)
+        wait_until("the benches", lambda: sum(d["status"] == "FREE" for d in lab.call("GET", "/switchyard/devices")) == options.boards, 60)
+        deploy(lab, options, speed)
+        create(lab, [f"m{k:03d}" for k in range(options.runs // len(TARGETS))])
+        done, took_s = trouble(lab, rng, kills, options.runs, options.minutes * 60, options.minutes * 60 * 6 + 300)
+        print("weekend: killed %s; %.0f s, %.1f virtual hours" % (dict(done), took_s, took_s * speed / 3600))
+        problems = check(lab, options, seed)
+        for problem in problems[:40]:
+            print("  " + problem)
+    finally:
+        lab.stop()
+        if problems:
+            print("weekend: FAILED, see %s" % folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(main())
