@@ -24,6 +24,7 @@ struct server {
     struct lane *reads;           /* GET /flow_runs/{id} */
     struct lane *logs;            /* POST /logs/ */
     struct lane *events;          /* events in: stored, and task runs recorded */
+    struct lane *looks;           /* of agents that wait for runs */
     struct lane *socket_jobs;     /* what WebSockets of workers want */
     struct task_workers *task_workers;
     struct worker_channels *worker_channels;

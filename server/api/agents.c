@@ -56,14 +56,11 @@ static enum err_code take(struct request *rq, struct found *found)
     return finish(w, rc, &done);
 }
 
-/* Only the first pass of a call writes down who called. */
 static enum err_code introduce(struct request *rq)
 {
     struct work *w = &rq->work;
     struct transition_list done = {0};
 
-    if (rq->parked_until_us)
-        return ERR_OK;
     enum err_code rc = db_begin(w);
     if (rc)
         return rc;
@@ -89,43 +86,121 @@ static enum err_code answer(struct request *rq, const struct found *found)
     return rc ? rc : reply_status(rq, 200);
 }
 
+static int64_t end_us(const struct request *rq)
+{
+    const struct agent_call *in = rq->in;
+    return rq->started_us + (int64_t)(in->wait_s * 1e6);
+}
+
+/* When a call that waits looks again by itself; `next_us` is a time of day. */
+static int64_t until_us(const struct request *rq, int64_t now_us, int64_t next_us)
+{
+    int64_t until = now_us + LOOK_AGAIN_US < end_us(rq) ? now_us + LOOK_AGAIN_US : end_us(rq);
+    int64_t due = next_us == TIME_NONE ? until : now_us + (next_us - clock_now_us());
+
+    return due < until ? due : until;
+}
+
 static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t next_us,
                                     const struct found *found)
 {
-    const struct agent_call *in = rq->in;
     int64_t now_us = clock_monotonic_us();
-    int64_t end_us = rq->started_us + (int64_t)(in->wait_s * 1e6);
-    int64_t until_us = now_us + LOOK_AGAIN_US < end_us ? now_us + LOOK_AGAIN_US : end_us;
 
     if (atomic_load(&rq->work.server->stopping)) /* an empty answer would be followed by the next
                                                     call at once */
         return err_set(&rq->work.err, BUSY, "the server is stopping");
-    if (now_us >= end_us)
+    if (now_us >= end_us(rq))
         return answer(rq, found);
-    if (next_us != TIME_NONE && next_us - rq->work.now_us < until_us - now_us)
-        until_us = now_us + (next_us - rq->work.now_us);
-    return park(rq, claims_topic(), seen, until_us);
+    return park(rq, claims_topic(), seen, until_us(rq, now_us, next_us), rq->work.server->looks);
 }
 
 enum err_code agents_claim(struct request *rq)
 {
-    uint64_t seen = parking_seen(rq, claims_topic());
+    uint64_t seen = parking_seen(rq->work.server->parking, claims_topic());
+    const struct agent_call *in = rq->in;
     struct found found = {{0}, {0}};
-    bool something;
-    int64_t next_us;
+    struct claim_view view;
+    enum err_code rc = ERR_OK;
 
-    rq->work.now_us = clock_now_us(); /* a parked call runs again much later */
-    enum err_code rc = introduce(rq);
+    if (!rq->parked_until_us) /* the first pass of a call */
+        rc = introduce(rq);
     if (!rc)
-        rc = claims_look(&rq->work, rq->in, &something, &next_us);
-    if (!rc && something)
+        rc = claims_look(&rq->work, &in, 1, &view);
+    if (!rc && view.refused)
+        rc = introduce(rq); /* says why */
+    if (!rc && (view.due || view.cancels))
         rc = take(rq, &found);
     if (rc)
         return rc;
     if (found.claims.count || found.cancels.count)
         return answer(rq, &found);
-    return wait_or_answer(rq, seen, next_us, &found);
+    return wait_or_answer(rq, seen, view.next_us, &found);
 }
+
+/* Agents that stand for each other: of one pool, with the same queues and without devices. */
+struct gate {
+    const struct agent_call *like;
+    int64_t left; /* due runs that nobody went for */
+};
+
+struct gates {
+    struct gate *items;
+    size_t count;
+};
+
+static bool are_alike(const struct agent_call *a, const struct agent_call *b)
+{
+    bool same = strcmp(a->pool, b->pool) == 0 && a->queues.count == b->queues.count;
+
+    for (size_t i = 0; same && i < a->queues.count; i++)
+        same = strcmp(a->queues.items[i], b->queues.items[i]) == 0;
+    return same;
+}
+
+/* Who goes for the due runs: all that have devices, as each has others; else as many as there are
+ * runs. */
+static bool goes(struct gates *gates, const struct agent_call *in, const struct claim_view *view)
+{
+    size_t i = 0;
+
+    if (!view->due || view->cancels || in->devices_count)
+        return view->due || view->cancels;
+    while (i < gates->count && !are_alike(gates->items[i].like, in))
+        i++;
+    if (i == gates->count)
+        gates->items[gates->count++] = (struct gate){in, view->due};
+    return gates->items[i].left-- > 0;
+}
+
+/* Calls that wait look together: a new run costs one query, however many agents there are. */
+static void run_looks(struct work *w, struct lane_item **items, size_t count)
+{
+    struct parking *parking = w->server->parking;
+    struct request **batch = arena_array(&w->arena, struct request *, count);
+    const struct agent_call **calls = arena_array(&w->arena, const struct agent_call *, count);
+    struct claim_view *views = arena_array(&w->arena, struct claim_view, count);
+    struct gates gates = {arena_array(&w->arena, struct gate, count), 0};
+    uint64_t seen = parking_seen(parking, claims_topic());
+
+    for (size_t i = 0; i < count; i++) {
+        batch[i] = (struct request *)(void *)((char *)items[i] - offsetof(struct request, parked));
+        calls[i] = batch[i]->in;
+    }
+    enum err_code rc = claims_look(w, calls, count, views);
+    int64_t now_us = clock_monotonic_us();
+    for (size_t i = 0; i < count; i++) {
+        if (rc || views[i].refused || now_us >= end_us(batch[i]) ||
+            goes(&gates, calls[i], &views[i])) {
+            parking_run(parking, batch[i]);
+            continue;
+        }
+        batch[i]->parked_seen = seen;
+        batch[i]->parked_until_us = until_us(batch[i], now_us, views[i].next_us);
+        parking_hold(parking, batch[i]);
+    }
+}
+
+const struct lane_kind looks_lane = {"looks", 256, 65536, run_looks};
 
 /* ---- acknowledgement ---- */
 

@@ -44,6 +44,7 @@ static void run_one(struct executor *ex, struct request *rq, struct db *db)
     rq->parks = false;
     rq->work.err = (struct err){0};
     enum err_code rc = request_decode(rq);
+    struct arena_mark decoded = arena_mark(&rq->work.arena);
     if (!rc)
         rc = rq->route->handle(rq);
     if (rc) {
@@ -52,6 +53,7 @@ static void run_one(struct executor *ex, struct request *rq, struct db *db)
     }
     rq->work.db = NULL;
     if (rq->parks && !rc) {
+        arena_rewind(&rq->work.arena, &decoded); /* it may run again any number of times */
         parking_hold(ex->server->parking, rq);
         return;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/db/lane.h"
 #include "server/db/notify.h"
 #include "server/http/executor.h"
 #include "server/http/reply.h"
@@ -55,30 +56,39 @@ uint64_t parking_topic(const char *kind, const char *name)
     return h % TOPICS;
 }
 
-uint64_t parking_seen(struct request *rq, uint64_t topic)
+uint64_t parking_seen(struct parking *p, uint64_t topic)
 {
-    struct parking *p = rq->work.server->parking;
     pthread_mutex_lock(&p->lock);
     uint64_t seen = p->rung[topic];
     pthread_mutex_unlock(&p->lock);
     return seen;
 }
 
-enum err_code park(struct request *rq, uint64_t topic, uint64_t seen, int64_t until_us)
+enum err_code park(struct request *rq, uint64_t topic, uint64_t seen, int64_t until_us,
+                   struct lane *lane)
 {
     rq->parks = true;
     rq->parked_on = topic;
     rq->parked_seen = seen;
     rq->parked_until_us = until_us;
+    rq->parked_lane = lane;
     return ERR_OK;
 }
 
-static void run_again(struct parking *p, struct request *rq)
+void parking_run(struct parking *p, struct request *rq)
 {
     if (executor_submit(p->server->executor, rq) != ERR_OK) {
         reply_error(rq);
         request_finish(rq);
     }
+}
+
+static void look_again(struct parking *p, struct request *rq)
+{
+    bool one_by_one = !rq->parked_lane || atomic_load(&p->server->stopping);
+
+    if (one_by_one || lane_submit(rq->parked_lane, &rq->parked, &rq->work.err) != ERR_OK)
+        parking_run(p, rq);
 }
 
 static bool due(const struct parking *p, const struct request *rq, int64_t now_us)
@@ -98,7 +108,7 @@ void parking_hold(struct parking *p, struct request *rq)
     }
     pthread_mutex_unlock(&p->lock);
     if (now)
-        run_again(p, rq);
+        look_again(p, rq);
     else
         uv_async_send(&p->server->parking_wake);
 }
@@ -134,7 +144,7 @@ int64_t parking_expire(struct parking *p, int64_t now_us)
     pthread_mutex_unlock(&p->lock);
     for (; rq; rq = next) {
         next = rq->next;
-        run_again(p, rq);
+        look_again(p, rq);
     }
     return next_us;
 }

@@ -5,6 +5,7 @@
  *
  *   READING -> WORKING -> READY        WORKING <-> PARKED (long poll) */
 #pragma once
+#include "server/db/lane.h"
 #include "server/work.h"
 #include "shared/base/buf.h"
 #include "shared/base/uuid.h"
@@ -56,6 +57,8 @@ struct request {
     uint64_t parked_on;   /* see parking.h */
     uint64_t parked_seen;
     int64_t parked_until_us;
+    struct lane *parked_lane;
+    struct lane_item parked; /* in it */
     bool parks;
     bool accepts_gzip;
     enum { REQUEST_READING, REQUEST_WORKING, REQUEST_READY } phase;

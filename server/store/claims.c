@@ -52,28 +52,35 @@ enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_
 }
 
 /* The columns of claim_look. */
-enum { L_EPOCH, L_FREE, L_CANCEL, L_PAUSED, L_NEXT };
+enum { L_PLACE, L_EPOCH, L_FREE, L_CANCEL, L_PAUSED, L_DUE, L_NEXT };
 
-enum err_code claims_look(struct work *w, const struct agent_call *in, bool *out_something,
-                          int64_t *out_next_us)
+static struct claim_view view_of(const struct rows *rows, int row, const struct agent_call *in)
 {
+    bool room = rows_i64(rows, row, L_FREE) > 0 && !rows_bool(rows, row, L_PAUSED);
+    int64_t due = room ? rows_i64(rows, row, L_DUE) : 0;
+    return (struct claim_view){.refused = rows_i64(rows, row, L_EPOCH) > in->epoch,
+                               .cancels = rows_bool(rows, row, L_CANCEL),
+                               .due = due,
+                               .next_us = room && !due ? rows_time(rows, row, L_NEXT) : TIME_NONE};
+}
+
+enum err_code claims_look(struct work *w, const struct agent_call *const *calls, size_t count,
+                          struct claim_view *out_views)
+{
+    struct uuids agents = {arena_array(&w->arena, struct uuid, count), count};
     struct rows rows;
 
-    enum err_code rc = db_query(w, Q_claim_look, PARAMS(param_uuid(w, in->agent)), &rows);
-    if (rc)
-        return rc;
-    *out_something = false;
-    *out_next_us = TIME_NONE;
-    if (!rows.count)
-        return err_set(&w->err, NOT_FOUND, "Work pool \"%s\" not found.", in->pool);
-    if (rows_i64(&rows, 0, L_EPOCH) > in->epoch)
-        return epoch_is_over(w, rows_i64(&rows, 0, L_EPOCH), in->epoch);
-    bool room = rows_i64(&rows, 0, L_FREE) > 0 && !rows_bool(&rows, 0, L_PAUSED);
-    int64_t next_us = room ? rows_time(&rows, 0, L_NEXT) : TIME_NONE;
-    bool due = next_us != TIME_NONE && next_us <= w->now_us;
-    *out_something = due || rows_bool(&rows, 0, L_CANCEL);
-    *out_next_us = due ? TIME_NONE : next_us;
-    return ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        agents.items[i] = calls[i]->agent;
+        out_views[i] = (struct claim_view){.refused = true, .next_us = TIME_NONE};
+    }
+    enum err_code rc = db_query(
+        w, Q_claim_look, PARAMS(param_uuid_array(w, agents)), &rows);
+    for (int i = 0; !rc && i < rows.count; i++) {
+        int64_t place = rows_i64(&rows, i, L_PLACE) - 1;
+        out_views[place] = view_of(&rows, i, calls[place]);
+    }
+    return rc;
 }
 
 enum err_code claims_cancels(struct work *w, struct uuid agent, struct rows *out)

@@ -33,10 +33,17 @@ uint64_t claims_topic(void);
 MUST_CHECK enum err_code agent_seen(struct work *w, const struct agent_call *in, bool with_slots,
                                     struct transition_list *done);
 
-/* Without a transaction, one query: is there anything for it?  *out_next_us: when something gets
- * due, else TIME_NONE. */
-MUST_CHECK enum err_code claims_look(struct work *w, const struct agent_call *in,
-                                     bool *out_something, int64_t *out_next_us);
+/* What an agent sees. */
+struct claim_view {
+    int64_t due;     /* runs of its pool, maybe not for it; counted up to some */
+    bool cancels;    /* runs of its own are to be stopped */
+    bool refused;    /* no such agent, or its epoch is over: agent_seen() says why */
+    int64_t next_us; /* when the first gets due, TIME_NONE: one is, or none will */
+};
+
+/* Without a transaction, one query for all: is there anything for them? */
+MUST_CHECK enum err_code claims_look(struct work *w, const struct agent_call *const *calls,
+                                     size_t count, struct claim_view *out_views);
 
 /* Takes what is due and fits.  One row with one column, a JSON object, per claim. */
 MUST_CHECK enum err_code claims_take(struct work *w, const struct agent_call *in, struct rows *out,

@@ -24,6 +24,7 @@ pids=("$agent" "${pids[@]}")
 printf 'agent after it: %s\n' "$(rss $agent)"
 python3 tests/bench/automation.py "$api" 200
 python3 tests/bench/trace.py "$api"
+python3 tests/bench/agents.py "$api" "$pid" 1000
 printf '\nserver after the load: %s\n\n' "$(rss)"
 
 cat >"$dir/transition.sql" <<'SQL'

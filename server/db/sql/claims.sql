@@ -8,17 +8,28 @@ SELECT $1::uuid, $2, p.id, $4::bigint, coalesce($5::bigint, 0) FROM work_pool p 
 RETURNING epoch;
 
 -- name: claim_look
--- $1 agent.  Is there anything to do for it?  Next due time of its pool, in the past when something is due.
-SELECT a.epoch,
-       a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE')),
-       EXISTS (SELECT FROM claim c JOIN flow_run fr ON fr.id = c.flow_run_id
-                WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE') AND NOT c.cancel_told AND fr.state_type = 'CANCELLING'),
-       p.is_paused,
-       (SELECT fr.next_scheduled_start_time FROM flow_run fr JOIN work_queue q ON q.id = fr.work_queue_id
-         WHERE q.work_pool_id = p.id AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time IS NOT NULL
-         ORDER BY fr.next_scheduled_start_time LIMIT 1)
-  FROM agent a JOIN work_pool p ON p.id = a.work_pool_id
- WHERE a.id = $1::uuid;
+-- $1 agents.  Of each agent its place among them, from 1, its free slots if something is due, and whether runs of its own are to
+-- be stopped; of its pool how many runs are due (up to 64 of a queue are counted), and when the next is, in the past when one is.
+WITH asking AS MATERIALIZED (
+    SELECT n.place, a.* FROM unnest($1::uuid[]) WITH ORDINALITY AS n (id, place) JOIN agent a ON a.id = n.id),
+     pool AS MATERIALIZED (
+    SELECT p.id, p.is_paused, count(run.due) FILTER (WHERE run.due <= now()) AS due, min(run.due) AS next
+      FROM (SELECT DISTINCT work_pool_id AS id FROM asking) of
+      JOIN work_pool p ON p.id = of.id
+      LEFT JOIN work_queue q ON q.work_pool_id = p.id
+      LEFT JOIN LATERAL (SELECT fr.next_scheduled_start_time AS due FROM flow_run fr
+                          WHERE fr.work_queue_id = q.id AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time IS NOT NULL
+                          ORDER BY fr.next_scheduled_start_time LIMIT 64) run ON true
+     GROUP BY p.id),
+     stop AS MATERIALIZED (
+    SELECT DISTINCT c.agent_id FROM flow_run fr JOIN claim c ON c.flow_run_id = fr.id
+     WHERE fr.state_type = 'CANCELLING' AND c.state IN ('OFFERED', 'LIVE') AND NOT c.cancel_told)
+SELECT a.place, a.epoch,
+       CASE WHEN pool.next IS NOT NULL
+            THEN a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE')) ELSE 0 END,
+       EXISTS (SELECT FROM stop WHERE stop.agent_id = a.id),
+       pool.is_paused, pool.due, pool.next
+  FROM asking a JOIN pool ON pool.id = a.work_pool_id;
 
 -- name: claim_lock_agent
 -- $1 agent.  One at a time for an agent.
