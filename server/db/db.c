@@ -240,13 +240,28 @@ static void run_hooks(struct work *w)
     }
 }
 
+/* COMMIT of a transaction in which a statement failed succeeds, and says ROLLBACK. */
+static enum err_code commit(struct work *w)
+{
+    enum err_code rc = connection_ready(w);
+    if (rc)
+        return rc;
+    PGresult *res = PQexec(w->db->conn, "COMMIT");
+    const char *said = PQcmdStatus(res);
+    bool undone = said && strcmp(said, "ROLLBACK") == 0;
+    rc = connection_take(w, res, NULL);
+    if (!rc && undone)
+        rc = err_set(&w->err, INTERNAL, "a statement of the transaction had failed");
+    return rc;
+}
+
 enum err_code db_commit(struct work *w)
 {
     bool empty = w->db->begins;
     w->db->begins = false;
     enum err_code rc = empty                ? ERR_OK
                        : FAULT("db.commit") ? err_set(&w->err, DB, "fault injected")
-                                            : db_script(w, "COMMIT");
+                                            : commit(w);
     if (rc)
         return rc;
     w->db->in_transaction = false;

@@ -55,6 +55,22 @@ START_TEST(every_column_of_a_resource_exists)
 }
 END_TEST
 
+/* Whoever passes over the error of a statement is told at the end. */
+START_TEST(a_commit_that_undoes_is_an_error)
+{
+    OK(db_begin(&f.work));
+    OK(db_script(&f.work, "INSERT INTO flow (id, name) VALUES (gen_random_uuid(), 'f')"));
+    ck_assert_int_eq(db_script(&f.work, "SELECT 1 / 0"), ERR_INVALID);
+    ck_assert_int_eq(db_commit(&f.work), ERR_INTERNAL);
+    db_rollback(&f.work);
+    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow"), 0);
+    OK(db_begin(&f.work));
+    OK(db_script(&f.work, "INSERT INTO flow (id, name) VALUES (gen_random_uuid(), 'f')"));
+    OK(db_commit(&f.work));
+    ck_assert_int_eq(fixture_count(&f, "SELECT count(*) FROM flow"), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("queries");
@@ -63,6 +79,7 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_test(t, every_query_can_be_prepared);
     tcase_add_loop_test(t, every_column_of_a_resource_exists, 0, COUNT(lists));
+    tcase_add_test(t, a_commit_that_undoes_is_an_error);
     suite_add_tcase(s, t);
     return fixture_run_suite(s);
 }
