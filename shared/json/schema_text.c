@@ -45,8 +45,8 @@ static const char *const sentences[] = {
     [WRONG_NOT] = "@i should not be valid under @k",
     [WRONG_LEFT_PROPERTIES] = "Unevaluated properties are not allowed (@l @v unexpected)",
     [WRONG_LEFT_UNFIT] =
-        "Unevaluated properties are not valid under the given schema (@l @v unevaluated and "
-        "invalid)",
+        ("Unevaluated properties are not valid under the given schema (@l @v unevaluated and "
+         "invalid)"), /* clang suspects a forgotten comma */
     [WRONG_LEFT_ITEMS] = "Unevaluated items are not allowed (@l @v unexpected)",
 };
 
