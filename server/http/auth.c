@@ -91,7 +91,7 @@ static bool is_key(struct auth *auth, const char *key, size_t len)
     SHA256((const unsigned char *)key, len, wanted.hash);
     pthread_rwlock_rdlock(&auth->lock);
     const struct key_hash *found =
-        bsearch(&wanted, auth->keys, auth->count, sizeof(wanted), by_hash);
+        auth->count ? bsearch(&wanted, auth->keys, auth->count, sizeof(wanted), by_hash) : NULL;
     bool valid = found && (found->expires_us == TIME_NONE || found->expires_us > clock_now_us());
     pthread_rwlock_unlock(&auth->lock);
     return valid;

@@ -133,10 +133,16 @@ static struct jinja_value f_truncate(struct interpreter *in, struct jinja_value 
 
     if (end.kind != JINJA_STRING)
         end = jinja_text("...");
-    if ((int64_t)chars.list->count <= length + leeway || in->reason)
+    int64_t end_count = (int64_t)jinja_iterate(in, end).list->count;
+    if (length < end_count)
+        return jinja_fail(in, "AssertionError", "expected length >= %lld, got %lld",
+                          (long long)end_count, (long long)length);
+    if (leeway < 0)
+        return jinja_fail(in, "AssertionError", "expected leeway >= 0, got %lld",
+                          (long long)leeway);
+    if ((int64_t)chars.list->count - length <= leeway || in->reason)
         return text;
-    int64_t keep = length - (int64_t)end.len;
-    for (int64_t i = 0; i < keep; i++)
+    for (int64_t i = 0; i < length - end_count; i++)
         buf_add(&b, chars.list->items[i].text, chars.list->items[i].len);
     size_t blank = b.len;
     while (!kill && blank && b.bytes[blank - 1] != ' ')

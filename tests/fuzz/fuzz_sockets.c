@@ -135,7 +135,7 @@ static bool is_text(struct arena *a, const char *text, size_t len)
 static void check_frames(const struct buf *heard)
 {
     struct arena a = {0};
-    const uint8_t *p = (const uint8_t *)heard->bytes, *end = p + heard->len;
+    const uint8_t *p = (const uint8_t *)heard->bytes, *end = heard->len ? p + heard->len : p;
 
     while (p < end) {
         require(end - p >= 2 && p[0] & 0x80 && p[1] < 127);
@@ -161,8 +161,8 @@ static struct server *make_server(void)
     struct err e;
 
     require(s && settings_read(&s->config.settings, &e) == ERR_OK && !uv_loop_init(&s->loop));
-    require(!settings_set(&s->config.settings, SETTING_SERVER_LOGS_STREAM_OUT_ENABLED, "", "true",
-                          &e));
+    require(
+        !settings_set(&s->config.settings, SETTING_SERVER_LOGS_STREAM_OUT_ENABLED, "", "true", &e));
     signal(SIGPIPE, SIG_IGN);
     s->auth = auth_open(&s->config);
     s->loop_calls = loop_calls_start(s);

@@ -118,6 +118,8 @@ static const struct {
     {"{{ '%i|%05d|%+d|%-23d|' | format(29e20, 1e20, 1e20, -1e20) }}",
      "2900000000000000000000|100000000000000000000|+100000000000000000000|-100000000000000000000 "
      "|"},
+    {"{{ 'hello world foo bar' | truncate(8, leeway=0, end='\xe2\x80\xa6') }}",
+     "hello\xe2\x80\xa6"},
     {"{{ html | e }}", "&lt;a href=&#39;x&#39;&gt;&amp;&lt;/a&gt;"},
     {"{{ deep | tojson }} {{ html | tojson }}",
      "{\"a\": {\"b\": [10, 20]}, \"items\": 7} "
@@ -136,6 +138,9 @@ static const struct {
      "an hour ago 12,345,678 3rd 1.5 MB"},
     /* failures at run time */
     {"{{ 1 / 0 }}", "! ZeroDivisionError('division by zero')"},
+    {"{{ 'hello world' | truncate(2) }}", "! AssertionError('expected length >= 3, got 2')"},
+    {"{{ 'hi' | truncate(50, leeway=-100) }}",
+     "! AssertionError('expected leeway >= 0, got -100')"},
     {"{{ missing + 1 }}", "! UndefinedError(\"'missing' is undefined\")"},
     {"{{ name + 1 }}", "! TypeError('can only concatenate str (not \"int\") to str')"},
     {"{{ name | nope }}", "! TemplateAssertionError(\"No filter named 'nope'.\")"},
