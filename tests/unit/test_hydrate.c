@@ -70,41 +70,15 @@ END_TEST
 
 START_TEST(needed_variables_are_named_once)
 {
+    // clang-format off
+    static const char text[] = "{\"a\":" KIND("workspace_variable") ",\"variable_name\":\"v1\"},"
+        "\"b\":[" KIND("workspace_variable") ",\"variable_name\":\"v2\"},"
+                  KIND("workspace_variable") ",\"variable_name\":\"v1\"}],"
+        "\"c\":" KIND("workspace_variable") ",\"variable_name\":" KIND("json") ",\"value\":\"\\\"v3\\\"\"}},"
+        "\"d\":" KIND("workspace_variable") "}}";
+    // clang-format on
     struct strings names = {0};
-
-    hydration_needs(&arena,
-                    parse(
-                        "{\"a\":" KIND("workspace_variable") ",\"variable_name\":\"v1\"},"
-                                                             "\"b\":[" KIND("workspace_variable") ",\"variable_name\":\"v2\"}," KIND(
-                                                                 "workspace_variable") ",\"variable"
-                                                                                       "_name\":"
-                                                                                       "\"v1\"}],"
-                                                                                       "\"c\""
-                                                                                       ":" KIND(
-                                                                                           "wo"
-                                                                                           "rk"
-                                                                                           "sp"
-                                                                                           "ac"
-                                                                                           "e_"
-                                                                                           "va"
-                                                                                           "ri"
-                                                                                           "ab"
-                                                                                           "l"
-                                                                                           "e") ","
-                                                                                                "\""
-                                                                                                "va"
-                                                                                                "ri"
-                                                                                                "ab"
-                                                                                                "le"
-                                                                                                "_n"
-                                                                                                "am"
-                                                                                                "e"
-                                                                                                "\""
-                                                                                                ":" KIND(
-                                                                                                    "json") ",\"value\":\"\\\"v3\\\"\"}},"
-                                                                                                            "\"d\":" KIND(
-                                                                                                                "workspace_variable") "}}"),
-                    &names);
+    hydration_needs(&arena, parse(text), &names);
     ck_assert_uint_eq(names.count, 3);
     ck_assert_str_eq(names.items[0], "v1");
     ck_assert_str_eq(names.items[1], "v2");
