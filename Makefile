@@ -31,7 +31,7 @@ PKG.test   := check $(sort $(PKG.server) $(PKG.worker))
 LIBS.server := -lwslay
 LIBS.test   := -lwslay
 pkg-libs    = -Wl,--as-needed $(if $(PKG.$(1)),$(shell pkg-config --libs $(PKG.$(1)))) $(LIBS.$(1)) -lpthread -lm -lutil
-CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(sort $(PKG.server) $(PKG.worker) check))
+CPPFLAGS := $(CPPFLAGS) -I. -I$(B)/gen -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(sort $(PKG.server) $(PKG.worker) check))
 CFLAGS   += $(STD) $(WARN) $(OPT) -MMD -MP
 LDFLAGS  += $(filter -fsanitize=%,$(OPT:-fsanitize=fuzzer-no-link%=-fsanitize=address%))
 
@@ -136,8 +136,25 @@ install-files: all
 
 c_files = $(shell git ls-files "*.c" "*.h" | grep -v "_rows.h\|_vectors.h") # rows that scripts write keep their form
 format: ; clang-format-14 -i $(c_files)
-lint:   ; tools/lint.sh
+lint:   ; $(Q)tools/lint.sh
+
+# What lint found good stays good until the file, or what it includes, changes: a stamp each.
+L := build/lint
+linted := server worker shared cli tools
+headers := $(filter-out %_rows.h,$(sort $(shell find $(linted) -name '*.h')))
+lint-files: $(L)/format $(headers:%=$(L)/%.alone) $(patsubst %,$(L)/%.tidy,$(call src,$(linted)))
+$(L)/format: .clang-format $(if $(filter lint-files,$(MAKECMDGOALS)),$(c_files))
+	$(Q)mkdir -p $(@D) && clang-format-14 --dry-run -Werror $(filter %.c %.h,$(if $(filter .clang-format,$?),$^,$?))
+	$(Q)touch $@
+$(L)/%.h.alone: %.h | generated
+	$(Q)mkdir -p $(@D) && printf '#include "%s"\n' $< | $(CC) $(CPPFLAGS) $(STD) -fsyntax-only -MMD -MP -MT $@ -MF $@.d -x c -
+	$(Q)touch $@
+$(L)/%.c.tidy: %.c .clang-tidy | generated
+	$(call say,TIDY,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(STD) -MM -MP -MT $@ -MF $@.d $<
+	$(Q)clang-tidy-14 --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) $(STD) -DFAULTS=1 2>$@.log || { cat $@.log; exit 1; }
+	$(Q)touch $@
 clean:  ; rm -rf build
-.PHONY: all generated unit db fuzz-replay test test-all test-compat compat-table demo demo-ci bench bench-peers bench-programs fuzz fuzz-run install install-files format lint clean
+.PHONY: all generated unit db fuzz-replay test test-all test-compat compat-table demo demo-ci bench bench-peers bench-programs fuzz fuzz-run install install-files format lint lint-files clean
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) $(if $(filter lint-files %.tidy,$(MAKECMDGOALS)),$(L)) -name '*.d' 2>/dev/null)

@@ -202,14 +202,16 @@ static void set_default(struct settings *s, enum setting_id id)
 }
 
 /* The variable that sets the row, NULL: none.  An empty one counts as not set. */
-static const char *environment_name(const struct setting *row)
+static const char *environment_name(const struct setting *row, const char **out_text)
 {
     const char *names[] = {row->env, row->older};
 
     for (size_t i = 0; i < COUNT(names); i++) {
         const char *text = names[i] ? getenv(names[i]) : NULL;
-        if (text && *text)
+        if (text && *text) {
+            *out_text = text;
             return names[i];
+        }
     }
     return NULL;
 }
@@ -218,9 +220,11 @@ enum err_code settings_read(struct settings *out, struct err *e)
 {
     for (int i = SETTING_NONE + 1; i < SETTING_COUNT; i++) {
         enum setting_id id = (enum setting_id)i;
-        const char *name = rows[i].role == HERE ? environment_name(&rows[i]) : NULL;
+        const char *text = "", *name = NULL;
+        if (rows[i].role == HERE)
+            name = environment_name(&rows[i], &text);
         set_default(out, id);
-        enum err_code rc = name ? settings_set(out, id, name, getenv(name), e) : ERR_OK;
+        enum err_code rc = name ? settings_set(out, id, name, text, e) : ERR_OK;
         if (rc)
             return rc;
     }
@@ -244,7 +248,9 @@ void settings_warn(void)
     char name[128];
 
     for (size_t i = 1; i < COUNT(rows); i++) {
-        const char *set = rows[i].role == MOOT ? environment_name(&rows[i]) : NULL;
+        const char *text, *set = NULL;
+        if (rows[i].role == MOOT)
+            set = environment_name(&rows[i], &text);
         if (set)
             log_warn("setting has no effect here", KV_S("name", set));
     }

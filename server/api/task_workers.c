@@ -303,9 +303,9 @@ static void refuse(struct worker *w, const char *expected)
     struct arena a = {0};
     websocket_close(w->ws, CLOSE_PROTOCOL,
                     arena_printf(&a, "Protocol violation: expected '%s' %smessage", expected,
-                                 strcmp(expected, "keys") && strcmp(expected, "client_id")
-                                     ? ""
-                                     : "in subscribe "));
+                                 strcmp(expected, "keys") == 0 || strcmp(expected, "client_id") == 0
+                                     ? "in subscribe "
+                                     : ""));
     arena_reset(&a);
 }
 

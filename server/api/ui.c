@@ -173,13 +173,41 @@ static enum err_code require_task_runs(struct request *rq)
     return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
 }
 
-/* How many task runs ended well and badly, in 20 buckets by the time of their end. */
-enum err_code ui_task_runs_dashboard(struct request *rq)
+/* Task runs that ended well and badly, by the time of their end. */
+struct ends {
+    int64_t good, bad;
+};
+
+static enum err_code count_ends(struct request *rq, const struct listing_in *in, int64_t start_us,
+                                int64_t step_us, struct ends out[DASHBOARD_BUCKETS])
 {
-    int64_t start_us, end_us, n[DASHBOARD_BUCKETS][2] = {{0}};
-    struct listing_in in;
     struct rows rows;
     struct sql s;
+    const char *columns =
+        arena_printf(&rq->work.arena,
+                     "floor((extract(epoch FROM tr.end_time) * 1000000 - %lld) / %lld)::bigint, "
+                     "tr.state_type IN ('FAILED', 'CRASHED'), count(*)",
+                     (long long)start_us, (long long)step_us);
+    sql_begin(&s, &rq->work);
+    listing_select(&s, &task_runs_listing, in, columns);
+    sql_add(&s, " AND tr.end_time IS NOT NULL AND tr.state_type IN "
+                "('COMPLETED', 'CANCELLED', 'FAILED', 'CRASHED') GROUP BY 1, 2");
+    enum err_code rc = sql_run(&s, &rows);
+    for (int i = 0; !rc && i < rows.count; i++) {
+        int64_t bucket = rows_i64(&rows, i, 0);
+        if (bucket < 0 || bucket >= DASHBOARD_BUCKETS)
+            continue;
+        struct ends *at = &out[bucket];
+        *(rows_bool(&rows, i, 1) ? &at->bad : &at->good) += rows_i64(&rows, i, 2);
+    }
+    return rc;
+}
+
+enum err_code ui_task_runs_dashboard(struct request *rq)
+{
+    int64_t start_us, end_us;
+    struct listing_in in;
+    struct ends ends[DASHBOARD_BUCKETS] = {0};
     struct buf *b = &rq->reply.body;
     enum err_code rc = require_task_runs(rq);
 
@@ -187,33 +215,18 @@ enum err_code ui_task_runs_dashboard(struct request *rq)
         rc = listing_decode(rq, &task_runs_listing, PART_HISTORY | PART_POOLS, &in);
     if (!rc)
         rc = read_window(rq, &start_us, &end_us);
-    if (rc)
-        return rc;
-    int64_t step_us = (end_us - start_us) / DASHBOARD_BUCKETS;
-    const char *columns =
-        arena_printf(&rq->work.arena,
-                     "floor((extract(epoch FROM tr.end_time) * 1000000 - %lld) / %lld)::bigint, "
-                     "tr.state_type IN ('FAILED', 'CRASHED'), count(*)",
-                     (long long)start_us, (long long)(step_us > 0 ? step_us : 1));
-    sql_begin(&s, &rq->work);
-    listing_select(&s, &task_runs_listing, &in, columns);
-    sql_add(&s, " AND tr.end_time IS NOT NULL AND tr.state_type IN "
-                "('COMPLETED', 'CANCELLED', 'FAILED', 'CRASHED') GROUP BY 1, 2");
-    rc = sql_run(&s, &rows);
-    for (int i = 0; i < rows.count && !rc; i++) {
-        int64_t bucket = rows_i64(&rows, i, 0);
-        if (bucket >= 0 && bucket < DASHBOARD_BUCKETS)
-            n[bucket][rows_bool(&rows, i, 1)] += rows_i64(&rows, i, 2);
-    }
+    int64_t step_us = rc ? 0 : (end_us - start_us) / DASHBOARD_BUCKETS;
+    if (!rc)
+        rc = count_ends(rq, &in, start_us, step_us > 0 ? step_us : 1, ends);
     if (rc)
         return rc;
     write_array(b);
     for (size_t i = 0; i < DASHBOARD_BUCKETS; i++) {
         write_object(b);
         write_key(b, "completed");
-        write_int64(b, n[i][0]);
+        write_int64(b, ends[i].good);
         write_key(b, "failed");
-        write_int64(b, n[i][1]);
+        write_int64(b, ends[i].bad);
         write_end_object(b);
     }
     write_end_array(b);

@@ -141,7 +141,7 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
 #define W struct deployment_write
 #define F_SCHEDULES(resource) \
     {.name = "schedules", .kind = FIELD_LIST, .offset = offsetof(W, schedules), .count_offset = offsetof(W, schedules_count), \
-     .of = &resource, .column = "", .doc = "When runs are made."}
+     .of = &(resource), .column = "", .doc = "When runs are made."}
 #define COMMON_FIELDS \
     F_OBJECT(W, concurrency_options, deployment_options, F_NULLABLE, .doc = "What happens when no slot is free."), \
     F_STR(W, description, F_NULLABLE, .doc = "For people."), \

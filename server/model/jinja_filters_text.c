@@ -329,7 +329,9 @@ static struct jinja_value f_format(struct interpreter *in, struct jinja_value v,
 
     for (const char *p = text.text; *p && !in->reason && !b.full;) {
         size_t flags = *p == '%' ? 1 + strspn(p + 1, "-+ 0#123456789.") : 0;
-        char kind = flags ? p[flags] : '\0';
+        char kind = '\0';
+        if (flags)
+            kind = p[flags];
         if (!flags || (flags == 1 && kind == '%') || flags > 10) {
             buf_add(&b, p, 1);
             p += flags == 1 ? 2 : 1;

@@ -13,8 +13,9 @@
 
 static const char *commas(struct interpreter *in, const char *number)
 {
-    size_t sign = *number == '-', whole = strspn(number + sign, "0123456789"), n = 0;
-    char *out = arena_array(in->arena, char, strlen(number) * 2 + 2);
+    size_t len = strlen(number), sign = *number == '-', n = 0;
+    size_t whole = strspn(number + sign, "0123456789");
+    char *out = arena_array(in->arena, char, len * 2 + 2);
 
     if (sign)
         out[n++] = '-';
@@ -23,7 +24,7 @@ static const char *commas(struct interpreter *in, const char *number)
             out[n++] = ',';
         out[n++] = number[sign + i];
     }
-    strcpy(out + n, number + sign + whole);
+    memcpy(out + n, number + sign + whole, len - sign - whole + 1);
     return out;
 }
 

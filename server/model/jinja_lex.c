@@ -58,12 +58,16 @@ static const char *find(const struct lexer *l, const char *from, const char *wha
     return from < l->end ? memmem(from, (size_t)(l->end - from), what, strlen(what)) : NULL;
 }
 
-static void skip_blanks(struct lexer *l)
+static const char *behind_blanks(const struct lexer *l, const char *p)
 {
-    const char *p = l->at;
     while (p < l->end && isspace((unsigned char)*p))
         p++;
-    move(l, p);
+    return p;
+}
+
+static void skip_blanks(struct lexer *l)
+{
+    move(l, behind_blanks(l, l->at));
 }
 
 /* --- inside of tags ------------------------------------------------------------------------------
@@ -319,41 +323,48 @@ static const char *next_tag(const struct lexer *l)
     return NULL;
 }
 
+/* A tag `{% word %}`, with or without a sign inside of its braces. */
+struct plain_tag {
+    const char *end; /* behind it */
+    bool dash_before, dash_after;
+};
+
+/* `at` is behind `{%`; false: it is another tag. */
+static bool read_plain_tag(const struct lexer *l, const char *at, const char *word,
+                           struct plain_tag *out)
+{
+    size_t len = strlen(word);
+    bool before = at < l->end && *at == '-', plus = at < l->end && *at == '+';
+    const char *p = behind_blanks(l, at + (before || plus));
+
+    if ((size_t)(l->end - p) < len || memcmp(p, word, len) != 0)
+        return false;
+    p = behind_blanks(l, p + len);
+    bool after = p < l->end && *p == '-';
+    if (l->end - p < 2 + after || memcmp(p + after, "%}", 2) != 0)
+        return false;
+    *out = (struct plain_tag){.end = p + after + 2, .dash_before = before, .dash_after = after};
+    return true;
+}
+
 /* After `{% raw %}`; true: the tag was one. */
 static bool lex_raw(struct lexer *l)
 {
-    const char *p = l->at + 2, *start, *q;
+    struct plain_tag raw, endraw;
 
-    p += p < l->end && (*p == '-' || *p == '+');
-    while (p < l->end && isspace((unsigned char)*p))
-        p++;
-    if (l->end - p < 3 || memcmp(p, "raw", 3) != 0)
+    if (!read_plain_tag(l, l->at + 2, "raw", &raw))
         return false;
-    for (p += 3; p < l->end && isspace((unsigned char)*p);)
-        p++;
-    bool trims = p < l->end && *p == '-';
-    if (l->end - p < 2 + trims || memcmp(p + trims, "%}", 2) != 0)
-        return false;
-    move(l, p + trims + 2);
-    for (start = q = l->at; (q = find(l, q, "{%")); q += 2) {
-        p = q + 2;
-        bool dash = p < l->end && *p == '-';
-        for (p += dash; p < l->end && isspace((unsigned char)*p);)
-            p++;
-        if (l->end - p < 6 || memcmp(p, "endraw", 6) != 0)
+    move(l, raw.end);
+    for (const char *q = l->at; (q = find(l, q, "{%")); q += 2) {
+        if (!read_plain_tag(l, q + 2, "endraw", &endraw))
             continue;
-        for (p += 6; p < l->end && isspace((unsigned char)*p);)
-            p++;
-        bool after = p < l->end && *p == '-';
-        if (l->end - p < 2 + after || memcmp(p + after, "%}", 2) != 0)
-            continue;
-        l->trims = trims;
-        lex_data(l, q, dash);
-        move(l, p + after + 2);
-        l->trims = after;
+        l->trims = raw.dash_after;
+        lex_data(l, q, endraw.dash_before);
+        move(l, endraw.end);
+        l->trims = endraw.dash_after;
         return true;
     }
-    if (start < l->end)
+    if (l->at < l->end)
         fail(l, "Missing end of raw directive");
     l->done = true;
     return true;

@@ -30,7 +30,7 @@ static void fail_tag(struct parser *p, const char *name)
 
     for (size_t i = 0; i < p->end_count; i++)
         for (const char *const *end = p->ends[i]; name && *end; end++)
-            misplaced |= !strcmp(*end, name);
+            misplaced |= strcmp(*end, name) == 0;
     if (p->end_count)
         text = arena_printf(p->arena, "%s %s%s.", text,
                             misplaced ? "You probably made a nesting mistake. Jinja is expecting "
@@ -246,7 +246,7 @@ static struct node *parse_refused(struct parser *p)
 
     n->name = p->at->text;
     parser_next(p);
-    if (strcmp(n->name, "call")) {
+    if (strcmp(n->name, "call") != 0) {
         if (p->at->kind == TOKEN_BLOCK_END)
             return parser_fail(p, "unexpected 'end of statement block'");
         skip_to_end(p);

@@ -196,7 +196,7 @@ static const char *check_compound(struct arena *a, const void *object)
 /* clang-format off */
 #define TYPE(name) F_STR(T, type, .def = "\"" name "\"", .read = read_literal, .doc = "Which kind of trigger it is.")
 #define ID         F_UUID(T, id, .doc = "Assigned by the server.")
-#define NAMES(m, text) F_STRS(T, m, .def = "[]", F_LEN(0, TRIGGER_NAMES_MAX), .read = read_set, .doc = text)
+#define NAMES(m, ...) F_STRS(T, m, .def = "[]", F_LEN(0, TRIGGER_NAMES_MAX), .read = read_set, __VA_ARGS__)
 #define WITHIN     F_DURATION(T, within, F_REQUIRED, F_NULLABLE, .doc = "Children must fire within this time, in seconds; null: any time.")
 
 static const struct field event_fields[] = {
@@ -204,9 +204,9 @@ static const struct field event_fields[] = {
     ID,
     F_JSON(T, match, .def = "{}", .read = read_spec, .doc = "Labels of the resource: a value or several, * is a wildcard, a leading ! turns it around."),
     F_JSON(T, match_related, .def = "{}", .read = read_specs, .doc = "The same for related resources; each object of a list must match one."),
-    NAMES(after, "Events that start the watch."),
-    NAMES(expect, "Events that count; none: all."),
-    NAMES(for_each, "Labels for whose values events are counted apart."),
+    NAMES(after, .doc = "Events that start the watch."),
+    NAMES(expect, .doc = "Events that count; none: all."),
+    NAMES(for_each, .doc = "Labels for whose values events are counted apart."),
     F_ENUM(T, posture, postures, F_REQUIRED, .read = read_posture, .doc = "Reactive: to the presence of events; Proactive: to their absence."),
     F_INT(T, threshold, .def = "1", .doc = "So many events."),
     F_DURATION(T, within, .def = "0", .read = read_within, .doc = "Within this time, in seconds; at least 10 if Proactive."),
