@@ -347,15 +347,15 @@ static void on_wake(struct loop_call *call)
 
 static void wake_here(struct server *server, const char *pool)
 {
-    size_t len = pool ? strlen(pool) : 0;
-    struct wake *wake = calloc(1, sizeof(*wake) + len + 1);
+    size_t size = pool ? strlen(pool) + 1 : 1;
+    struct wake *wake = calloc(1, sizeof(*wake) + size);
 
     if (!wake)
         abort();
     wake->call.run = on_wake;
     wake->server = server;
-    if (len)
-        memcpy(wake->pool, pool, len);
+    if (pool)
+        memcpy(wake->pool, pool, size);
     loop_call(server->loop_calls, &wake->call);
 }
 
