@@ -4,20 +4,14 @@
 #include "server/db/params.h"
 #include "server/http/reply.h"
 #include "server/store/block_documents.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
-
-static const char *id_text(struct request *rq, struct uuid id)
-{
-    char *text = arena_array(&rq->work.arena, char, UUID_TEXT_BYTES);
-    uuid_format(id, text);
-    return text;
-}
 
 static enum err_code reply_schema(struct request *rq, int status, struct uuid id)
 {
     struct block_set set = {0};
     enum err_code rc = block_schemas_load(&rq->work, (struct uuids){&id, 1}, &set);
-    const struct block_row *row = rc ? NULL : block_find(&set, id_text(rq, id));
+    const struct block_row *row = rc ? NULL : block_find(&set, uuid_text(&rq->work.arena, id));
 
     if (rc)
         return rc;

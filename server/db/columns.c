@@ -200,3 +200,14 @@ void arrays_free(struct array *arrays, size_t count)
     for (size_t i = 0; i < count; i++)
         buf_free(&arrays[i].text);
 }
+
+bool rows_have(const struct rows *ids, struct uuid id)
+{
+    char text[UUID_TEXT_BYTES];
+
+    uuid_format(id, text);
+    for (int i = 0; i < ids->count; i++)
+        if (!strcmp(rows_text(ids, i, 0), text))
+            return true;
+    return false;
+}

@@ -40,3 +40,6 @@ void arrays_free(struct array *arrays, size_t count);
 /* db_query() with an array per parameter.  Errors: also INTERNAL when one is too long. */
 MUST_CHECK enum err_code db_arrays(struct work *w, enum query q, struct array *arrays,
                                    struct rows *out);
+
+/* Is it among those that a statement gave back, one id a row? */
+bool rows_have(const struct rows *ids, struct uuid id);

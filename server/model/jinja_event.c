@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "shared/base/clock.h"
+#include "shared/json/compose.h"
 
 /* --- labels --------------------------------------------------------------------------------------
  */
@@ -159,19 +160,12 @@ static struct jinja_value by_role(struct arena *a, const struct seen_event *e, b
     return out;
 }
 
-static const char *id_text(struct arena *a, struct uuid id)
-{
-    char *text = arena_array(a, char, UUID_TEXT_BYTES);
-    uuid_format(id, text);
-    return text;
-}
-
 static void event_get(struct arena *a, const void *self, const char *name, struct jinja_value *out)
 {
     const struct seen_event *e = self;
 
     if (!strcmp(name, "id"))
-        *out = jinja_text(id_text(a, e->id));
+        *out = jinja_text(uuid_text(a, e->id));
     else if (!strcmp(name, "event"))
         *out = jinja_text(e->name);
     else if (!strcmp(name, "occurred"))
@@ -179,7 +173,7 @@ static void event_get(struct arena *a, const void *self, const char *name, struc
     else if (!strcmp(name, "received"))
         *out = jinja_time(e->received_us);
     else if (!strcmp(name, "follows"))
-        *out = uuid_is_nil(e->follows) ? jinja_none() : jinja_text(id_text(a, e->follows));
+        *out = uuid_is_nil(e->follows) ? jinja_none() : jinja_text(uuid_text(a, e->follows));
     else if (!strcmp(name, "resource"))
         *out = jinja_object(&resource_class, &e->resource);
     else if (!strcmp(name, "related"))
@@ -211,8 +205,8 @@ static const char *event_path(struct arena *a, const void *self)
     char text[TIME_TEXT_BYTES];
 
     time_format(e->occurred_us, text);
-    return arena_printf(a, "events/event/%.10s/%s\tprefect.event.%s", text, id_text(a, e->id),
-                        id_text(a, e->id));
+    return arena_printf(a, "events/event/%.10s/%s\tprefect.event.%s", text, uuid_text(a, e->id),
+                        uuid_text(a, e->id));
 }
 
 static const struct jinja_class event_class = {event_get, event_plain, event_path};

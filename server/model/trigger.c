@@ -5,6 +5,7 @@
 
 #include "server/model/variant.h"
 #include "shared/base/clock.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
 
 #define T                struct trigger
@@ -262,13 +263,6 @@ static bool write_one(const struct reading *r, const struct variant *variants, s
     return true;
 }
 
-static struct raw take(const struct reading *r, struct buf *b)
-{
-    struct raw raw = {arena_strndup(r->bad->arena, b->bytes, b->len), b->len};
-    buf_free(b);
-    return raw;
-}
-
 static bool read_children(const struct reading *r, const struct variant *variants, struct raw *out)
 {
     struct buf b = {.max_bytes = CANONICAL_MAX_BYTES};
@@ -287,7 +281,7 @@ static bool read_children(const struct reading *r, const struct variant *variant
     write_end_array(&b);
     if (b.full)
         reading_refuse(r, "the triggers are too large");
-    *out = take(r, &b);
+    *out = write_take(r->bad->arena, &b);
     return r->bad->count == before;
 }
 
@@ -328,7 +322,7 @@ bool trigger_read(const struct reading *r, void *out_raw)
     bool fits = write_one(r, triggers, &b);
     if (fits && b.full)
         fits = reading_refuse(r, "the trigger is too large");
-    struct raw raw = take(r, &b);
+    struct raw raw = write_take(r->bad->arena, &b);
     if (fits)
         *(struct raw *)out_raw = raw;
     return fits;

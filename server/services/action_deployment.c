@@ -8,6 +8,7 @@
 #include "server/store/flow_runs.h"
 #include "server/store/variables.h"
 #include "shared/base/clock.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
 
 enum { RUN_MAX_BYTES = 8 << 20 };
@@ -113,8 +114,8 @@ static void write_run(struct work *w, const struct claimed_action *a, struct raw
     write_raw(b, parameters);
     write_key(b, "idempotency_key");
     write_string(b, arena_printf(&w->arena, "automation %s, action %lld, invocation %s",
-                                 action_id_text(w, a->automation_id), (long long)a->index,
-                                 action_id_text(w, a->id)));
+                                 uuid_text(&w->arena, a->automation_id), (long long)a->index,
+                                 uuid_text(&w->arena, a->id)));
     if (a->action.job_variables.text) {
         write_key(b, "job_variables");
         write_raw(b, a->action.job_variables);
@@ -172,7 +173,8 @@ enum err_code action_run_deployment(struct work *w, const struct claimed_action 
     rc = flow_run_get(w, run.id, &rows);
     if (rc)
         return rc;
-    result_relate(result, arena_printf(&w->arena, "prefect.flow-run.%s", action_id_text(w, run.id)),
+    result_relate(result,
+                  arena_printf(&w->arena, "prefect.flow-run.%s", uuid_text(&w->arena, run.id)),
                   "flow-run", rows_text(&rows, 0, columns_index(&flow_run_resource, "name")));
     result_int(result, "status_code", run.created ? 201 : 200);
     return ERR_OK;

@@ -11,6 +11,7 @@
 #include "server/store/transitions.h"
 #include "server/store/work_pools.h"
 #include "shared/base/clock.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
 
 enum { SUSPEND_S = 3600 };
@@ -35,7 +36,8 @@ void result_relate(struct action_result *r, const char *id, const char *role, co
 void result_target(struct work *w, struct action_result *r, const char *kind, struct uuid id,
                    const char *name)
 {
-    result_relate(r, arena_printf(&w->arena, "%s.%s", kind, action_id_text(w, id)), "target", name);
+    result_relate(r, arena_printf(&w->arena, "%s.%s", kind, uuid_text(&w->arena, id)), "target",
+                  name);
 }
 
 void result_text(struct action_result *r, const char *key, const char *value)
@@ -74,13 +76,6 @@ static enum err_code done(struct action_result *result, int64_t status)
 {
     result_int(result, "status_code", status);
     return ERR_OK;
-}
-
-const char *action_id_text(struct work *w, struct uuid id)
-{
-    char *text = arena_array(&w->arena, char, UUID_TEXT_BYTES);
-    uuid_format(id, text);
-    return text;
 }
 
 /* --- targets -------------------------------------------------------------------------------------
@@ -138,7 +133,7 @@ static struct state state_of(struct work *w, const struct claimed_action *a)
 {
     static const struct state_details no_details = STATE_DETAILS_INIT;
     struct state_details *details = arena_new(&w->arena, struct state_details);
-    const char *by = action_id_text(w, a->automation_id);
+    const char *by = uuid_text(&w->arena, a->automation_id);
     struct state_create in = {.state_details = details};
 
     *details = no_details;
@@ -247,7 +242,8 @@ static enum err_code pause_pool(struct work *w, const struct claimed_action *a,
         return ERR_OK;
     enum err_code rc = action_pool_name(w, id, &name);
     if (!rc && !name)
-        result->reason = arena_printf(&w->arena, "Work pool %s not found", action_id_text(w, id));
+        result->reason =
+            arena_printf(&w->arena, "Work pool %s not found", uuid_text(&w->arena, id));
     if (rc || !name)
         return rc;
     result_target(w, result, "prefect.work-pool", id, name);

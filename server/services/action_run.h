@@ -19,7 +19,6 @@ action_fn action_run_deployment;                         /* action_deployment.c 
 /* Given, or the first of its kind in the event.  False: result->reason says why there is none. */
 MUST_CHECK bool action_target(struct work *w, const struct claimed_action *a, const char *kind,
                               struct action_result *result, struct uuid *out);
-const char *action_id_text(struct work *w, struct uuid id);
 
 /* Adds to the events: {id, role[, name]}. */
 void result_relate(struct action_result *r, const char *id, const char *role, const char *name);

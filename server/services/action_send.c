@@ -6,6 +6,7 @@
 #include "server/services/notifications.h"
 #include "server/store/block_documents.h"
 #include "shared/base/clock.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
 
 enum { TOLD_BYTES = 1000, REASON_BYTES = 600 };
@@ -34,7 +35,7 @@ static enum err_code load_block(struct work *w, const struct claimed_action *a,
 
     if (rc)
         return rc;
-    const struct block_row *row = block_find(&documents, action_id_text(w, id));
+    const struct block_row *row = block_find(&documents, uuid_text(&w->arena, id));
     if (!row) {
         (void)err_set(&w->err, NOT_FOUND, "Block document not found");
         return result_refused(w, a, result);
@@ -52,7 +53,7 @@ static void relate_block(struct work *w, const struct claimed_action *a, const s
 {
     result_relate(result,
                   arena_printf(&w->arena, "prefect.block-document.%s",
-                               action_id_text(w, a->action.block_document_id)),
+                               uuid_text(&w->arena, a->action.block_document_id)),
                   "block", b->name ? b->name : "");
     result_relate(result, arena_printf(&w->arena, "prefect.block-type.%s", b->slug), "block-type",
                   NULL);

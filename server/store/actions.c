@@ -7,6 +7,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/fault.h"
 #include "shared/base/log.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
 
 enum { JSON_MAX_BYTES = 4 << 20 };
@@ -102,50 +103,31 @@ enum err_code action_put_off(struct work *w, const struct claimed_action *a, dou
 /* --- the events that tell it ---------------------------------------------------------------------
  */
 
-static struct raw take(struct work *w, struct buf *b)
-{
-    struct raw raw = {arena_strndup(&w->arena, b->len ? b->bytes : "", b->len), b->len};
-    buf_free(b);
-    return raw;
-}
-
-static const char *uuid_text(struct work *w, struct uuid id)
-{
-    char *text = arena_array(&w->arena, char, UUID_TEXT_BYTES);
-    uuid_format(id, text);
-    return text;
-}
-
-static void write_label(struct buf *b, const char *name, const char *value)
-{
-    write_key(b, name);
-    write_string(b, value);
-}
-
 static struct raw resource_of(struct work *w, const struct claimed_action *a)
 {
     struct val posture = val_get(val_get(a->automation, "trigger"), "posture");
     struct buf b = {.max_bytes = JSON_MAX_BYTES};
 
     write_object(&b);
-    write_label(&b, "prefect.resource.id",
-                arena_printf(&w->arena, "prefect.automation.%s", uuid_text(w, a->automation_id)));
-    write_label(&b, "prefect.resource.name",
-                val_string(&w->arena, val_get(a->automation, "name"), NULL));
-    write_label(&b, "prefect.trigger-type",
-                val_string(&w->arena, val_get(a->context, "trigger_type"), NULL));
+    write_member(
+        &b, "prefect.resource.id",
+        arena_printf(&w->arena, "prefect.automation.%s", uuid_text(&w->arena, a->automation_id)));
+    write_member(&b, "prefect.resource.name",
+                 val_string(&w->arena, val_get(a->automation, "name"), NULL));
+    write_member(&b, "prefect.trigger-type",
+                 val_string(&w->arena, val_get(a->context, "trigger_type"), NULL));
     if (val_type(posture) == DOC_STRING)
-        write_label(&b, "prefect.posture", val_string(&w->arena, posture, NULL));
+        write_member(&b, "prefect.posture", val_string(&w->arena, posture, NULL));
     write_end_object(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 static void write_event_link(struct work *w, struct buf *b, struct uuid event, const char *role)
 {
     write_object(b);
-    write_label(b, "prefect.resource.id",
-                arena_printf(&w->arena, "prefect.event.%s", uuid_text(w, event)));
-    write_label(b, "prefect.resource.role", role);
+    write_member(b, "prefect.resource.id",
+                 arena_printf(&w->arena, "prefect.event.%s", uuid_text(&w->arena, event)));
+    write_member(b, "prefect.resource.role", role);
     write_end_object(b);
 }
 
@@ -166,7 +148,7 @@ static struct raw related_of(struct work *w, const struct claimed_action *a,
         write_event_link(w, &b, a->event.id, "triggering-event");
     }
     write_end_array(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 static struct raw payload_of(struct work *w, const struct claimed_action *a,
@@ -177,16 +159,16 @@ static struct raw payload_of(struct work *w, const struct claimed_action *a,
     write_object(&b);
     write_key(&b, "action_index");
     write_int64(&b, a->index);
-    write_label(&b, "action_type", a->action.type);
-    write_label(&b, "invocation", uuid_text(w, a->id));
+    write_member(&b, "action_type", a->action.type);
+    write_member(&b, "invocation", uuid_text(&w->arena, a->id));
     if (result && result->reason)
-        write_label(&b, "reason", result->reason);
+        write_member(&b, "reason", result->reason);
     if (result && result->details.len) {
         write_separator(&b);
         write_raw(&b, (struct raw){result->details.bytes, result->details.len});
     }
     write_end_object(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 static enum err_code tell(struct work *w, const struct claimed_action *a,

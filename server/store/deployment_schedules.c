@@ -215,7 +215,7 @@ enum err_code schedules_change(struct work *w, const char *deployment,
 /* --- one by one ----------------------------------------------------------------------------------
  */
 
-static enum err_code end(struct work *w, enum err_code rc)
+enum err_code schedules_end(struct work *w, enum err_code rc)
 {
     if (!rc)
         rc = db_commit(w);
@@ -238,7 +238,7 @@ enum err_code schedules_add(struct work *w, struct uuid deployment,
         ids.items[i] = uuid_v4();
         rc = insert(w, param_uuid(w, deployment), ids.items[i], &items[i], NULL);
     }
-    rc = end(w, rc);
+    rc = schedules_end(w, rc);
     return rc ? rc : select_where(w, "ds.id = ANY($1::uuid[])", param_uuid_array(w, ids), out);
 }
 
@@ -257,7 +257,7 @@ enum err_code schedule_update(struct work *w, struct uuid deployment, struct uui
         rc = change(w, of, param_uuid(w, id), in, &rows);
     if (!rc && !rows.count)
         rc = no_schedule(w);
-    return end(w, rc);
+    return schedules_end(w, rc);
 }
 
 enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uuid id)
@@ -274,5 +274,5 @@ enum err_code schedule_delete(struct work *w, struct uuid deployment, struct uui
         rc = db_query(w, Q_schedule_delete, PARAMS(of, param_uuid(w, id)), &rows);
     if (!rc && !rows.count)
         rc = no_schedule(w);
-    return end(w, rc);
+    return schedules_end(w, rc);
 }

@@ -26,5 +26,7 @@ MUST_CHECK enum err_code schedules_replace(struct work *w, const char *deploymen
 /* PATCH: by slug where all have one, else all are replaced. */
 MUST_CHECK enum err_code schedules_change(struct work *w, const char *deployment,
                                           const struct deployment_schedule *items, size_t count);
+/* Commits and announces, or gives up what was begun; gives `rc` back, or why the commit failed. */
+MUST_CHECK enum err_code schedules_end(struct work *w, enum err_code rc);
 /* After the commit: wakes the scheduler. */
 void schedules_announce(struct work *w);

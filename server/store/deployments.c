@@ -17,17 +17,6 @@ struct placement {
     const char *labels;  /* of a POST */
 };
 
-static enum err_code end(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    else
-        schedules_announce(w);
-    return rc;
-}
-
 /* --- reading -------------------------------------------------------------------------------------
  */
 
@@ -289,7 +278,7 @@ enum err_code deployment_upsert(struct work *w, const struct deployment_write *i
     enum err_code rc = db_begin(w);
     if (!rc)
         rc = upsert(w, in, out_id, out_created);
-    return end(w, rc);
+    return schedules_end(w, rc);
 }
 
 /* Those of a PATCH against the schema that it brings or that is there. */
@@ -354,7 +343,7 @@ enum err_code deployment_update(struct work *w, struct uuid id, const struct dep
         rc = update(w, param_uuid(w, id), in);
     if (!rc)
         rc = event_emit_updated(w, &before);
-    return end(w, rc);
+    return schedules_end(w, rc);
 }
 
 enum err_code deployment_delete(struct work *w, struct uuid id)
@@ -371,7 +360,7 @@ enum err_code deployment_delete(struct work *w, struct uuid id)
         rc = db_query(w, Q_deployment_delete, PARAMS(text), &rows);
     if (!rc && !rows.count)
         rc = err_set(&w->err, NOT_FOUND, "Deployment not found");
-    return end(w, rc);
+    return schedules_end(w, rc);
 }
 
 enum err_code deployment_pause(struct work *w, struct uuid id, bool paused)
@@ -386,5 +375,5 @@ enum err_code deployment_pause(struct work *w, struct uuid id, bool paused)
         rc = err_set(&w->err, NOT_FOUND, "Deployment not found");
     if (!rc)
         rc = schedules_drop_runs(w, text);
-    return end(w, rc);
+    return schedules_end(w, rc);
 }

@@ -89,17 +89,6 @@ static void tell(struct work *w, struct commit_hook *hook)
         events_publish(w, a->events, a->count);
 }
 
-static bool contains(const struct rows *ids, struct uuid id)
-{
-    char text[UUID_TEXT_BYTES];
-
-    uuid_format(id, text);
-    for (int i = 0; i < ids->count; i++)
-        if (!strcmp(rows_text(ids, i, 0), text))
-            return true;
-    return false;
-}
-
 /* Those that were stored, to whoever waits for events, once they are there to be read. */
 static void announce(struct work *w, const struct event *const *events, size_t count,
                      const struct rows *stored)
@@ -110,7 +99,7 @@ static void announce(struct work *w, const struct event *const *events, size_t c
     if (broadcast_wanted(w->server->event_broadcast)) {
         a->events = arena_array(&w->arena, struct stored_event, count);
         for (size_t i = 0; i < count; i++)
-            if ((size_t)stored->count == count || contains(stored, events[i]->id))
+            if ((size_t)stored->count == count || rows_have(stored, events[i]->id))
                 a->events[a->count++] = (struct stored_event){*events[i], rows_time(stored, 0, 1)};
     }
     db_after_commit(w, &a->hook);

@@ -176,17 +176,6 @@ static void put_state(struct array *a, const struct transition *t, struct buf *s
     array_int(&a[A_RUN_COUNT], r->run_count);
 }
 
-static bool contains(const struct rows *ids, struct uuid id)
-{
-    char text[UUID_TEXT_BYTES];
-
-    uuid_format(id, text);
-    for (int i = 0; i < ids->count; i++)
-        if (!strcmp(rows_text(ids, i, 0), text))
-            return true;
-    return false;
-}
-
 /* An item that was not written: its idempotency key is taken, or it refers to nothing. */
 static enum err_code find_existing(struct work *w, struct flow_run_new *run)
 {
@@ -210,7 +199,7 @@ static enum err_code sort_out(struct work *w, struct flow_run_new **items, size_
 
     for (size_t i = 0; i < count && !rc; i++) {
         /* Rows come back in order unless some were left out. */
-        items[i]->created = (size_t)written->count == count || contains(written, items[i]->id);
+        items[i]->created = (size_t)written->count == count || rows_have(written, items[i]->id);
         transitions[i].found = items[i]->created;
         if (!items[i]->created)
             rc = find_existing(w, items[i]);

@@ -7,29 +7,10 @@
 #include "server/store/events.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/json/compose.h"
 #include "shared/json/write.h"
 
 enum { JSON_MAX_BYTES = 32 << 20 };
-
-static struct raw take(struct work *w, struct buf *b)
-{
-    struct raw raw = {arena_strndup(&w->arena, b->len ? b->bytes : "", b->len), b->len};
-    buf_free(b);
-    return raw;
-}
-
-static const char *uuid_text(struct work *w, struct uuid id)
-{
-    char *text = arena_array(&w->arena, char, UUID_TEXT_BYTES);
-    uuid_format(id, text);
-    return text;
-}
-
-static void write_label(struct buf *b, const char *name, const char *value)
-{
-    write_key(b, name);
-    write_string(b, value);
-}
 
 /* --- the firing ----------------------------------------------------------------------------------
  */
@@ -48,7 +29,7 @@ static void make_firing(struct work *w, struct firings *f, struct firing *out)
     f->last_us = w->now_us > f->last_us ? w->now_us : f->last_us + 1;
     out->fired_us = f->last_us;
     write_object(&b);
-    write_label(&b, "id", uuid_text(w, uuid_v7()));
+    write_member(&b, "id", uuid_text(&w->arena, uuid_v7()));
     write_key(&b, "trigger");
     write_raw(&b, out->what->trigger->json);
     write_key(&b, "trigger_states");
@@ -64,7 +45,7 @@ static void make_firing(struct work *w, struct firings *f, struct firing *out)
     write_key(&b, "triggering_value");
     write_null(&b);
     write_end_object(&b);
-    out->json = take(w, &b);
+    out->json = write_take(&w->arena, &b);
 }
 
 /* --- acting --------------------------------------------------------------------------------------
@@ -76,14 +57,15 @@ static struct raw event_resource_of(struct work *w, const struct armed *automati
     const struct trigger *root = &automation->root;
 
     write_object(&b);
-    write_label(&b, "prefect.resource.id",
-                arena_printf(&w->arena, "prefect.automation.%s", uuid_text(w, automation->id)));
-    write_label(&b, "prefect.resource.name", automation->name);
+    write_member(
+        &b, "prefect.resource.id",
+        arena_printf(&w->arena, "prefect.automation.%s", uuid_text(&w->arena, automation->id)));
+    write_member(&b, "prefect.resource.name", automation->name);
     if (root->kind == TRIGGER_EVENT)
-        write_label(&b, "prefect.posture",
-                    root->posture == POSTURE_REACTIVE ? "Reactive" : "Proactive");
+        write_member(&b, "prefect.posture",
+                     root->posture == POSTURE_REACTIVE ? "Reactive" : "Proactive");
     write_end_object(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 static const char *event_id(struct work *w, struct raw event)
@@ -105,11 +87,11 @@ static struct raw event_related_of(struct work *w, struct raw triggering)
         return RAW("[]");
     write_array(&b);
     write_object(&b);
-    write_label(&b, "prefect.resource.id", arena_printf(&w->arena, "prefect.event.%s", id));
-    write_label(&b, "prefect.resource.role", "triggering-event");
+    write_member(&b, "prefect.resource.id", arena_printf(&w->arena, "prefect.event.%s", id));
+    write_member(&b, "prefect.resource.role", "triggering-event");
     write_end_object(&b);
     write_end_array(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 /* The evidence: what led to the firing. */
@@ -127,7 +109,7 @@ static struct raw event_payload_of(struct work *w, const struct firing *firing)
         write_raw(&b, firing->children);
     }
     write_end_object(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 static const struct event *add_event(struct work *w, struct firings *f, const struct firing *firing)
@@ -197,7 +179,7 @@ static struct raw context_of(struct work *w, const struct cause *cause, struct v
     write_key(&b, "automation_triggered_event_id");
     write_uuid(&b, cause->triggered_event);
     write_end_object(&b);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 /* Large events that many actions wait for must not outgrow the memory of one evaluation. */
@@ -245,7 +227,7 @@ static struct raw received(struct work *w, const struct event *e)
         .payload_json = e->payload,
     };
     seen_event_write(&b, &v);
-    return take(w, &b);
+    return write_take(&w->arena, &b);
 }
 
 static void act(struct work *w, struct firings *f, const struct firing *firing)
@@ -292,7 +274,7 @@ static enum err_code children_of(struct work *w, const struct trigger *parent, b
         write_raw(&b, (struct raw){rows_text(&rows, i, 1), rows_len(&rows, i, 1)});
     }
     write_end_array(&b);
-    *out = take(w, &b);
+    *out = write_take(&w->arena, &b);
     *out_ready = parent->kind == TRIGGER_SEQUENCE ? in_order && known == parent->child_count
                                                   : known >= parent->required;
     return ERR_OK;
