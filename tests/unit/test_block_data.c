@@ -7,27 +7,7 @@
 #include "server/model/block_data.h"
 #include "server/model/variable.h"
 #include "shared/json/codec.h"
-
-static struct arena arena;
-
-static void setup(void)
-{
-    arena = (struct arena){0};
-}
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc *d = arena_new(&arena, struct doc);
-    struct doc_error error;
-
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), d, &error), "%s: %s", text, error.reason);
-    return doc_root(d);
-}
+#include "tests/unit/doc_fixture.h"
 
 static const struct {
     const char *data, *secrets, *shown;
@@ -175,7 +155,7 @@ int main(void)
 {
     Suite *s = suite_create("block_data");
     TCase *t = tcase_create("block_data");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_loop_test(t, secrets_become_asterisks, 0, COUNT(obfuscated));
     tcase_add_loop_test(t, a_change_keeps_secrets_that_were_not_shown, 0, COUNT(changes));
     tcase_add_loop_test(t, references_are_taken_out_of_the_data, 0, COUNT(splits));

@@ -4,27 +4,7 @@
 
 #include "server/model/block_schema.h"
 #include "server/model/block_system.h"
-
-static struct arena arena;
-
-static void setup(void)
-{
-    arena = (struct arena){0};
-}
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc *d = arena_new(&arena, struct doc);
-    struct doc_error error;
-
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), d, &error), "%s: %s", text, error.reason);
-    return doc_root(d);
-}
+#include "tests/unit/doc_fixture.h"
 
 /* What `Block._calculate_schema_checksum` of Prefect 3.9.1 says. */
 static const struct {
@@ -133,7 +113,7 @@ int main(void)
 {
     Suite *s = suite_create("block_schema");
     TCase *t = tcase_create("block_schema");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_loop_test(t, checksums_are_those_of_the_sdk, 0, COUNT(checksums));
     tcase_add_loop_test(t, the_sdk_finds_the_blocks_of_the_system, 0, SYSTEM_COUNT);
     tcase_add_test(t, nested_schemas_are_stored_on_their_own);

@@ -1,23 +1,14 @@
 /* board.flash and board.off against the real simulator of meter and board; QEMU is a script that
  * sends what stands in the image behind the ELF mark. */
-#include <libgen.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/base/fault.h"
+#include "tests/unit/bench_harness.h"
 #include "tests/unit/step_harness.h"
-#include "worker/lab/bench.h"
 
 #define BENCH  "[{\"name\": \"b1\", \"target\": \"netduino2\", \"emulated\": true}]"
 #define BANNER "SY-BOOT build=b7 target=netduino2 model=m\r\n"
-
-static char folder[] = "/tmp/test_flash-XXXXXX";
-static char simulator[600];
-static struct lab *lab;
-static uv_loop_t loop; /* of the lab, driven by a thread beside the step's own */
-static uv_thread_t thread;
-static uv_async_t stop;
-static uv_sem_t ready;
 
 static void write_file(const char *name, const char *text, int mode)
 {
@@ -30,64 +21,19 @@ static void write_file(const char *name, const char *text, int mode)
     chmod(path, (mode_t)mode);
 }
 
-static void on_stop(uv_async_t *async)
-{
-    uv_close((uv_handle_t *)async, NULL);
-    lab_close(lab, NULL, NULL);
-}
-
-static void run_lab(void *unused)
-{
-    (void)unused;
-    while (lab_at(lab, 0)->status != BENCH_READY)
-        uv_run(&loop, UV_RUN_ONCE);
-    uv_sem_post(&ready);
-    uv_run(&loop, UV_RUN_DEFAULT);
-}
-
-static void find_simulator(void)
-{
-    char self[500];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    ck_assert_int_gt(len, 0);
-    self[len] = 0;
-    snprintf(simulator, sizeof(simulator), "%s/switchyard-benchsim",
-             dirname(dirname(dirname(self))));
-    ck_assert_msg(!access(simulator, X_OK), "%s is not there", simulator);
-}
-
 /* `qemu` is the script that stands in for it. */
 static void open_bench(const char *qemu, const char *fault)
 {
-    char path[4096], wrapper[800];
-    struct err e = {0};
-    strcpy(folder, "/tmp/test_flash-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    char path[4096], simulator[600], wrapper[800];
+    bench_folder();
     snprintf(path, sizeof(path), "%s:%s", folder, getenv("PATH"));
     setenv("PATH", path, 1);
     write_file("qemu-system-arm", qemu, 0755);
-    find_simulator();
+    sim_program("switchyard-benchsim", simulator, sizeof(simulator));
     snprintf(wrapper, sizeof(wrapper), "#!/bin/sh\nexec %s \"$@\" %s\n", simulator, fault);
     write_file("sim", wrapper, 0755);
     snprintf(path, sizeof(path), "%s/sim", folder);
-    json_t *config = json_loads(BENCH, 0, NULL);
-    uv_loop_init(&loop);
-    uv_sem_init(&ready, 0);
-    ck_assert_msg(!lab_open(&lab, &loop, config, folder, path, &e), "%s", e.detail);
-    json_decref(config);
-    uv_async_init(&loop, &stop, on_stop);
-    uv_thread_create(&thread, run_lab, NULL);
-    uv_sem_wait(&ready);
-}
-
-static void close_bench(void)
-{
-    char command[100];
-    uv_async_send(&stop);
-    uv_thread_join(&thread);
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    bench_open(BENCH, path);
 }
 
 #define GOOD_QEMU "#!/bin/sh\nsed -n '2,$p' \"$4\"\nexec cat >/dev/null\n"
@@ -147,7 +93,7 @@ START_TEST(flashing_is_proven_by_the_banner)
     if (!h.code)
         ck_assert(json_is_true(json_object_get(h.call.outputs, "emulated")));
     harness_free(&h);
-    close_bench();
+    bench_close();
 }
 END_TEST
 
@@ -168,7 +114,7 @@ START_TEST(the_supply_can_be_cut)
     ck_assert_msg(system(command) == 0, "the board still runs");
     harness_free(&flash);
     harness_free(&off);
-    close_bench();
+    bench_close();
 }
 END_TEST
 

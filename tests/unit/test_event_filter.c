@@ -6,23 +6,8 @@
 
 #include "server/model/event_filter.h"
 #include "shared/base/clock.h"
+#include "tests/unit/doc_fixture.h"
 #include "tests/unit/event_filter_rows.h"
-
-static struct arena arena;
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc *doc = arena_new(&arena, struct doc);
-    struct doc_error bad;
-
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), doc, &bad), "%s", text);
-    return doc_root(doc);
-}
 
 static struct event read_event(const char *text)
 {

@@ -2,21 +2,7 @@
 #include <stdlib.h>
 
 #include "server/model/hydrate.h"
-
-static struct arena arena;
-static struct doc doc;
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc_error bad;
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), &doc, &bad), "%s", text);
-    return doc_root(&doc);
-}
+#include "tests/unit/doc_fixture.h"
 
 #define KIND(k) "{\"__prefect_kind\":\"" k "\""
 /* Parameters, and what a run gets or why it is refused. */

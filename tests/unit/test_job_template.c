@@ -3,22 +3,7 @@
 #include <string.h>
 
 #include "server/model/job_template.h"
-
-static struct arena arena;
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc *doc = arena_new(&arena, struct doc);
-    struct doc_error bad;
-
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), doc, &bad), "%s", text);
-    return doc_root(doc);
-}
+#include "tests/unit/doc_fixture.h"
 
 #define BOTH                                                                                       \
     "The `base_job_template` must contain both a `job_configuration` key and a `variables` key."

@@ -2,22 +2,7 @@
 #include <string.h>
 
 #include "server/model/job_values.h"
-
-static struct arena arena;
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc *doc = arena_new(&arena, struct doc);
-    struct doc_error bad;
-
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), doc, &bad), "%s", text);
-    return doc_root(doc);
-}
+#include "tests/unit/doc_fixture.h"
 
 static enum err_code find(void *ctx, const struct job_reference *what, struct val *out)
 {

@@ -1,21 +1,13 @@
 /* power.measure on an emulated bench: the demo's firmware, built here, evaluates a real model in
  * QEMU. Skipped where the cross compiler or QEMU is missing. */
-#include <libgen.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/bench_harness.h"
 #include "tests/unit/step_harness.h"
-#include "worker/lab/bench.h"
 
 #define BENCH "[{\"name\": \"b1\", \"target\": \"netduinoplus2\", \"emulated\": true}]"
-
-static char folder[64], simulator[600];
-static struct lab *lab;
-static uv_loop_t loop; /* of the lab, driven by a thread beside the step's own */
-static uv_thread_t thread;
-static uv_async_t stop;
-static uv_sem_t ready;
 
 static void run(const char *command)
 {
@@ -48,50 +40,12 @@ static void build_firmware(void)
     run(command);
 }
 
-static void on_stop(uv_async_t *async)
-{
-    uv_close((uv_handle_t *)async, NULL);
-    lab_close(lab, NULL, NULL);
-}
-
-static void run_lab(void *unused)
-{
-    (void)unused;
-    while (lab_at(lab, 0)->status != BENCH_READY)
-        uv_run(&loop, UV_RUN_ONCE);
-    uv_sem_post(&ready);
-    uv_run(&loop, UV_RUN_DEFAULT);
-}
-
 static void open_bench(void)
 {
-    char self[500];
-    struct err e = {0};
-    strcpy(folder, "/tmp/test_power-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    ck_assert_int_gt(len, 0);
-    self[len] = 0;
-    snprintf(simulator, sizeof(simulator), "%s/switchyard-benchsim",
-             dirname(dirname(dirname(self))));
-    json_t *config = json_loads(BENCH, 0, NULL);
-    uv_loop_init(&loop);
-    uv_sem_init(&ready, 0);
-    ck_assert_msg(!lab_open(&lab, &loop, config, folder, simulator, &e), "%s", e.detail);
-    json_decref(config);
-    uv_async_init(&loop, &stop, on_stop);
-    uv_thread_create(&thread, run_lab, NULL);
-    uv_sem_wait(&ready);
-}
-
-static void close_bench(void)
-{
-    char command[100];
-    uv_async_send(&stop);
-    uv_thread_join(&thread);
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    run(command);
+    char simulator[600];
+    bench_folder();
+    sim_program("switchyard-benchsim", simulator, sizeof(simulator));
+    bench_open(BENCH, simulator);
 }
 
 static double number(const json_t *record, const char *name)
@@ -146,7 +100,7 @@ START_TEST(a_board_is_measured)
     check_record(&h);
     json_decref((json_t *)(uintptr_t)h.run.devices);
     harness_free(&h);
-    close_bench();
+    bench_close();
 }
 END_TEST
 
@@ -171,7 +125,7 @@ START_TEST(wrong_settings_are_named)
         json_decref((json_t *)(uintptr_t)h.run.devices);
         harness_free(&h);
     }
-    close_bench();
+    bench_close();
 }
 END_TEST
 
@@ -196,7 +150,7 @@ START_TEST(cancel_ends_it)
         json_decref((json_t *)(uintptr_t)h.run.devices);
         harness_free(&h);
     }
-    close_bench();
+    bench_close();
 }
 END_TEST
 

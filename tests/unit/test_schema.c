@@ -3,27 +3,7 @@
 #include <string.h>
 
 #include "shared/json/schema.h"
-
-static struct arena arena;
-
-static void setup(void)
-{
-    arena = (struct arena){0};
-}
-
-static void teardown(void)
-{
-    arena_reset(&arena);
-}
-
-static struct val parse(const char *text)
-{
-    struct doc *d = arena_new(&arena, struct doc);
-    struct doc_error error;
-
-    ck_assert_msg(doc_parse(&arena, text, strlen(text), d, &error), "%s: %s", text, error.reason);
-    return doc_root(d);
-}
+#include "tests/unit/doc_fixture.h"
 
 /* What is wrong, or "". */
 static const char *check(bool prefect, const char *schema, const char *value,
@@ -172,7 +152,7 @@ int main(void)
 {
     Suite *s = suite_create("schema");
     TCase *t = tcase_create("schema");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_loop_test(t, the_words_are_those_of_jsonschema, 0, COUNT(rows));
     tcase_add_loop_test(t, what_would_not_end_is_stopped, 0, COUNT(stopped));
     tcase_add_test(t, doubling_branches_run_out_of_budget);
