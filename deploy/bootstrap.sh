@@ -8,7 +8,8 @@ build='gcc libc6-dev make pkg-config libmicrohttpd-dev libuv1-dev libpq-dev libd
     libcairo2-dev libwslay-dev check'
 demo='postgresql tzdata git ca-certificates gcc-arm-none-eabi qemu-system-arm fonts-dejavu-core'
 tests='python3 python3-venv python3-pip curl clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev
-    radosgw ceph-mon ceph-osd ceph-common docker-registry chromium json-schema-test-suite'
+    radosgw ceph-mon ceph-osd ceph-common docker-registry chromium json-schema-test-suite
+    podman runc catatonit'
 command -v node >/dev/null && command -v npm >/dev/null || tests="$tests nodejs npm"
 
 say() { echo "bootstrap: $*"; }
