@@ -1,6 +1,4 @@
 /* Who is there: what is not heard of loses its status, its leases expire. */
-#include <stdlib.h>
-
 #include "server/services/liveness.h"
 #include "tests/db/services_fixture.h"
 

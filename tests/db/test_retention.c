@@ -1,6 +1,4 @@
 /* What is old goes, and with it what belongs to it. */
-#include <string.h>
-
 #include "server/store/retention.h"
 #include "tests/db/services_fixture.h"
 

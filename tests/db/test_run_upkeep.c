@@ -1,6 +1,4 @@
 /* Runs that time moves: late ones, pauses, cancellations. */
-#include <stdlib.h>
-
 #include "server/services/run_upkeep.h"
 #include "tests/db/services_fixture.h"
 
