@@ -13,6 +13,7 @@ if [ -n "${FILES:-}" ]; then
     goals=$(printf 'build/lint/%s.tidy ' $FILES)
 fi
 sh tools/check-includes.sh || bad=1
+sh tools/check-docs.sh || bad=1
 make --no-print-directory -s -k -j"$(nproc)" $goals || bad=1
 [ $bad = 0 ] || echo "lint: look at the lines above; make format mends the format"
 exit $bad
