@@ -156,5 +156,5 @@ $(L)/%.c.tidy: %.c .clang-tidy | generated
 	$(Q)touch $@
 clean:  ; rm -rf build
 .PHONY: all generated unit db fuzz-replay test test-all test-compat compat-table demo demo-ci bench bench-peers bench-programs fuzz fuzz-run install install-files format lint lint-files clean
-.SECONDARY:
+.SECONDARY: $(call obj,tests) # kept; of a library, a missing object must be made
 -include $(shell find $(B) $(if $(filter lint-files %.tidy,$(MAKECMDGOALS)),$(L)) -name '*.d' 2>/dev/null)
