@@ -124,15 +124,17 @@ fuzz-run: $(B)/tests/fuzz/fuzz_$(T).c.o $(B)/libserver.a $(B)/libworker.a $(B)/l
 
 PREFIX ?= /usr/local
 share := $(DESTDIR)$(PREFIX)/share
+units := $(DESTDIR)$(PREFIX)/lib/systemd/system
 install: ; $(Q)$(MAKE) --no-print-directory MODE=release install-files
 install-files: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
-	    $(share)/fish/vendor_completions.d $(share)/doc/switchyard
+	    $(share)/fish/vendor_completions.d $(share)/doc/switchyard $(units)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	$(B)/switchyard completion bash > $(share)/bash-completion/completions/switchyard
 	$(B)/switchyard completion zsh > $(share)/zsh/site-functions/_switchyard
 	$(B)/switchyard completion fish > $(share)/fish/vendor_completions.d/switchyard.fish
 	install -m 644 README.md LICENSE $(filter-out docs/README.md,$(wildcard docs/*.md)) $(share)/doc/switchyard
+	for u in deploy/systemd/*; do sed 's|/usr/local/|$(PREFIX)/|g' $$u > $(units)/$${u##*/} || exit 1; done
 
 c_files = $(shell git ls-files "*.c" "*.h" | grep -v "_rows.h\|_vectors.h") # rows that scripts write keep their form
 format: ; clang-format-14 -i $(c_files)
