@@ -30,6 +30,7 @@
 #include "server/http/route.h"
 #include "server/http/websocket.h"
 #include "server/lanes.h"
+#include "server/model/limits.h"
 #include "server/model/zone.h"
 #include "server/news.h"
 #include "server/reset.h"
@@ -316,6 +317,18 @@ static int serve(struct program *p)
     return status;
 }
 
+static void set_limits(const struct settings *s)
+{
+    int64_t wait_us = settings_us(s, SETTING_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS);
+
+    limits_set(&(struct limits){
+        .parameters_bytes = settings_int(s, SETTING_SERVER_API_MAX_PARAMETER_SIZE),
+        .cache_key_chars = settings_int(s, SETTING_SERVER_TASKS_MAX_CACHE_KEY_LENGTH),
+        .scheduled_runs = settings_int(s, SETTING_SERVER_DEPLOYMENT_SCHEDULE_MAX_SCHEDULED_RUNS),
+        .tag_wait_s = (double)wait_us / 1e6,
+    });
+}
+
 static void open_access(struct server *s)
 {
     const struct settings *settings = &s->config.settings;
@@ -331,6 +344,7 @@ static int run(struct program *p, enum server_command command)
     struct err e = {0};
 
     settings_warn();
+    set_limits(&p->server.config.settings);
     p->server.zones = zones_new(NULL);
     enum err_code rc = take_folder(p, &e);
     if (!rc)

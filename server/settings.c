@@ -244,7 +244,6 @@ static bool is_known(const char *name, size_t len)
 
 void settings_warn(void)
 {
-    static const char *const prefixes[] = {"PREFECT_SERVER_", "PREFECT_API_SERVICES_"};
     char name[128];
 
     for (size_t i = 1; i < COUNT(rows); i++) {
@@ -256,9 +255,7 @@ void settings_warn(void)
     }
     for (char **at = environ; *at; at++) {
         size_t len = strcspn(*at, "=");
-        bool ours = false;
-        for (size_t i = 0; i < COUNT(prefixes); i++)
-            ours |= strncmp(*at, prefixes[i], strlen(prefixes[i])) == 0;
+        bool ours = strncmp(*at, "PREFECT_", 8) == 0 && (*at)[8] != '_'; /* PREFECT__ is internal */
         if (!ours || is_known(*at, len))
             continue;
         snprintf(name, sizeof(name), "%.*s", (int)len, *at);

@@ -39,7 +39,7 @@ MUST_CHECK enum err_code settings_read(struct settings *out, struct err *e);
 /* A command-line option that stands for a setting; `from` is the option as typed. */
 MUST_CHECK enum err_code settings_set(struct settings *s, enum setting_id id, const char *from,
                                       const char *text, struct err *e);
-/* Names in the log what the environment sets in vain: unknown PREFECT_SERVER_* and MOOT ones. */
+/* Names in the log what the environment sets in vain: unknown PREFECT_* and MOOT ones. */
 void settings_warn(void);
 
 bool settings_bool(const struct settings *s, enum setting_id id);

@@ -1,15 +1,15 @@
 #include "server/api/flow_run_graph.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/db/params.h"
 #include "server/http/reply.h"
 #include "server/model/flow_run.h"
+#include "server/server.h"
 #include "shared/base/clock.h"
 #include "shared/json/write.h"
-
-enum { NODES_MAX = 10000, ARTIFACTS_MAX = 10000 };
 
 /* --- version 1: task runs and their upstream task runs
  * ---------------------------------------------- */
@@ -215,23 +215,26 @@ static enum err_code read_since(struct request *rq, const char **out)
 static enum err_code read_graph(struct request *rq, const char *since, struct graph *g)
 {
     struct work *w = &rq->work;
+    const struct settings *settings = &w->server->config.settings;
+    int64_t nodes_max = settings_int(settings, SETTING_SERVER_FLOW_RUN_GRAPH_MAX_NODES);
+    int64_t artifacts_max = settings_int(settings, SETTING_SERVER_FLOW_RUN_GRAPH_MAX_ARTIFACTS);
     const char *id = param_uuid(w, rq->ids[0]);
     enum err_code rc = find_run(rq, "", &g->run);
 
     if (rc)
         return rc;
     struct db_step steps[] = {
-        {Q_graph_nodes, PARAMS(id, since, param_i64(w, NODES_MAX + 1)), {0}},
-        {Q_graph_artifacts, PARAMS(id, param_i64(w, ARTIFACTS_MAX)), {0}},
+        {Q_graph_nodes, PARAMS(id, since, param_i64(w, nodes_max + 1)), {0}},
+        {Q_graph_artifacts, PARAMS(id, param_i64(w, artifacts_max)), {0}},
         {Q_flow_run_states, PARAMS(id), {0}},
     };
     rc = db_pipeline(w, steps, COUNT(steps));
     g->nodes = steps[0].rows;
     g->artifacts = steps[1].rows;
     g->states = steps[2].rows;
-    if (!rc && g->nodes.count > NODES_MAX)
-        rc = err_set(&w->err, BAD_REQUEST, "The graph of flow run %s has more than %d nodes.", id,
-                     NODES_MAX);
+    if (!rc && g->nodes.count > nodes_max)
+        rc = err_set(&w->err, BAD_REQUEST,
+                     "The graph of flow run %s has more than %" PRId64 " nodes.", id, nodes_max);
     return rc;
 }
 

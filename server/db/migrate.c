@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/db/db.h"
+#include "server/server.h"
 #include "shared/base/log.h"
 
 static const struct migration {
@@ -70,6 +71,14 @@ static enum err_code apply_missing(struct work *w, int *out_applied)
                            NULL, &applied);
     if (!rc)
         rc = check_applied(w, &applied, &next);
+    bool wanted =
+        settings_bool(&w->server->config.settings, SETTING_SERVER_DATABASE_MIGRATE_ON_START);
+    if (!rc && !wanted && next < COUNT(migrations))
+        return err_set(
+            &w->err, CONFLICT,
+            "migration %s is not applied and PREFECT_SERVER_DATABASE_MIGRATE_ON_START is "
+            "off: start one server with it on",
+            migrations[next].name);
     for (size_t i = next; i < COUNT(migrations) && !rc; i++) {
         rc = apply(w, &migrations[i]);
         if (!rc)

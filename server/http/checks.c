@@ -58,7 +58,9 @@ static enum err_code check_route(struct request *rq)
     const char *allow = NULL;
     enum err_code rc = route_find(rq, &allow);
 
-    if (rc == ERR_NOT_FOUND && assets_reply(rq))
+    if (rc == ERR_NOT_FOUND &&
+        settings_bool(&rq->work.server->config.settings, SETTING_SERVER_UI_ENABLED) &&
+        assets_reply(rq))
         return ERR_CANCELLED; /* answered */
     if (rc == ERR_METHOD && allow)
         reply_header(rq, "Allow", allow);

@@ -17,7 +17,7 @@
 #include "server/server.h"
 #include "shared/base/clock.h"
 
-enum { IDLE_TIMEOUT_S = 120, CONNECTIONS_MAX = 8192 };
+enum { CONNECTIONS_MAX = 8192 };
 
 struct listener {
     struct server *server;
@@ -315,6 +315,14 @@ static void attach(struct listener *l, uv_loop_t *loop)
     uv_poll_start(&l->poll, UV_READABLE, on_poll);
 }
 
+/* libmicrohttpd counts whole seconds, 0 would be for ever. */
+static unsigned idle_timeout_s(const struct server *server)
+{
+    int64_t s = settings_int(&server->config.settings, SETTING_SERVER_API_KEEPALIVE_TIMEOUT);
+
+    return (unsigned)(s < 1 ? 1 : s > 86400 ? 86400 : s);
+}
+
 enum err_code listener_start(struct server *server, struct err *e, struct listener **out)
 {
     struct listener *l = calloc(1, sizeof(*l));
@@ -335,7 +343,7 @@ enum err_code listener_start(struct server *server, struct err *e, struct listen
                                  0, NULL, NULL, on_request, l, MHD_OPTION_NOTIFY_COMPLETED,
                                  on_completed, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s(server),
                                  MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
     if (!l->daemon) {
         close(fd);

@@ -120,6 +120,8 @@ enum err_code metrics_get(struct request *rq)
 {
     struct server *s = rq->work.server;
 
+    if (!settings_bool(&s->config.settings, SETTING_SERVER_METRICS_ENABLED))
+        return err_set(&rq->work.err, NOT_FOUND, "Not Found");
     put(rq, "# TYPE switchyard_http_requests_total counter\n"
             "# TYPE switchyard_http_request_seconds histogram\n");
     for (size_t i = 0; i < route_count; i++)

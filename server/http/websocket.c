@@ -18,7 +18,7 @@
 #include "server/http/route.h"
 #include "server/server.h"
 
-enum { PING_EVERY_MS = 20000, HOLDS_MAX = 1000 };
+enum { HOLDS_MAX = 1000 };
 
 enum ws_phase { WS_AUTH, WS_OPEN, WS_CLOSING };
 
@@ -34,6 +34,7 @@ struct websocket {
     int holds;
     enum ws_phase phase;
     bool broken, heard, busy, crowded;
+    bool asked; /* a ping was sent and its time to be answered runs */
     void *state;
     struct arena arena; /* params */
     const char *params[PATH_PARAMS_MAX];
@@ -257,16 +258,27 @@ static void pump(struct websocket *ws)
     }
 }
 
+static uint64_t setting_ms(const struct websocket *ws, enum setting_id id)
+{
+    return (uint64_t)settings_us(&ws->server->config.settings, id) / 1000;
+}
+
+/* After each interval a ping; whoever is silent for the timeout after it is gone.  Anything that
+ * comes is a sign of life. */
 static void on_ping_time(uv_timer_t *timer)
 {
     struct websocket *ws = timer->data;
     struct wslay_event_msg ping = {WSLAY_PING, NULL, 0};
+    uint64_t interval_ms = setting_ms(ws, SETTING_SERVER_API_WEBSOCKET_PING_INTERVAL);
+    uint64_t timeout_ms = setting_ms(ws, SETTING_SERVER_API_WEBSOCKET_PING_TIMEOUT);
 
-    if (!ws->heard && !ws->holds)
-        ws->broken = true; /* nothing since the last ping */
-    ws->heard = false;
-    if (!ws->broken && wslay_event_queue_msg(ws->frames, &ping))
+    if (ws->asked && !ws->heard && !ws->holds)
         ws->broken = true;
+    ws->asked = !ws->asked && timeout_ms;
+    ws->heard = false;
+    if (ws->asked || !timeout_ms)
+        ws->broken = ws->broken || wslay_event_queue_msg(ws->frames, &ping);
+    uv_timer_start(timer, on_ping_time, ws->asked ? timeout_ms : interval_ms, 0);
     pump(ws);
 }
 
@@ -297,7 +309,9 @@ static void start(struct websocket *ws)
     uv_timer_init(&ws->server->loop, &ws->pinger);
     ws->poll.data = ws->pinger.data = ws;
     ws->handles = 2;
-    uv_timer_start(&ws->pinger, on_ping_time, PING_EVERY_MS, PING_EVERY_MS);
+    uint64_t interval_ms = setting_ms(ws, SETTING_SERVER_API_WEBSOCKET_PING_INTERVAL);
+    if (interval_ms)
+        uv_timer_start(&ws->pinger, on_ping_time, interval_ms, 0);
     if (ws->phase == WS_OPEN)
         ws->state = ws->kind->on_open(ws);
     pump(ws);

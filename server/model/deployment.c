@@ -1,8 +1,10 @@
 #include "server/model/deployment.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "server/model/flow_run.h"
+#include "server/model/limits.h"
 #include "server/model/misfire.h"
 #include "server/model/schedule_check.h"
 #include "shared/json/schema.h"
@@ -13,14 +15,13 @@ static const char *check_misfire(struct arena *a, const void *value)
     return misfire_read(a, *(const struct raw *)value, &ignored);
 }
 
-/* PREFECT_SERVER_DEPLOYMENTS_... has 50 as its default. */
-enum { SCHEDULED_RUNS_MAX = 50 };
-
 static const char *check_max_runs(struct arena *a, const void *value)
 {
-    return *(const int64_t *)value > SCHEDULED_RUNS_MAX
-               ? arena_printf(a, "`max_scheduled_runs` must be less than or equal to %d.",
-                              SCHEDULED_RUNS_MAX)
+    int64_t most = limits()->scheduled_runs;
+
+    return *(const int64_t *)value > most
+               ? arena_printf(a, "`max_scheduled_runs` must be less than or equal to %" PRId64 ".",
+                              most)
                : NULL;
 }
 

@@ -1,13 +1,18 @@
 #include "server/model/flow_run.h"
 
+#include <inttypes.h>
+
+#include "server/model/limits.h"
+
 const char *check_parameters(struct arena *a, const void *raw)
 {
     const struct raw *parameters = raw;
 
-    if (parameters->len <= PARAMETERS_MAX_BYTES)
+    if ((int64_t)parameters->len <= limits()->parameters_bytes)
         return NULL;
-    return arena_printf(a, "Flow run parameters size (%zu bytes) exceeds the limit of %d bytes.",
-                        parameters->len, PARAMETERS_MAX_BYTES);
+    return arena_printf(
+        a, "Flow run parameters size (%zu bytes) exceeds the limit of %" PRId64 " bytes.",
+        parameters->len, limits()->parameters_bytes);
 }
 
 /* clang-format off */

@@ -86,6 +86,5 @@ extern const struct resource deployment_run_create_resource;
 /* The state that stands in the row of a run: columns state_id, state_type, ... */
 extern const struct resource run_state_resource;
 
-/* Parameters as text are at most this long. */
-enum { PARAMETERS_MAX_BYTES = 512 << 10 };
+/* Parameters as text are not longer than the limit. */
 const char *check_parameters(struct arena *a, const void *raw);

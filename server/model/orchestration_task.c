@@ -1,8 +1,9 @@
 /* The rules of task runs.  Source: CoreTaskPolicy, BackgroundTaskPolicy and MinimalTaskPolicy of
  * Prefect 3.9.1, by behaviour. */
+#include "server/model/limits.h"
 #include "server/model/orchestration_rules.h"
+#include "server/model/task_run.h"
 
-enum { TAG_WAIT_MAX_S = 10, CACHE_KEY_MAX_CHARS = 2000 };
 static const double wait_spread = 0.3;
 
 static void retrieve_cached(struct transition *t)
@@ -84,8 +85,8 @@ static void wait_for_tags(struct transition *t)
             fullest = l;
     }
     double average_s = fullest->average_occupancy_s;
-    if (average_s <= 0 || average_s > TAG_WAIT_MAX_S)
-        average_s = TAG_WAIT_MAX_S;
+    if (average_s <= 0 || average_s > limits()->tag_wait_s)
+        average_s = limits()->tag_wait_s;
     double delay_s = rule_spread(average_s, wait_spread, t->proposal->random);
     rule_wait(t, (int64_t)(delay_s + 0.5),
               arena_printf(t->arena, "Concurrency limit reached for tags: %s", tag_list(t)));
@@ -163,27 +164,20 @@ static void track_flow_run(struct transition *t)
         t->out->run.flow_run_run_count = t->facts->parent.run_count;
 }
 
-static size_t character_count(const char *utf8)
-{
-    size_t n = 0;
-    for (; *utf8; utf8++)
-        n += (*utf8 & 0xc0) != 0x80;
-    return n;
-}
-
 static void check_cache_key(struct transition *t)
 {
     const char *key = t->proposed->details.cache_key;
-    if (key && character_count(key) > CACHE_KEY_MAX_CHARS)
-        rule_reject(t, t->proposed,
-                    "Cache key exceeded maximum allowed length of 2000 characters.");
+    const char *why = key ? cache_key_check(t->arena, key) : NULL;
+
+    if (why)
+        rule_reject(t, t->proposed, why);
 }
 
 /* A key that is too long is not written; the state itself is. */
 static void write_cache(struct transition *t)
 {
     const char *key = t->proposed->details.cache_key;
-    if (key && *key && character_count(key) <= CACHE_KEY_MAX_CHARS)
+    if (key && *key && !cache_key_check(t->arena, key))
         t->out->effects |= EFFECT_WRITE_CACHE;
 }
 

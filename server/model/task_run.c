@@ -1,18 +1,27 @@
 #include "server/model/task_run.h"
 
-enum { CACHE_KEY_MAX_CHARS = 2000 };
+#include <inttypes.h>
+
+#include "server/model/limits.h"
+
+const char *cache_key_check(struct arena *a, const char *key)
+{
+    int64_t most = limits()->cache_key_chars, chars = 0;
+
+    for (; *key; key++)
+        chars += (*key & 0xc0) != 0x80;
+    return chars > most ? arena_printf(a,
+                                       "Cache key exceeded maximum allowed length of %" PRId64
+                                       " characters.",
+                                       most)
+                        : NULL;
+}
 
 static const char *check_cache_key(struct arena *a, const void *value)
 {
     const char *key = *(const char *const *)value;
-    size_t chars = 0;
 
-    (void)a;
-    for (; key && *key; key++)
-        chars += (*key & 0xc0) != 0x80;
-    return chars > CACHE_KEY_MAX_CHARS
-               ? "Cache key exceeded maximum allowed length of 2000 characters."
-               : NULL;
+    return key ? cache_key_check(a, key) : NULL;
 }
 
 /* What a task input has to say, by its type. */

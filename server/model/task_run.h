@@ -24,6 +24,9 @@ struct task_run {
     struct state_read *state;
 };
 
+/* What is wrong with a cache key, NULL: nothing. */
+const char *cache_key_check(struct arena *a, const char *key);
+
 struct task_run_create {
     struct given given;
     struct uuid id;

@@ -43,6 +43,16 @@ static void look_next(struct pass *p, int64_t at_us, enum setting_id loop)
         p->next_us = at_us > soonest_us ? at_us : soonest_us;
 }
 
+/* Whoever shows up now is silent for too long this much later at the soonest; nobody says that he
+ * came, as that would be news with every poll. */
+static int64_t shortest_us(const struct silence *s)
+{
+    int64_t us = s->heartbeats * s->heartbeat_s * SECOND_US;
+
+    us = s->queue_us < us ? s->queue_us : us;
+    return s->deployment_us < us ? s->deployment_us : us;
+}
+
 enum err_code liveness_run(struct pass *p)
 {
     const struct settings *s = &p->w->server->config.settings;
@@ -65,6 +75,9 @@ enum err_code liveness_run(struct pass *p)
         return ERR_OK;
     }
     enum err_code rc = liveness_give_up(p->w, &silence, &next_us);
+    int64_t newcomer_us = p->w->now_us + shortest_us(&silence);
+    if (next_us == TIME_NONE || newcomer_us < next_us)
+        next_us = newcomer_us;
     look_next(p, next_us, SETTING_SERVER_SERVICES_FOREMAN_LOOP_SECONDS);
     return rc;
 }

@@ -7,10 +7,8 @@
 
 #include "server/db/params.h"
 #include "server/db/update.h"
+#include "server/server.h"
 #include "server/store/event_emit.h"
-
-/* A waiter is told to come back after at most this long. */
-enum { TAG_WAIT_MAX_S = 10, WAIT_MAX_S = 30 };
 
 /* Columns of limits_read. */
 enum { C_ID, C_NAME, C_LIMIT, C_IN_USE, C_DECAY, C_OCCUPANCY, C_DENIED, C_ACTIVE };
@@ -146,20 +144,24 @@ static int blocking(const struct slots_wanted *in, const struct rows *limits)
 
 /* Around the time in which the slots asked for so far become free, spread so that waiters do not
  * come all at once. */
-static double retry_after(const struct slots_wanted *in, const struct rows *limits, int i)
+static double retry_after(const struct work *w, const struct slots_wanted *in,
+                          const struct rows *limits, int i)
 {
+    bool tag = strncmp(rows_text(limits, i, C_NAME), "tag:", 4) == 0;
     uint32_t random = 0;
     double limit = fmax(1, (double)rows_i64(limits, i, C_LIMIT)),
            decay = rows_f64(limits, i, C_DECAY);
     double occupancy = decay > 0 ? 1 / decay : rows_f64(limits, i, C_OCCUPANCY);
     double expected =
         occupancy * ((double)rows_i64(limits, i, C_DENIED) + (double)in->slots) / limit;
-    double most =
-        strncmp(rows_text(limits, i, C_NAME), "tag:", 4) == 0 ? TAG_WAIT_MAX_S : WAIT_MAX_S;
+    int64_t most_us =
+        settings_us(&w->server->config.settings,
+                    tag ? SETTING_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS
+                        : SETTING_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS);
 
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = 0;
-    return fmin(most, expected * (0.5 + random / 4294967296.0));
+    return fmin((double)most_us / 1e6, expected * (0.5 + random / 4294967296.0));
 }
 
 static struct uuids ids_of(struct work *w, const struct rows *limits)
@@ -208,7 +210,7 @@ static enum err_code take_or_deny(struct work *w, const struct slots_wanted *in,
     int at = blocking(in, &out->limits);
     if (at < 0)
         return take(w, in, with_lease, out);
-    out->retry_after_s = retry_after(in, &out->limits, at);
+    out->retry_after_s = retry_after(w, in, &out->limits, at);
     rc = db_query(w, Q_limits_deny,
                   PARAMS(param_uuid_array(w, ids_of(w, &out->limits)), param_i64(w, in->slots)),
                   &none);

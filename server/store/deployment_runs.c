@@ -4,12 +4,13 @@
 
 #include "server/db/params.h"
 #include "server/model/job_template.h"
+#include "server/model/limits.h"
 #include "server/store/variables.h"
 #include "server/store/work_pools.h"
 #include "shared/json/schema.h"
 #include "shared/json/write.h"
 
-enum { HYDRATED_MAX_BYTES = 4 * PARAMETERS_MAX_BYTES }; /* variables may be large */
+enum { VARIABLES_MAX_BYTES = 3 << 19 }; /* what they may add to the parameters */
 
 static struct uuid read_uuid(const struct rows *r, int column)
 {
@@ -71,7 +72,7 @@ static struct val parse_buf(struct work *w, struct buf *b)
 
 struct val run_source_merge(struct work *w, struct val base, struct val over)
 {
-    struct buf b = {.max_bytes = HYDRATED_MAX_BYTES};
+    struct buf b = {.max_bytes = (size_t)limits()->parameters_bytes + VARIABLES_MAX_BYTES};
 
     if (val_type(val_get(over, "__prefect_kind")) != DOC_NONE)
         return over;
@@ -95,7 +96,7 @@ enum err_code parameters_hydrate(struct work *w, struct val parameters, const ch
                                  struct val *out)
 {
     struct hydration h = {.arena = &w->arena};
-    struct buf b = {.max_bytes = HYDRATED_MAX_BYTES};
+    struct buf b = {.max_bytes = (size_t)limits()->parameters_bytes + VARIABLES_MAX_BYTES};
     enum err_code rc = variables_for_hydration(w, parameters, &h);
 
     if (rc)

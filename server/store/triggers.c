@@ -4,6 +4,7 @@
 
 #include "server/db/columns.h"
 #include "server/db/params.h"
+#include "server/server.h"
 #include "server/store/trigger_fire.h"
 #include "server/store/trigger_windows.h"
 #include "shared/base/clock.h"
@@ -12,7 +13,6 @@
 enum { BATCH_EVENTS = 256, BATCH_BYTES = 2 << 20, BUCKETS_MAX = 500 };
 
 #define LOOKBACK_US INT64_C(900000000)
-#define BUFFER_US   INT64_C(60000000)
 #define HELD_US     INT64_C(1800000000)
 
 struct evaluation {
@@ -412,6 +412,11 @@ static enum err_code look_at(struct evaluation *e, const struct watcher *watcher
     return ERR_OK;
 }
 
+static int64_t buffer_us(const struct work *w)
+{
+    return settings_us(&w->server->config.settings, SETTING_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER);
+}
+
 static enum err_code look(struct evaluation *e, struct trigger_pass *out)
 {
     struct work *w = e->work;
@@ -423,7 +428,7 @@ static enum err_code look(struct evaluation *e, struct trigger_pass *out)
     for (int i = 0; !rc && i < due.count; i++) {
         struct uuid id = uuid_at(&due, i, 0);
         const struct watcher *watcher = find(e->set, id);
-        int64_t next_us = w->now_us + BUFFER_US;
+        int64_t next_us = w->now_us + buffer_us(w);
         if (watcher)
             rc = look_at(e, watcher, &next_us);
         array_uuid(&columns[0], id);
@@ -457,7 +462,7 @@ enum err_code triggers_sweep(struct work *w)
         struct evaluation e = {.clock_us = rows_time(&rows, 0, 1),
                                .clock_seen_us = rows_time(&rows, 0, 2)};
         rc = db_query(w, Q_triggers_sweep,
-                      PARAMS(param_time(w, w->now_us - lag_us(&e) - BUFFER_US),
+                      PARAMS(param_time(w, w->now_us - lag_us(&e) - buffer_us(w)),
                              param_time(w, w->now_us - HELD_US)),
                       &none);
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Auth string, API keys, CSRF and CORS as a client meets them; the settings as an operator sees them."""
 import base64
+import datetime
 import http.client
 import json
 import os
@@ -21,6 +22,8 @@ class Access(unittest.TestCase):
     def setUpClass(cls):
         cls.server = cls.enterClassContext(live.Server(
             PREFECT_SERVER_API_AUTH_STRING="admin:pass", PREFECT_SERVER_CSRF_PROTECTION_ENABLED="true",
+            PREFECT_SERVER_CSRF_TOKEN_EXPIRATION="PT30M", PREFECT_SERVER_CORS_ALLOWED_METHODS="GET,POST",
+            PREFECT_SERVER_CORS_ALLOWED_HEADERS="x-a,x-b",
             PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS="https://lab.example,https://b.example",
             PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS="42", PREFECT_SERVER_NO_SUCH_THING="1"))
 
@@ -58,6 +61,8 @@ class Access(unittest.TestCase):
         made = self.call("GET", "/csrf-token?client=one")[1]
         self.assertEqual(sorted(made), ["client", "created", "expiration", "id", "token", "updated"])
         self.assertRegex(made["token"], "^[0-9a-f]{64}$")
+        lives = datetime.datetime.fromisoformat(made["expiration"]) - datetime.datetime.fromisoformat(made["updated"])
+        self.assertAlmostEqual(lives.total_seconds(), 1800, delta=5)
         again = self.call("GET", "/csrf-token?client=one")[1]
         self.assertEqual(made["id"], again["id"])
         self.assertNotEqual(made["token"], again["token"])
@@ -103,7 +108,10 @@ class Access(unittest.TestCase):
         self.assertIsNone(self.headers["Access-Control-Allow-Origin"])
         ask = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "x-a"}
         self.assertEqual(self.call("OPTIONS", "/flows/", auth=None, Origin="https://b.example", **ask), (200, "OK"))
-        self.assertEqual(self.headers["Access-Control-Allow-Headers"], "x-a")
+        self.assertIn("x-a", self.headers["Access-Control-Allow-Headers"])
+        self.assertEqual(self.headers["Access-Control-Allow-Methods"].replace(" ", ""), "GET,POST")
+        refused = {**ask, "Access_Control_Request_Headers": "x-evil"}
+        self.assertEqual(self.call("OPTIONS", "/flows/", auth=None, Origin="https://b.example", **refused)[0], 400)
         self.assertEqual(self.call("OPTIONS", "/flows/", auth=None, Origin="https://evil.example", **ask),
                          (400, "Disallowed CORS origin"))
 
