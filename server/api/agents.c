@@ -117,24 +117,27 @@ static enum err_code wait_or_answer(struct request *rq, uint64_t seen, int64_t n
 enum err_code agents_claim(struct request *rq)
 {
     uint64_t seen = parking_seen(rq->work.server->parking, claims_topic());
+    bool first = !rq->parked_until_us;
     const struct agent_call *in = rq->in;
     struct found found = {{0}, {0}};
-    struct claim_view view;
+    struct claim_view view = {.due = 1}; /* a call that waited was told so by run_looks() */
     enum err_code rc = ERR_OK;
 
-    if (!rq->parked_until_us) /* the first pass of a call */
+    if (first)
         rc = introduce(rq);
-    if (!rc)
+    if (!rc && first)
         rc = claims_look(&rq->work, &in, 1, &view);
-    if (!rc && view.refused)
-        rc = introduce(rq); /* says why */
     if (!rc && (view.due || view.cancels))
         rc = take(rq, &found);
     if (rc)
         return rc;
     if (found.claims.count || found.cancels.count)
         return answer(rq, &found);
-    return wait_or_answer(rq, seen, view.next_us, &found);
+    if (!first)
+        rc = claims_look(&rq->work, &in, 1, &view);
+    if (!rc && view.refused)
+        rc = introduce(rq); /* says why */
+    return rc ? rc : wait_or_answer(rq, seen, view.next_us, &found);
 }
 
 /* Agents that stand for each other: of one pool, with the same queues and without devices. */

@@ -268,7 +268,7 @@ static enum err_code insert_claims(struct work *w, const struct agent_call *in,
             rc = db_query(w, Q_claim_insert, parameters, &none);
         agenda_due(w->server->agenda, AGENDA_CLAIMS, w->now_us + CLAIM_OFFER_S * INT64_C(1000000));
         if (!rc)
-            rc = db_query(w, Q_claim_details, PARAMS(param_uuid_array(w, ids)), out);
+            rc = db_query(w, Q_claim_details, PARAMS(param_uuid_array(w, ids), parameters[3]), out);
     }
     arrays_free(columns, COUNT(columns));
     return rc;

@@ -95,7 +95,7 @@ SELECT n.id, n.run, n.device, $4::uuid, $5::bigint, now() + $6::float8 * interva
   FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS n (id, run, device);
 
 -- name: claim_details
--- $1 claims.  One JSON object per claim, as the protocol has it.
+-- $1 claims, $2 their agent.  One JSON object per claim, as the protocol has it.
 SELECT json_build_object(
            'claim_id', c.id, 'token', c.token, 'expires_at', to_char(c.expires, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            'flow_run', json_build_object(
@@ -125,6 +125,7 @@ SELECT json_build_object(
                           WHEN 'object' THEN p.base_job_template::jsonb->'variables'->'properties' ELSE '{}' END) e
          WHERE jsonb_typeof(e.value) = 'object' AND e.value ? 'default' AND e.value->'default' <> 'null') v
  WHERE c.id = ANY($1::uuid[])
+   AND c.agent_id = $2::uuid AND c.state = 'OFFERED'  -- so few that their number does not change the plan, which is kept then
  ORDER BY c.token;
 
 -- name: claim_ack
