@@ -102,7 +102,7 @@ bool template_next(const char **at, struct part *out)
     bool escaped = !strncmp(s, "\\{{", 3);
     if (escaped)
         s++;
-    const char *end = strstr(s + (s[0] == '{' ? 2 : 1), "{{");
+    const char *end = strstr(s + (s[0] == '{' && s[1] == '{' ? 2 : 1), "{{");
     if (escaped || !end)
         end = escaped ? s + 2 : s + strlen(s);
     else if (end > s && end[-1] == '\\')

@@ -18,7 +18,7 @@ import uuid
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import live  # noqa: E402
 
-WAIT_S = 40
+WAIT_S = 120
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 

@@ -86,11 +86,11 @@ class Reset(unittest.TestCase):
 
     def test_it_takes_well_under_a_second(self):
         self.assertEqual(self.reset("--yes", "--data", self.data).returncode, 0)
-        took_s = []
-        while not took_s or min(took_s) > 1 and len(took_s) < 10:  # 0.2 s on an idle machine: others' work is not counted
+        took_s, most_s = [], 15 if live.BUILD.name in ("asan", "tsan") else 1
+        while not took_s or min(took_s) >= most_s and len(took_s) < 10:  # 0.2 s on an idle machine: others' work is not counted
             self.fill()
             took_s.append(float(self.reset("--yes", "--data", self.data).stdout.split()[3]))
-        self.assertLess(min(took_s), 1, took_s)
+        self.assertLess(min(took_s), most_s, took_s)
 
     def test_a_database_that_is_not_there_is_named(self):
         began = time.monotonic()
