@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PREFECT = str(pathlib.Path(sys.executable).parent / "prefect")
 VERSION = tuple(int(part) for part in prefect.__version__.split(".")[:3])
 TAG = uuid.uuid4().hex[:6]
-CLI_S, SETTLE_S, STOP_S = 90, 30, 30
+CLI_S, SETTLE_S, STOP_S = 300, 60, 60  # a machine that does other things too
 api = wire.Api(os.environ["PREFECT_API_URL"])
 command_line = Command(CLI_S)
 
@@ -78,7 +78,7 @@ class Background:
     def said(self):
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, text, seconds=150):
+    def wait_for(self, text, seconds=300):
         until(lambda: self.said() if text in self.said() or self.process.poll() is None else "ended: " + self.said(),
               lambda said: text in said or said.startswith("ended: "), seconds)
         has(self.said(), text)
@@ -144,12 +144,18 @@ def messages(run_id, last=None):
     return until(read, lambda found: last is None or any(last in message for message in found))
 
 
-def ends(run_id, name="Completed", seconds=90):
+def ends(run_id, name="Completed", seconds=300):
     """Waits for the end of a flow run, which must be in the state of that name."""
     final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     row = until(lambda: flow_run(run_id), lambda r: r["state_type"] in final, seconds)
     assert row["state_name"] == name, f"{row['state_name']}, expected {name}: {row['state']['message']}"
     return row
+
+
+def gone(pid):
+    """Waits until that process is no more."""
+    path = pathlib.Path(f"/proc/{pid}/stat")
+    until(lambda: not path.exists() or ") Z" in path.read_text())
 
 
 def script(name, text):
