@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import live  # noqa: E402
 
-JOURNEY_S, RSS_LIMIT_MB, AT_ONCE = 900, 80, 2
+JOURNEY_S, RSS_LIMIT_MB, AT_ONCE = 1800, 80, 2
 # name, part of the short form
 JOURNEYS = [
     ("retries", True),

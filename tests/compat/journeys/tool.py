@@ -13,7 +13,7 @@ import prefect
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[n]) for n in (1, 2)]
 import wire  # noqa: E402
-from command import Command  # noqa: E402
+from forked import Command  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 PREFECT = str(pathlib.Path(sys.executable).parent / "prefect")
