@@ -149,6 +149,7 @@ static const struct {
     {"ascii",             "\"\r\nTimeStamp: 000s 000ms, buff 02%\r\n\" 00 \"6409-07\r\n0023-10\r\n11958-09\r\nend\r\n\"",
                           "S3 END0 ", true},
     {"ascii, other spelling", "\"Timestamp:> 0s 5ms, buff 00%\r\n1-03\r\n\"", "S1 ", true},
+    {"ascii, prompts",    "\"stlp > TimeStamp: 0s 0ms\r\nstlp > 6409-07\r\nPowerShield > 6410-07\r\nend\r\n\"", "S2 END0 ", true},
     {"ascii, glued",      "\"TimeStamp: 0s 0ms\r\n6409-076410-07\r\nend\r\n\"", "S2 END0 ", true},
     {"ascii, debris",     "\"TimeStamp: 0s 0ms\r\n6409-07\r\n64x09-07\r\nend\r\n\"", "S1 END3 ", true},
     {"ascii, short exponent", "\"TimeStamp: 0s 0ms\r\n6409-0\r\nend\r\n\"", "END3 ", true},

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "worker/lab/v3pwr_dialect.h"
+
 enum { EXPONENT_DIGITS = 2, MANTISSA_DIGITS_MAX = 6 };
 
 /* One record `DDDD[+-]EE` at the start of p; its length, or 0. */
@@ -76,11 +78,13 @@ static bool take_stamp(struct v3pwr_stream *s, const char *line)
     return true;
 }
 
-static void take_line(struct v3pwr_stream *s, const char *line)
+static void take_line(struct v3pwr_stream *s, char *whole)
 {
+    bool text = s->phase == STREAM_TEXT;
+    /* The prompt that follows `ack start` stands in front of the first record. */
+    const char *line = text || !strncasecmp(whole, "timestamp", 9) ? whole : answer_strip(whole);
     if (!*line)
         return;
-    bool text = s->phase == STREAM_TEXT;
     if (!text && isdigit((unsigned char)*line))
         take_records(s, line);
     else if (!text && take_stamp(s, line))
