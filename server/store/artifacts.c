@@ -69,5 +69,12 @@ enum err_code artifact_update(struct work *w, struct uuid id, const struct artif
 enum err_code artifact_delete(struct work *w, struct uuid id)
 {
     struct rows rows;
-    return one(w, db_query(w, Q_artifact_delete, PARAMS(param_uuid(w, id)), &rows), &rows);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
+
+    if (!rc)
+        rc = one(w, db_query(w, Q_artifact_delete, PARAMS(param_uuid(w, id)), &rows), &rows);
+    if (!rc && !uuid_is_nil(rows_uuid(&rows, 0, 1)))
+        rc = event_emit(w, SUBJECT_ARTIFACT_COLLECTION, "updated", rows_uuid(&rows, 0, 1));
+    return event_end(w, own, rc);
 }

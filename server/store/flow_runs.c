@@ -415,7 +415,7 @@ enum err_code flow_run_update(struct work *w, struct uuid id, const struct flow_
 
 enum err_code flow_runs_delete(struct work *w, struct uuids ids, struct rows *out)
 {
-    return db_query(w, Q_flow_run_delete, PARAMS(param_uuid_array(w, ids)), out);
+    return db_query(w, Q_flow_run_delete, PARAMS(param_uuid_array(w, ids), NULL), out);
 }
 
 enum err_code flow_run_add_labels(struct work *w, struct uuid id, struct raw labels)

@@ -63,6 +63,8 @@ enum err_code flow_delete(struct work *w, struct uuid id)
     if (!rc)
         rc = event_emit(w, SUBJECT_FLOW, "deleted", id);
     if (!rc)
+        rc = db_query(w, Q_flow_run_delete, PARAMS(NULL, param_uuid(w, id)), &rows);
+    if (!rc)
         rc = db_query(w, Q_flow_delete, PARAMS(param_uuid(w, id)), &rows);
     if (!rc && !rows.count)
         rc = not_found(w);

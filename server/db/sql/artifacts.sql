@@ -52,7 +52,7 @@ UPDATE artifact
 RETURNING id;
 
 -- name: artifact_delete
--- $1 id.
+-- $1 id.  Its id, and the collection that shows another one now.
 WITH gone AS (
     DELETE FROM artifact WHERE id = $1 RETURNING id, key
 ), before AS (
@@ -63,8 +63,9 @@ WITH gone AS (
     UPDATE artifact_collection ac SET latest_id = before.id, created = before.created, updated = before.updated
       FROM before, gone
      WHERE ac.key = before.key AND ac.latest_id = gone.id
+    RETURNING ac.id
 ), removed AS (
     DELETE FROM artifact_collection ac USING gone
      WHERE ac.latest_id = gone.id AND NOT EXISTS (SELECT FROM before)
 )
-SELECT id FROM gone;
+SELECT gone.id, promoted.id FROM gone LEFT JOIN promoted ON true;

@@ -30,9 +30,13 @@ UPDATE deployment_schedule SET due = $2, made_until = $2 WHERE deployment_id = $
 
 -- name: schedules_drop_runs
 -- $1 deployment, $2 now.  Runs that its schedules made and that have not begun.
-DELETE FROM flow_run
- WHERE deployment_id = $1 AND auto_scheduled AND run_count = 0 AND state_type = 'SCHEDULED'
-   AND state_name <> 'AwaitingConcurrencySlot' AND next_scheduled_start_time > $2;
+WITH gone AS (
+    DELETE FROM flow_run
+     WHERE deployment_id = $1 AND auto_scheduled AND run_count = 0 AND state_type = 'SCHEDULED'
+       AND state_name <> 'AwaitingConcurrencySlot' AND next_scheduled_start_time > $2
+    RETURNING id
+)
+DELETE FROM flow_run_state s USING gone WHERE s.flow_run_id = gone.id;
 
 -- name: schedules_take_due
 -- $1 now, $2 limit.  Locks them: id, deployment, schedule, parameters, slug, made_until, misfire, whether it makes runs.

@@ -16,7 +16,8 @@ SELECT d.id, d.job_variables, p.name, p.base_job_template, d.work_queue_name, d.
 -- $1 id.  With the limit that was made for it and its runs that have not begun.
 WITH gone AS (DELETE FROM deployment WHERE id = $1 RETURNING id),
      its_limit AS (DELETE FROM concurrency_limit WHERE name = 'deployment:' || $1::text AND EXISTS (SELECT 1 FROM gone)),
-     its_runs AS (DELETE FROM flow_run WHERE deployment_id = $1::uuid AND state_type = 'SCHEDULED' AND run_count = 0)
+     its_runs AS (DELETE FROM flow_run WHERE deployment_id = $1::uuid AND state_type = 'SCHEDULED' AND run_count = 0 RETURNING id),
+     states AS (DELETE FROM flow_run_state s USING its_runs WHERE s.flow_run_id = its_runs.id)
 SELECT id FROM gone;
 
 -- name: deployment_set_limit

@@ -77,9 +77,10 @@ SELECT fr.state_type, d.id, d.job_variables, p.base_job_template
  WHERE fr.id = $1;
 
 -- name: flow_run_delete
--- $1 ids.  Frees the slots they hold; what they logged goes with the next round of retention.
+-- $1 ids, with their logs; or $2 a flow, all of whose runs go and leave their logs to retention.
+-- Frees the slots they hold.  Subflows stay, without parent.
 WITH gone AS (
-    DELETE FROM flow_run WHERE id = ANY($1::uuid[]) RETURNING id
+    DELETE FROM flow_run WHERE id = ANY($1::uuid[]) OR flow_id = $2::uuid RETURNING id
 ), leases AS (
     DELETE FROM concurrency_lease l USING gone WHERE l.holder_id = gone.id AND l.holder_type = 'flow_run'
 ), states AS (
@@ -88,6 +89,11 @@ WITH gone AS (
     DELETE FROM task_run_state s USING task_run t, gone WHERE t.flow_run_id = gone.id AND s.task_run_id = t.id
 ), tasks AS (
     DELETE FROM task_run t USING gone WHERE t.flow_run_id = gone.id
+), subflows AS (
+    UPDATE flow_run c SET parent_task_run_id = NULL FROM task_run t, gone
+     WHERE t.flow_run_id = gone.id AND c.parent_task_run_id = t.id AND NOT EXISTS (SELECT FROM gone g WHERE g.id = c.id)
+), logs AS (
+    DELETE FROM log l USING gone WHERE l.flow_run_id = gone.id AND $2::uuid IS NULL
 )
 SELECT id FROM gone;
 

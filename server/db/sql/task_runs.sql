@@ -32,12 +32,15 @@ SELECT id FROM task_run WHERE flow_run_id IS NOT DISTINCT FROM $1::uuid AND task
 UPDATE task_run SET name = $2, updated = now() WHERE id = $1 RETURNING id;
 
 -- name: task_run_delete
+-- $1 id.  A subflow stays, without parent.
 WITH gone AS (
     DELETE FROM task_run WHERE id = $1 RETURNING id
 ), states AS (
     DELETE FROM task_run_state s USING gone WHERE s.task_run_id = gone.id
 ), leases AS (
     DELETE FROM concurrency_lease l USING gone WHERE l.holder_id = gone.id AND l.holder_type = 'task_run'
+), subflows AS (
+    UPDATE flow_run c SET parent_task_run_id = NULL FROM gone WHERE c.parent_task_run_id = gone.id
 )
 SELECT id FROM gone;
 
