@@ -84,13 +84,21 @@ enum err_code deployments_create_flow_run(struct request *rq)
 /* What a failed item says: without the words for single requests. */
 static const char *item_error(struct request *rq)
 {
-    static const char prefix[] = "Error creating flow run: ";
+    static const struct {
+        enum err_code code;
+        const char *single, *instead;
+    } words[] = {
+        {ERR_CONFLICT, "Error creating flow run: ", "Parameter validation failed: "},
+        {ERR_BAD_REQUEST, "Error hydrating flow run parameters: ", ""},
+    };
     const struct err *e = &rq->work.err;
     const char *detail = e->detail;
 
-    if (e->code == ERR_CONFLICT && !strncmp(detail, prefix, sizeof(prefix) - 1))
-        return arena_printf(&rq->work.arena, "Parameter validation failed: %s",
-                            detail + sizeof(prefix) - 1);
+    for (size_t i = 0; i < COUNT(words); i++) {
+        size_t len = strlen(words[i].single);
+        if (e->code == words[i].code && strncmp(detail, words[i].single, len) == 0)
+            return arena_printf(&rq->work.arena, "%s%s", words[i].instead, detail + len);
+    }
     return arena_printf(&rq->work.arena, "%s", detail);
 }
 

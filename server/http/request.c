@@ -18,10 +18,27 @@ const char *request_header(struct request *rq, const char *name)
     return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
 }
 
+struct wanted {
+    const char *name, *value;
+};
+
+static enum MHD_Result keep_last(void *context, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    struct wanted *w = context;
+
+    (void)kind;
+    if (strcmp(name, w->name) == 0)
+        w->value = value;
+    return MHD_YES;
+}
+
 const char *request_query(struct request *rq, const char *name)
 {
-    const char *raw = MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, name);
-    return raw ? unescape(&rq->work.arena, raw, strlen(raw), true) : NULL;
+    struct wanted w = {.name = name};
+
+    MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, keep_last, &w);
+    return w.value ? unescape(&rq->work.arena, w.value, strlen(w.value), true) : NULL;
 }
 
 bool request_query_bool(struct request *rq, const char *name)

@@ -73,7 +73,7 @@ typedef enum err_code handler_fn(struct request *rq);
 
 /* NULL when absent.  Borrows: valid until the reply is sent. */
 const char *request_header(struct request *rq, const char *name);
-/* Decoded; NULL when absent. */
+/* Decoded; the last one when it is repeated, NULL when absent. */
 const char *request_query(struct request *rq, const char *name);
 bool request_query_bool(struct request *rq, const char *name);
 /* The whole query by the rows of a resource; refused in Prefect's words, as a body is. */

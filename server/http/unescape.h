@@ -2,5 +2,5 @@
 #pragma once
 #include "shared/base/arena.h"
 
-/* plus: '+' is a blank, as in query strings.  Broken escapes stay as they are. */
+/* plus: '+' is a blank, as in query strings.  Broken escapes and `%00` stay as they are. */
 char *unescape(struct arena *a, const char *text, size_t len, bool plus);

@@ -1,18 +1,24 @@
 #include "server/model/flow_run.h"
 
-#include <inttypes.h>
-
 #include "server/model/limits.h"
+
+/* 524,288 */
+static const char *with_commas(struct arena *a, size_t n)
+{
+    return n < 1000 ? arena_printf(a, "%zu", n)
+                    : arena_printf(a, "%s,%03zu", with_commas(a, n / 1000), n % 1000);
+}
 
 const char *check_parameters(struct arena *a, const void *raw)
 {
-    const struct raw *parameters = raw;
+    size_t len = raw_compact_len(*(const struct raw *)raw, true);
+    size_t max = (size_t)limits()->parameters_bytes;
 
-    if ((int64_t)parameters->len <= limits()->parameters_bytes)
+    if (len <= max)
         return NULL;
     return arena_printf(
-        a, "Flow run parameters size (%zu bytes) exceeds the limit of %" PRId64 " bytes.",
-        parameters->len, limits()->parameters_bytes);
+        a, "Flow run parameters must be less than %s bytes when serialized (got %s bytes).",
+        with_commas(a, max), with_commas(a, len));
 }
 
 /* clang-format off */

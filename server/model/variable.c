@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { NAME_MAX_CHARS = 255, VALUE_MAX_CHARS = 5000 };
+enum { NAME_MAX_CHARS = 255, VALUE_MAX_BYTES = 5000 };
 
 static const char *check_name(struct arena *a, const void *value)
 {
@@ -15,28 +15,10 @@ static const char *check_name(struct arena *a, const void *value)
     return NULL;
 }
 
-/* Length of the JSON text without blanks between tokens. */
-static size_t compact_length(struct raw json)
-{
-    size_t blanks = 0;
-    bool quoted = false;
-
-    for (size_t i = 0; i < json.len; i++) {
-        char c = json.text[i];
-        if (c == '"')
-            quoted = !quoted;
-        else if (quoted && c == '\\')
-            i++;
-        else if (!quoted && strchr(" \t\r\n", c))
-            blanks++;
-    }
-    return json.len - blanks;
-}
-
 static const char *check_value(struct arena *a, const void *value)
 {
     (void)a;
-    if (compact_length(*(const struct raw *)value) > VALUE_MAX_CHARS)
+    if (raw_compact_len(*(const struct raw *)value, false) > VALUE_MAX_BYTES)
         return "Variable value must be less than 5000 characters";
     return NULL;
 }

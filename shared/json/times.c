@@ -57,7 +57,7 @@ static int two_digits(const char *s)
     return (s[0] - '0') * 10 + s[1] - '0';
 }
 
-/* `HH:MM`, `HH:MM:SS`, `HH:MM:SS.ffffff`; hours up to 99. */
+/* `HH:MM`, `HH:MM:SS`, `HH:MM:SS.ffffff`; hours up to 99, one digit only before seconds. */
 static const char *take_clock(struct span *s, double *out_s)
 {
     static const char *const invalid[] = {
@@ -74,13 +74,14 @@ static const char *take_clock(struct span *s, double *out_s)
             return "invalid time separator, expected `:`";
         if (s->end - s->at < 2)
             return "input is too short";
-        int n = two_digits(s->at);
+        bool one_digit = i == 0 && is_digit(s) && s->at[1] == ':';
+        int n = one_digit ? *s->at - '0' : two_digits(s->at);
         if (n < 0)
             return invalid[i];
         if (i > 0 && n > 59)
             return range[i];
         total += n * unit_s[i];
-        s->at += 2;
+        s->at += one_digit ? 1 : 2;
     }
     if (s->end - s->at > 1 && *s->at == '.') {
         double scale = 0.1;
@@ -175,7 +176,8 @@ const char *duration_parse(const char *text, size_t len, int64_t *out_us)
         return "input is too short";
     if (take(&s, 'P'))
         reason = take_iso(&s, &seconds);
-    else if (s.end - s.at > 2 && s.at[2] == ':')
+    else if ((s.end - s.at > 2 && s.at[2] == ':') ||
+             (s.end - s.at > 4 && s.at[1] == ':' && s.at[4] == ':'))
         reason = take_clock(&s, &seconds);
     else
         reason = take_days(&s, &seconds);

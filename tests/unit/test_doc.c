@@ -218,6 +218,31 @@ START_TEST(doubles_print_as_in_python)
 }
 END_TEST
 
+/* JSON, and its length in Python's json.dumps(separators=(",", ":")) with and without ensure_ascii.
+ */
+static const struct {
+    const char *json;
+    size_t utf8, ascii;
+} lengths[] = {
+    {"{ \"a\" : [1,\n 2] }", 11, 11},
+    {"\"a b\"", 5, 5},
+    {"\"\\u00fc\"", 4, 8},
+    {"\"\xc3\xbc\"", 4, 8},
+    {"\"\xf0\x9f\x98\x80\"", 6, 14},
+    {"\"\\ud83d\\ude00\"", 6, 14},
+    {"\"\\u20ac\xe2\x82\xac\"", 8, 14},
+    {"\"\\u0041\\/\\n\\u000a\\u0001\\\\\"", 16, 16},
+};
+
+START_TEST(texts_are_measured_without_blanks_and_needless_escapes)
+{
+    struct raw json = {lengths[_i].json, strlen(lengths[_i].json)};
+
+    ck_assert_uint_eq(raw_compact_len(json, false), lengths[_i].utf8);
+    ck_assert_uint_eq(raw_compact_len(json, true), lengths[_i].ascii);
+}
+END_TEST
+
 START_TEST(the_writer_sets_commas_and_escapes)
 {
     struct buf b = {.max_bytes = 400};
@@ -262,6 +287,8 @@ int main(void)
     tcase_add_test(t, nesting_has_a_limit);
     tcase_add_test(t, members_items_and_raw_text_are_found);
     tcase_add_loop_test(t, strings_are_unescaped, 0, COUNT(strings));
+    tcase_add_loop_test(t, texts_are_measured_without_blanks_and_needless_escapes, 0,
+                        COUNT(lengths));
     tcase_add_test(t, a_zero_character_is_kept_but_not_storable);
     tcase_add_loop_test(t, doubles_print_as_in_python, 0, COUNT(doubles));
     tcase_add_test(t, the_writer_sets_commas_and_escapes);

@@ -8,8 +8,9 @@ SELECT id, slug FROM deployment_schedule WHERE deployment_id = $1 ORDER BY id FO
 
 -- name: schedule_insert
 -- $1 id, $2 deployment, $3 schedule, $4 active or NULL, $5 max_scheduled_runs, $6 parameters, $7 slug, $8 misfire, $9 now.
-INSERT INTO deployment_schedule (id, deployment_id, schedule, active, max_scheduled_runs, parameters, slug, misfire, made_until)
-VALUES ($1, $2, $3, coalesce($4, true), $5, coalesce($6::json, '{}'), $7, $8, $9);
+-- Lists show the last one first, also of those that were made together.
+INSERT INTO deployment_schedule (id, created, updated, deployment_id, schedule, active, max_scheduled_runs, parameters, slug, misfire, made_until)
+VALUES ($1, clock_timestamp(), clock_timestamp(), $2, $3, coalesce($4, true), $5, coalesce($6::json, '{}'), $7, $8, $9);
 
 -- name: schedule_change
 -- $1 deployment, $2 id; NULL leaves as it is: $3 schedule, $4 active, $5 max_scheduled_runs, $6 parameters, $7 slug;
@@ -17,7 +18,7 @@ VALUES ($1, $2, $3, coalesce($4, true), $5, coalesce($6::json, '{}'), $7, $8, $9
 UPDATE deployment_schedule
    SET schedule = coalesce($3::json, schedule), active = coalesce($4, active), max_scheduled_runs = coalesce($5, max_scheduled_runs),
        parameters = coalesce($6::json, parameters), slug = coalesce($7, slug),
-       misfire = CASE WHEN $8::boolean THEN $9::jsonb ELSE misfire END, updated = now()
+       misfire = CASE WHEN $8::boolean THEN $9::jsonb ELSE misfire END, updated = clock_timestamp()
  WHERE deployment_id = $1 AND id = $2
 RETURNING id;
 

@@ -21,6 +21,7 @@ DIFFERENCES = [
     (r"work_pools/queue priority null", ANY, "", "null changes nothing; Prefect answers 409."),
     (r"generated/POST /task_runs/\.empirical_policy\.retry_delay (true|numeric text)", ANY, "", "What is neither a number nor a list is refused; Prefect takes it and forgets it."),
     (r"generated/POST /ui/task_runs/dashboard/counts\.task_runs null", BODY, "", "Both refuse with 422; ours names the member that is needed."),
+    (r"forms/type '.*", ANY, "", "A body is JSON whatever its Content-Type says (`curl -d`); Prefect takes only application/json for one."),
     # by nature
     (r"generated/POST /deployments/ without flow_id", r"\$\.body\.exception_detail\[0\]\.input\.parameters", "", "Prefect shows its own addition to what came."),
     (r".*", r"\$\.body\.request_body.*", "", "A refusal repeats the body as it came; Prefect shows it with its own additions."),
