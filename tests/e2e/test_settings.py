@@ -158,7 +158,7 @@ class Limits(SettingsTest):
                 s.frame(PONG, b"")
 
     def test_parameters_and_cache_keys_have_their_size(self):
-        self.refused(422, "exceeds the limit of 100 bytes", "POST", "/flow_runs/",
+        self.refused(422, "must be less than 100 bytes", "POST", "/flow_runs/",
                      {"flow_id": self.flow(), "parameters": {"x": "y" * 100}})
         task = {"flow_run_id": self.run_of(), "task_key": "t", "dynamic_key": "0"}
         self.refused(422, "length of 5 characters", "POST", "/task_runs/", {**task, "cache_key": "abcdef"})
