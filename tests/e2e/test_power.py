@@ -50,7 +50,7 @@ ROWS = [
     ("100 kS/s", {}, "--rate 100k --seconds 0.5", EXACT),
     ("odd number of samples", {}, "--rate 10k --seconds 0.2345", EXACT),
     ("lpm01a 1.0.7", LPM, "", EXACT),
-    ("lpm01a 1.0.0", OLD, "", EXACT),
+    ("lpm01a 1.0.0", OLD, "", EXACT, "refused `pwr on`: err pwr; it supplies the board while it measures"),
     ("lpm01a text", LPM | TEXT, "--rate 5k", EXACT),
     ("bin_hex only", dict(wrong=("bin_hexa",)), "", EXACT),
     ("text only", TEXT, "", EXACT),
