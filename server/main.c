@@ -335,8 +335,7 @@ static void open_access(struct server *s)
 
     s->auth = auth_open(&s->config);
     if (settings_bool(settings, SETTING_SERVER_API_CSRF_PROTECTION_ENABLED))
-        s->csrf =
-            csrf_open(s->secrets, settings_us(settings, SETTING_SERVER_API_CSRF_TOKEN_EXPIRATION));
+        s->csrf = csrf_open(settings_us(settings, SETTING_SERVER_API_CSRF_TOKEN_EXPIRATION));
 }
 
 static int run(struct program *p, enum server_command command)

@@ -14,6 +14,7 @@ static const struct notify_row rows[] = {
     {"ring", parking_heard},      /* long polls on a topic */
     {"task", task_workers_heard}, /* a background task run was queued */
     {"access", access_heard},     /* API keys changed */
+    {"csrf", csrf_heard},         /* a client got another token */
     {"reset", reset_heard},       /* the database was emptied */
     {"events", events_heard},     /* some were stored */
     {"logs", logs_heard},         {"pool", worker_channels_heard}, /* a work pool changed */

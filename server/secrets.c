@@ -148,16 +148,6 @@ const char *secrets_seal(const struct secrets *s, struct arena *a, struct uuid i
     return out;
 }
 
-void secrets_prove(const struct secrets *s, const char *purpose, const void *text, size_t len,
-                   uint8_t out_proof[static SHA256_BYTES])
-{
-    uint8_t key[SHA256_BYTES];
-
-    hmac_sha256(s->key, KEY_BYTES, purpose, strlen(purpose), key);
-    hmac_sha256(key, sizeof(key), text, len, out_proof);
-    OPENSSL_cleanse(key, sizeof(key));
-}
-
 enum err_code secrets_unseal(const struct secrets *s, struct arena *a, struct uuid id,
                              const char *bytea, struct raw *out, struct err *e)
 {

@@ -20,9 +20,6 @@ void secrets_close(struct secrets *s);
 
 /* As a bytea literal (`\x...`) in the arena. */
 const char *secrets_seal(const struct secrets *s, struct arena *a, struct uuid id, struct raw text);
-/* HMAC-SHA-256 of the text under a key of its own for each purpose. */
-void secrets_prove(const struct secrets *s, const char *purpose, const void *text, size_t len,
-                   uint8_t out_proof[static SHA256_BYTES]);
 /* INTERNAL when it was sealed with another key, for another id, or was changed. */
 MUST_CHECK enum err_code secrets_unseal(const struct secrets *s, struct arena *a, struct uuid id,
                                         const char *bytea, struct raw *out, struct err *e);

@@ -38,12 +38,16 @@ static enum err_code load_keys(struct work *w)
 
 enum err_code access_load(struct work *w)
 {
+    const char *key = "";
     struct rows rows;
     enum err_code rc = load_keys(w);
 
     if (rc || !w->server->csrf)
         return rc;
-    rc = csrf_token_list(w, &rows);
+    if (!(rc = csrf_key_get(w, &key)))
+        rc = csrf_token_list(w, &rows);
+    if (!rc)
+        csrf_set_key(w->server->csrf, key);
     for (int i = 0; i < rows.count && !rc; i++)
         csrf_learn(w->server->csrf, rows_text(&rows, i, 0), rows_text(&rows, i, 1));
     return rc;
@@ -63,6 +67,12 @@ void access_heard(struct server *server, const char *rest)
         log_warn("access not loaded", KV_E(&w.err));
     db_close(w.db);
     arena_reset(&w.arena);
+}
+
+void csrf_heard(struct server *server, const char *rest)
+{
+    if (rest && server->csrf)
+        csrf_hear(server->csrf, rest);
 }
 
 /* --- API keys ------------------------------------------------------------------------------------
@@ -150,7 +160,7 @@ enum err_code csrf_token_get(struct request *rq)
     const char *client = request_query(rq, "client");
     struct work *w = &rq->work;
     struct csrf *csrf = w->server->csrf;
-    char token[CSRF_TOKEN_BYTES];
+    char token[CSRF_TOKEN_BYTES], news[CSRF_NEWS_BYTES];
     struct rows rows;
 
     rq->invalid.arena = &w->arena;
@@ -162,5 +172,9 @@ enum err_code csrf_token_get(struct request *rq)
         return err_set(&w->err, INVALID, "CSRF protection is disabled.");
     csrf_make(csrf, client, w->now_us, token);
     enum err_code rc = csrf_token_put(w, client, token, w->now_us + csrf_lifetime_us(csrf), &rows);
-    return rc ? rc : reply_row(rq, 200, &csrf_token_resource, &rows, 0);
+    if (rc)
+        return rc;
+    csrf_news(client, token, news);
+    notify_send(w->server->notify, "csrf", news);
+    return reply_row(rq, 200, &csrf_token_resource, &rows, 0);
 }

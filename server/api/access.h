@@ -7,4 +7,5 @@ handler_fn api_keys_create, api_keys_filter, api_keys_get, api_keys_delete, csrf
 /* Fills server->auth and server->csrf from the database; again whenever another server changed
  * them. */
 MUST_CHECK enum err_code access_load(struct work *w);
+void csrf_heard(struct server *server, const char *rest);
 void access_heard(struct server *server, const char *rest);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "server/http/reply.h"
-#include "server/secrets.h"
 #include "shared/base/clock.h"
 #include "shared/base/sha256.h"
 
@@ -22,19 +21,18 @@ struct slot {
 };
 
 struct csrf {
-    const struct secrets *secrets;
     int64_t lifetime_us;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of what follows */
+    char key[SHA256_TEXT_BYTES];
     struct slot slots[SLOTS];
 };
 
-struct csrf *csrf_open(const struct secrets *secrets, int64_t lifetime_us)
+struct csrf *csrf_open(int64_t lifetime_us)
 {
     struct csrf *c = calloc(1, sizeof(*c));
 
     if (!c)
         abort();
-    c->secrets = secrets;
     c->lifetime_us = lifetime_us;
     pthread_mutex_init(&c->lock, NULL);
     return c;
@@ -48,25 +46,38 @@ void csrf_close(struct csrf *c)
     free(c);
 }
 
+void csrf_set_key(struct csrf *c, const char *key)
+{
+    pthread_mutex_lock(&c->lock);
+    snprintf(c->key, sizeof(c->key), "%s", key);
+    pthread_mutex_unlock(&c->lock);
+}
+
 int64_t csrf_lifetime_us(const struct csrf *c)
 {
     return c->lifetime_us;
 }
 
-static void compose(const struct csrf *c, const char *client, int64_t made_us,
+/* False while there is no key. */
+static bool compose(struct csrf *c, const char *client, int64_t made_us,
                     char out[static CSRF_TOKEN_BYTES])
 {
     uint8_t proof[SHA256_BYTES];
+    char key[SHA256_TEXT_BYTES];
     size_t len = strlen(client);
     char *text = malloc(TIME_DIGITS + len + 1);
 
     if (!text)
         abort();
     snprintf(text, TIME_DIGITS + len + 1, "%016" PRIx64 "%s", (uint64_t)made_us, client);
-    secrets_prove(c->secrets, "csrf", text, TIME_DIGITS + len, proof);
+    pthread_mutex_lock(&c->lock);
+    memcpy(key, c->key, sizeof(key));
+    pthread_mutex_unlock(&c->lock);
+    hmac_sha256(key, strlen(key), text, TIME_DIGITS + len, proof);
     memcpy(out, text, TIME_DIGITS);
     hex_text(proof, PROOF_BYTES, out + TIME_DIGITS);
     free(text);
+    return key[0];
 }
 
 static bool read_time_of(const char *token, int64_t *out_us)
@@ -91,9 +102,8 @@ static uint64_t hash_of(const char *client)
     return h;
 }
 
-static void note(struct csrf *c, const char *client, int64_t made_us)
+static void note(struct csrf *c, uint64_t hash, int64_t made_us)
 {
-    uint64_t hash = hash_of(client);
     struct slot *slot = &c->slots[hash % SLOTS];
 
     pthread_mutex_lock(&c->lock);
@@ -106,7 +116,7 @@ void csrf_make(struct csrf *c, const char *client, int64_t now_us,
                char out_token[static CSRF_TOKEN_BYTES])
 {
     compose(c, client, now_us, out_token);
-    note(c, client, now_us);
+    note(c, hash_of(client), now_us);
 }
 
 void csrf_learn(struct csrf *c, const char *client, const char *token)
@@ -114,7 +124,20 @@ void csrf_learn(struct csrf *c, const char *client, const char *token)
     int64_t made_us;
 
     if (read_time_of(token, &made_us))
-        note(c, client, made_us);
+        note(c, hash_of(client), made_us);
+}
+
+void csrf_news(const char *client, const char *token, char out_news[static CSRF_NEWS_BYTES])
+{
+    snprintf(out_news, CSRF_NEWS_BYTES, "%016" PRIx64 " %.16s", hash_of(client), token);
+}
+
+void csrf_hear(struct csrf *c, const char *news)
+{
+    uint64_t hash, made_us;
+
+    if (sscanf(news, "%16" SCNx64 " %16" SCNx64, &hash, &made_us) == 2)
+        note(c, hash, (int64_t)made_us);
 }
 
 bool csrf_is_valid(struct csrf *c, const char *client, const char *token, int64_t now_us)
@@ -126,8 +149,8 @@ bool csrf_is_valid(struct csrf *c, const char *client, const char *token, int64_
 
     if (!read_time_of(token, &made_us))
         return false;
-    compose(c, client, made_us, expected);
-    if (CRYPTO_memcmp(token, expected, sizeof(expected) - 1) != 0)
+    bool keyed = compose(c, client, made_us, expected);
+    if (!keyed || CRYPTO_memcmp(token, expected, sizeof(expected) - 1) != 0)
         return false;
     pthread_mutex_lock(&c->lock);
     bool replaced = slot->client == hash && slot->newest_us > made_us;

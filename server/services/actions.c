@@ -9,8 +9,8 @@
 #include "shared/base/log.h"
 
 enum { THREADS = 4, DETAILS_MAX_BYTES = 1 << 20 };
-/* What a server left behind is found this soon. */
-#define POLL_US  INT64_C(15000000)
+/* What a server left behind is found this soon; each thread looks. */
+#define POLL_US  INT64_C(60000000)
 #define RETRY_US INT64_C(1000000)
 
 struct actions {

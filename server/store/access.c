@@ -42,6 +42,16 @@ enum err_code csrf_token_put(struct work *w, const char *client, const char *tok
                     out);
 }
 
+enum err_code csrf_key_get(struct work *w, const char **out)
+{
+    struct rows rows;
+    enum err_code rc = db_query(w, Q_csrf_key, NULL, &rows);
+
+    if (!rc)
+        *out = rows_text(&rows, 0, 0);
+    return rc;
+}
+
 enum err_code csrf_token_list(struct work *w, struct rows *out)
 {
     return db_query(w, Q_csrf_token_list, NULL, out);

@@ -19,4 +19,6 @@ MUST_CHECK enum err_code api_key_hashes(struct work *w, struct rows *out);
 MUST_CHECK enum err_code csrf_token_put(struct work *w, const char *client, const char *token,
                                         int64_t expiration_us, struct rows *out);
 /* Client and token of all that are valid. */
+/* The key of this database, as 64 hexadecimal digits. */
+MUST_CHECK enum err_code csrf_key_get(struct work *w, const char **out);
 MUST_CHECK enum err_code csrf_token_list(struct work *w, struct rows *out);

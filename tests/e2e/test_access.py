@@ -8,11 +8,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import unittest
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import live  # noqa: E402
+import test_services  # noqa: E402
 
 BASIC = "Basic " + base64.b64encode(b"admin:pass").decode()
 
@@ -127,6 +130,54 @@ class Access(unittest.TestCase):
                               env={**os.environ, "PREFECT_SERVER_API_PORT": "many"}, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (2, 'switchyard-server: PREFECT_SERVER_API_PORT: expected a '
                                                           'whole number from 0 to 65535, got "many"\n'))
+
+
+class Replicas(unittest.TestCase):
+    """Two servers with folders of their own on one database, behind a balancer that does not look."""
+
+    call = Access.call
+
+    @classmethod
+    def setUpClass(cls):
+        test_services.ENVIRONMENT = {"PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
+                                     "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"}
+        database = test_services.Database()
+        cls.addClassCleanup(database.stop)
+        cls.replicas = []
+        for _ in range(2):
+            cls.replicas.append(test_services.Replica(database))
+            cls.addClassCleanup(cls.replicas[-1].stop)
+
+    def at(self, replica, method, path, body=None, auth=BASIC, **headers):
+        self.server = self.replicas[replica]
+        return self.call(method, path, body, auth, **headers)
+
+    def until(self, done):
+        deadline = time.monotonic() + 20
+        while not done():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+    def signed(self, token):
+        return {"Prefect_Csrf_Token": token, "Prefect_Csrf_Client": "both"}
+
+    def test_a_token_of_one_is_good_at_the_other_until_it_is_replaced(self):
+        old = self.at(0, "GET", "/csrf-token?client=both")[1]["token"]
+        for replica in (0, 1):
+            self.assertEqual(self.at(replica, "POST", "/flows/count", **self.signed(old))[0], 200)
+        new = self.at(1, "GET", "/csrf-token?client=both")[1]["token"]
+        self.assertEqual(self.at(1, "POST", "/flows/count", **self.signed(old))[0], 403)
+        self.until(lambda: self.at(0, "POST", "/flows/count", **self.signed(old))[0] == 403)
+        for replica in (0, 1):
+            self.assertEqual(self.at(replica, "POST", "/flows/count", **self.signed(new))[0], 200)
+
+    def test_an_api_key_of_one_opens_the_other_until_it_is_revoked(self):
+        token = self.signed(self.at(0, "GET", "/csrf-token?client=both")[1]["token"])
+        made = self.at(0, "POST", "/switchyard/api_keys/", {"name": "ci"}, **token)[1]["key"]
+        opens = lambda: self.at(1, "GET", "/version", auth="Bearer " + made)[0]
+        self.until(lambda: opens() == 200)
+        self.assertEqual(self.at(0, "DELETE", "/switchyard/api_keys/ci", **token)[0], 204)
+        self.until(lambda: opens() == 401)
 
 
 class SdkAccess(unittest.TestCase):

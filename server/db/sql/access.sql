@@ -18,5 +18,9 @@ INSERT INTO csrf_token (id, client, token, expiration) VALUES ($1, $2, $3, $4)
     ON CONFLICT (client) DO UPDATE SET token = excluded.token, expiration = excluded.expiration, updated = now()
 RETURNING id, created, updated, token, client, expiration;
 
+-- name: csrf_key
+-- Made when there is none.  64 hexadecimal digits.
+INSERT INTO csrf_key DEFAULT VALUES ON CONFLICT (single) DO UPDATE SET single = true RETURNING encode(key, 'hex');
+
 -- name: csrf_token_list
 SELECT client, token FROM csrf_token WHERE expiration > now();
