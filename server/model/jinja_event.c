@@ -49,7 +49,7 @@ static void branch_get(struct arena *a, const void *self, const char *name, stru
 
     for (size_t i = 0; i < b->labels->count; i++) {
         const char *label = b->labels->items[i].name;
-        if (strncmp(label, whole, n) || (label[n] && label[n] != '.'))
+        if (strncmp(label, whole, n) != 0 || (label[n] && label[n] != '.'))
             continue;
         struct branch *next = arena_new(a, struct branch);
         *next = (struct branch){b->labels, arena_printf(a, "%s.", whole)};

@@ -41,6 +41,30 @@ enum err_code artifacts_store(struct work *w, const char *list)
     return db_query(w, Q_artifacts_insert, PARAMS(list), &none);
 }
 
+void artifact_put_result(struct array *columns, const struct state *s, struct uuid flow_run,
+                         struct uuid task_run)
+{
+    array_uuid(&columns[0], uuid_v4());
+    array_string(&columns[1], s->artifact_key);
+    array_string(&columns[2], s->artifact_type);
+    array_string(&columns[3], s->artifact_description);
+    array_raw(&columns[4], s->data);
+    array_uuid(&columns[5], flow_run);
+    array_uuid(&columns[6], task_run);
+}
+
+enum err_code artifact_store_result(struct work *w, const struct state *s, struct uuid flow_run,
+                                    struct uuid task_run)
+{
+    struct array columns[ARTIFACT_RESULT_COLUMNS] = {0};
+    struct rows none;
+
+    artifact_put_result(columns, s, flow_run, task_run);
+    enum err_code rc = db_arrays(w, Q_artifact_results, columns, &none);
+    arrays_free(columns, COUNT(columns));
+    return rc;
+}
+
 enum err_code artifact_get(struct work *w, struct uuid id, struct rows *out)
 {
     return one(w, db_query(w, Q_artifact_by_id, PARAMS(param_uuid(w, id)), out), out);

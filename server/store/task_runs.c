@@ -4,6 +4,7 @@
 
 #include "server/db/params.h"
 #include "server/model/names.h"
+#include "server/store/artifacts.h"
 #include "server/store/concurrency_limits.h"
 #include "server/store/tag_limits.h"
 #include "server/store/task_queue.h"
@@ -84,11 +85,7 @@ static enum err_code do_effects(struct work *w, const struct run_facts *facts,
                              param_time(w, s->details.cache_expiration_us), param_uuid(w, s->id)),
                       &none);
     if (!rc && (v->effects & EFFECT_WRITE_RESULT))
-        rc = db_query(w, Q_task_run_write_result,
-                      PARAMS(param_uuid(w, uuid_v4()), s->artifact_key, s->artifact_type,
-                             s->artifact_description, s->data.text,
-                             param_uuid(w, facts->flow_run_id), id),
-                      &none);
+        rc = artifact_store_result(w, s, facts->flow_run_id, facts->id);
     if (!rc && (v->effects & (EFFECT_ENQUEUE_TASK | EFFECT_ENQUEUE_RETRY)))
         rc = task_queue_put(w, facts->id, (v->effects & EFFECT_ENQUEUE_RETRY) != 0);
     return rc;

@@ -4,6 +4,7 @@
 
 #include "server/db/columns.h"
 #include "server/db/params.h"
+#include "server/store/artifacts.h"
 #include "shared/base/buf.h"
 
 /* The columns of transition_write; the first eight are a state. */
@@ -184,15 +185,7 @@ static void put_keyset(struct array *a, const struct transition *t)
 
 static void put_result(struct array *a, const struct transition *t)
 {
-    static const struct uuid none;
-    const struct state *s = &t->verdict.state;
-    array_uuid(&a[0], uuid_v4());
-    array_string(&a[1], s->artifact_key);
-    array_string(&a[2], s->artifact_type);
-    array_string(&a[3], s->artifact_description);
-    array_raw(&a[4], s->data);
-    array_uuid(&a[5], t->run_id);
-    array_uuid(&a[6], none);
+    artifact_put_result(a, &t->verdict.state, t->run_id, (struct uuid){0});
 }
 
 static void put_mirror(struct array *a, const struct transition *t)
@@ -213,7 +206,7 @@ static const struct effect_row effects[] = {
     {EFFECT_RENEW_LEASE, Q_transition_renew_slots, put_renew},
     {EFFECT_PIN_SLOT, Q_transition_renew_slots, put_pin},
     {EFFECT_DELETE_INPUTS, Q_transition_delete_inputs, put_keyset},
-    {EFFECT_WRITE_RESULT, Q_transition_results, put_result},
+    {EFFECT_WRITE_RESULT, Q_artifact_results, put_result},
     {EFFECT_MIRROR_TO_PARENT, Q_transition_mirror, put_mirror},
 };
 

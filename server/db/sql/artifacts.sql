@@ -32,6 +32,11 @@ INSERT INTO artifact_collection (id, key, latest_id)
 SELECT gen_random_uuid(), key, (array_agg(id ORDER BY id DESC))[1] FROM put WHERE key IS NOT NULL GROUP BY key
     ON CONFLICT (key) DO UPDATE SET latest_id = excluded.latest_id, updated = now();
 
+-- name: artifact_results
+-- Parallel arrays: id, key, type, description, data, flow run, task run.  Results that are kept show as artifacts; their keys are no collections.
+INSERT INTO artifact (id, key, type, description, data, flow_run_id, task_run_id)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::json[], $6::uuid[], $7::uuid[]);
+
 -- name: artifact_by_id
 SELECT id, created, updated, key, type, description, data, metadata_, flow_run_id, task_run_id FROM artifact WHERE id = $1;
 

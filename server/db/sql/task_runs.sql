@@ -99,10 +99,6 @@ DELETE FROM concurrency_lease WHERE holder_id = $1 AND holder_type = 'task_run';
 -- $1 id, $2 cache key, $3 expiration, $4 state.
 INSERT INTO task_run_state_cache (id, cache_key, cache_expiration, task_run_state_id) VALUES ($1, $2, $3, $4);
 
--- name: task_run_write_result
--- $1 id, $2 key, $3 type, $4 description, $5 data, $6 flow run, $7 task run.
-INSERT INTO artifact (id, key, type, description, data, flow_run_id, task_run_id) VALUES ($1, $2, $3, $4, $5, $6, $7);
-
 -- name: task_run_states
 -- $1 task run.  Columns of state_read_resource.
 SELECT id, type, name, "timestamp", message, data, state_details FROM task_run_state WHERE task_run_id = $1 ORDER BY "timestamp", id;

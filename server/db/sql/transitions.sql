@@ -52,11 +52,6 @@ WITH n AS (
 )
 SELECT id FROM written;
 
--- name: transition_results
--- Parallel arrays: id, key, type, description, data, flow run, task run.  Results that are kept show as artifacts.
-INSERT INTO artifact (id, key, type, description, data, flow_run_id, task_run_id)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::json[], $6::uuid[], $7::uuid[]);
-
 -- name: transition_take_slots
 -- Parallel arrays: lease, flow run, seconds.
 INSERT INTO concurrency_lease (id, limit_id, slots, expires, holder_type, holder_id)
