@@ -279,6 +279,36 @@ static bool parse_number(const char *text, double low, double high, double *out)
     return true;
 }
 
+/* *out_status: of the program, where it ends here. */
+static bool take_option(int c, struct record_options *o, int *out_status)
+{
+    const char *wrong = NULL;
+
+    if (c == 'p')
+        o->port = optarg;
+    else if (c == 't')
+        o->trace = optarg;
+    else if (c == 'j')
+        o->json = true;
+    else if (c == 'e' && strcmp(optarg, "sw") != 0 && strcmp(optarg, "hw") != 0)
+        wrong = "--trigger is sw or hw, not";
+    else if (c == 'e')
+        o->hardware_trigger = strcmp(optarg, "hw") == 0;
+    else if (c == 'v' && !parse_number(optarg, 1.6, 3.6, &o->volts_v))
+        wrong = "--volts is 1.6 to 3.6, not";
+    else if (c == 'r' && !meter_parse_rate(optarg, &o->rate_hz))
+        wrong = "--rate is one of the meter's rates, not";
+    else if (c == 's' && !parse_number(optarg, 1e-5, 86400, &o->seconds))
+        wrong = "--seconds is up to 86400, not";
+    if (wrong)
+        *out_status = usage_error(wrong, optarg);
+    else if (c == 'h')
+        *out_status = printf("%s", usage) < 0 ? EXIT_LOCAL : EXIT_DONE;
+    else if (c == '?')
+        *out_status = EXIT_USAGE;
+    return !wrong && c != 'h' && c != '?';
+}
+
 static int record_main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -293,26 +323,10 @@ static int record_main(int argc, char **argv)
         {0},
     };
     struct record_options o = {0};
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-        if (c == 'p')
-            o.port = optarg;
-        else if (c == 't')
-            o.trace = optarg;
-        else if (c == 'j')
-            o.json = true;
-        else if (c == 'e' && strcmp(optarg, "sw") && strcmp(optarg, "hw"))
-            return usage_error("--trigger is sw or hw, not", optarg);
-        else if (c == 'e')
-            o.hardware_trigger = !strcmp(optarg, "hw");
-        else if (c == 'v' && !parse_number(optarg, 1.6, 3.6, &o.volts_v))
-            return usage_error("--volts is 1.6 to 3.6, not", optarg);
-        else if (c == 'r' && !meter_parse_rate(optarg, &o.rate_hz))
-            return usage_error("--rate is one of the meter's rates, not", optarg);
-        else if (c == 's' && !parse_number(optarg, 1e-5, 86400, &o.seconds))
-            return usage_error("--seconds is up to 86400, not", optarg);
-        else if (c == 'h' || c == '?')
-            return printf("%s", c == 'h' ? usage : ""), c == 'h' ? EXIT_DONE : EXIT_USAGE;
-    }
+    int status;
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
+        if (!take_option(c, &o, &status))
+            return status;
     if (optind < argc)
         return usage_error("unexpected argument", argv[optind]);
     if (!o.port || !(o.volts_v > 0) || !(o.rate_hz > 0) || !(o.seconds > 0))

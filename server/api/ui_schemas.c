@@ -35,7 +35,7 @@ static enum err_code hydrate_values(struct work *w, struct val values, struct do
 
 enum err_code ui_schemas_validate(struct request *rq)
 {
-    const struct schema_rules rules = {.prefect = true};
+    const struct schema_rules rules = {.prefect = true, .say = hydration_hole};
     struct val root = doc_root(&rq->doc), schema = val_get(root, "schema");
     struct work *w = &rq->work;
     struct buf *b = &rq->reply.body;
@@ -50,8 +50,7 @@ enum err_code ui_schemas_validate(struct request *rq)
     write_object(b);
     write_key(b, "errors");
     size_t before = b->len;
-    if (!schema_errors_write(&w->arena, schema, &rules, doc_root(&values), hydration_hole, b,
-                             &error)) {
+    if (!schema_errors_write(&w->arena, schema, &rules, doc_root(&values), b, &error)) {
         b->len = 0;
         return no_schema(w, &error);
     }

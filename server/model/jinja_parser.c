@@ -34,7 +34,7 @@ void parser_add(struct parser *p, struct nodes *list, struct node *n)
         size_t room = list->room ? list->room * 2 : 4;
         struct node **items = arena_array(p->arena, struct node *, room);
         if (list->count)
-            memcpy(items, list->items, list->count * sizeof(*items));
+            memcpy(items, list->items, list->count * sizeof(struct node *));
         list->items = items;
         list->room = room;
     }

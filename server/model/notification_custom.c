@@ -17,7 +17,7 @@ static const char *placeholder(struct arena *a, const char *p, const char **out_
 {
     const char *from, *to;
 
-    if (strncmp(p, "{{", 2))
+    if (strncmp(p, "{{", 2) != 0)
         return NULL;
     for (from = p + 2; *from == ' ';)
         from++;
@@ -134,7 +134,7 @@ static void put_header(struct delivery *d, const char *name, const char *value)
 {
     size_t i = 0;
 
-    while (i < d->header_count && strcasecmp(d->headers[i].name, name))
+    while (i < d->header_count && strcasecmp(d->headers[i].name, name) != 0)
         i++;
     if (i < d->header_count)
         d->headers[i].value = value;

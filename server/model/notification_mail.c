@@ -20,9 +20,11 @@ static void add_base64(struct buf *out, const char *bytes, size_t len)
             n |= (uint32_t)(unsigned char)bytes[i + 1] << 8;
         if (i + 2 < len)
             n |= (unsigned char)bytes[i + 2];
-        char four[4] = {digits[n >> 18], digits[n >> 12 & 63],
-                        i + 1 < len ? digits[n >> 6 & 63] : '=',
-                        i + 2 < len ? digits[n & 63] : '='};
+        char four[4] = {digits[n >> 18], digits[n >> 12 & 63], '=', '='};
+        if (i + 1 < len)
+            four[2] = digits[n >> 6 & 63];
+        if (i + 2 < len)
+            four[3] = digits[n & 63];
         buf_add(out, four, 4);
     }
 }
@@ -117,7 +119,7 @@ bool build_email(struct building *b)
     struct buf body = {.max_bytes = NOTIFICATION_MAX_BYTES};
     int64_t port;
 
-    if (!ssl && !starttls && strcasecmp(security, "INSECURE"))
+    if (!ssl && !starttls && strcasecmp(security, "INSECURE") != 0)
         b->reason =
             arena_printf(b->a, "smtp_type: expected SSL, STARTTLS or INSECURE, not %s", security);
     if (!val_int64(val_get(b->data, "smtp_port"), &port))

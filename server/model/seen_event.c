@@ -128,7 +128,7 @@ const char *seen_event_label(const struct seen_event *v, const char *label)
     const char *name = strrchr(label, ':');
     const char *role = label + sizeof(related) - 1;
 
-    if (!name || name < role || strncmp(label, related, sizeof(related) - 1))
+    if (!name || name < role || strncmp(label, related, sizeof(related) - 1) != 0)
         return labels_get(&v->resource, label);
     for (size_t i = 0; i < v->related_count; i++) {
         const char *its = labels_get(&v->related[i], "prefect.resource.role");

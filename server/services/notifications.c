@@ -142,7 +142,7 @@ static void set_http(CURL *c, struct exchange *x)
     x->headers = curl_slist_append(x->headers, "Expect:");
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, x->d->method);
-    if (x->d->body && (x->d->body_len || strcmp(x->d->method, "GET"))) {
+    if (x->d->body && (x->d->body_len || strcmp(x->d->method, "GET") != 0)) {
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->d->body_len);
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, x->d->body);
     }

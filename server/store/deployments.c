@@ -232,20 +232,29 @@ static enum err_code change(struct work *w, const char *id, const struct resourc
     return rc ? rc : schedules_drop_runs(w, id);
 }
 
+/* All that is looked at before a row is written. */
+static enum err_code prepare(struct work *w, const struct deployment_write *in,
+                             struct placement *where)
+{
+    enum err_code rc = place(w, in->work_pool_name, in->work_queue_name, where);
+
+    if (!rc)
+        rc = check_job_variables(w, where, in->job_variables);
+    if (!rc)
+        rc = check_blocks(w, in);
+    if (!rc)
+        rc = find_labels(w, in, &where->labels);
+    return rc;
+}
+
 static enum err_code upsert(struct work *w, const struct deployment_write *in, struct uuid *id,
                             bool *created)
 {
     struct placement where;
     struct event_before before;
     struct rows found;
-    enum err_code rc = place(w, in->work_pool_name, in->work_queue_name, &where);
+    enum err_code rc = prepare(w, in, &where);
 
-    if (!rc)
-        rc = check_job_variables(w, &where, in->job_variables);
-    if (!rc)
-        rc = check_blocks(w, in);
-    if (!rc)
-        rc = find_labels(w, in, &where.labels);
     if (!rc)
         rc = db_query(w, Q_deployment_find, PARAMS(param_uuid(w, in->flow_id), in->name), &found);
     if (rc)

@@ -35,7 +35,10 @@ static const char *like(struct arena *a, const char *pattern)
         char c = *pattern;
         if (strchr("%_\\", c))
             buf_add(&b, "\\", 1);
-        c = c == '*' ? '%' : c == '?' ? '_' : c;
+        if (c == '*')
+            c = '%';
+        else if (c == '?')
+            c = '_';
         buf_add(&b, &c, 1);
     }
     const char *text = arena_strndup(a, b.bytes ? b.bytes : "", b.len);

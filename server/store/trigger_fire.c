@@ -128,7 +128,7 @@ static const struct event *add_event(struct work *w, struct firings *f, const st
         size_t room = f->event_room ? f->event_room * 2 : 16;
         const struct event **events = arena_array(&w->arena, const struct event *, room);
         if (f->event_count)
-            memcpy(events, f->events, f->event_count * sizeof(*events));
+            memcpy(events, f->events, f->event_count * sizeof(const struct event *));
         f->events = events;
         f->event_room = room;
     }

@@ -147,8 +147,9 @@ static void write_timestamp(struct buf *b, const struct column *c)
         size_t len = 20 + fraction;
         while (fraction && len < 27)
             text[len++] = '0';
-        memcpy(text + len, "Z\"", 2);
-        write_raw(b, (struct raw){text, len + 2});
+        text[len++] = 'Z';
+        text[len++] = '"';
+        write_raw(b, (struct raw){text, len});
     } else if (time_parse(c->text, c->len, &us)) {
         write_time(b, us);
     } else {

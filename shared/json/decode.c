@@ -234,7 +234,7 @@ bool read_set(const struct reading *r, void *out)
     if (!read_strs(r, out))
         return false;
     for (size_t i = 0, k; i < list->count; i++) {
-        for (k = 0; k < kept && strcmp(list->items[k], list->items[i]); k++)
+        for (k = 0; k < kept && strcmp(list->items[k], list->items[i]) != 0; k++)
             ;
         if (k == kept)
             list->items[kept++] = list->items[i];

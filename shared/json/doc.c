@@ -307,10 +307,18 @@ static bool key(struct parser *p)
 
 /* One scalar, or the beginning of a container up to its first value.  *out_open: a value must
  * follow. */
+/* NUL at the end. */
+static char peek(const struct parser *p)
+{
+    if (p->at < p->end)
+        return *p->at;
+    return '\0';
+}
+
 static bool value(struct parser *p, bool *out_open)
 {
     skip_blanks(p);
-    char c = p->at < p->end ? *p->at : '\0';
+    char c = peek(p);
 
     if (p->open != NO_NODE)
         p->nodes[p->open].count++;
@@ -341,7 +349,7 @@ static bool after_value(struct parser *p, bool *out_done)
             return true;
         bool object = p->nodes[p->open].type == DOC_OBJECT;
         skip_blanks(p);
-        char c = p->at < p->end ? *p->at : '\0';
+        char c = peek(p);
         if (c == ',') {
             p->at++;
             skip_blanks(p);

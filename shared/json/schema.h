@@ -16,6 +16,9 @@ struct schema_document {
     struct val schema;
 };
 
+/* Another text for what is wrong with an instance, "" to leave it out; NULL keeps the usual one. */
+typedef const char *schema_say_fn(struct arena *a, struct val instance);
+
 /* How Prefect treats the schemas of parameters and job variables; {0} is the plain standard, as in
  * schema_check() and schema_valid(). */
 struct schema_rules {
@@ -24,6 +27,7 @@ struct schema_rules {
     bool prefect;
     bool null_for_defaults; /* optional properties with a default accept null too */
     bool ignore_required;
+    schema_say_fn *say; /* of schema_errors_write(); may be NULL */
     const struct schema_document *documents;
     size_t document_count;
 };
@@ -58,14 +62,10 @@ MUST_CHECK bool schema_valid_as(struct arena *a, struct val schema,
 
 /* Everything that is wrong, as a tree by place, for forms:
  *   ["text", {"property": "a", "errors": ["text", {"index": 0, "errors": [...]}]}]
- * A missing property is told at its own place.  `say` may give another text for an error about that
- * instance, or "" to leave it out; NULL keeps the usual one.  False: *out_error says why there is
- * no answer. */
-typedef const char *schema_say_fn(struct arena *a, struct val instance);
+ * A missing property is told at its own place.  False: *out_error says why there is no answer. */
 MUST_CHECK bool schema_errors_write(struct arena *a, struct val schema,
                                     const struct schema_rules *rules, struct val value,
-                                    schema_say_fn *say, struct buf *out,
-                                    struct schema_error *out_error);
+                                    struct buf *out, struct schema_error *out_error);
 
 /* `Validation failed for field 'a.b'. Failure reason: ...`, in the arena. */
 const char *schema_error_text(struct arena *a, const struct schema_error *error);

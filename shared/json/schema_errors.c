@@ -65,8 +65,7 @@ static void write_branch(struct buf *out, const struct branch *at)
 }
 
 bool schema_errors_write(struct arena *a, struct val schema, const struct schema_rules *rules,
-                         struct val value, schema_say_fn *say, struct buf *out,
-                         struct schema_error *out_error)
+                         struct val value, struct buf *out, struct schema_error *out_error)
 {
     struct checker c = {.arena = a, .rules = rules, .root = schema};
     struct branch root = {.end = &root.first};
@@ -75,7 +74,7 @@ bool schema_errors_write(struct arena *a, struct val schema, const struct schema
     if (!schema_collect(&c, value, &found, out_error))
         return false;
     for (const struct wrong_value *w = found.first; w; w = w->next) {
-        const char *text = say ? say(a, w->instance) : NULL;
+        const char *text = rules->say ? rules->say(a, w->instance) : NULL;
         if (text && !*text)
             continue;
         struct branch *at = descend(a, &root, w->place);

@@ -204,8 +204,10 @@ static struct val follow(struct checker *c, struct val from, const char *part, s
     to = name;
     for (const char *p = name; *p; p++) {
         bool tilde = *p == '~' && (p[1] == '0' || p[1] == '1');
-        *to++ = !tilde ? *p : p[1] == '1' ? '/' : '~';
-        p += tilde;
+        *to = *p;
+        if (tilde && *++p == '1')
+            *to = '/';
+        to++;
     }
     *to = '\0';
     if (val_type(from) == DOC_OBJECT)

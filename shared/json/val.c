@@ -139,7 +139,9 @@ int node_take_char(const char **at, char out_bytes[static 4])
     if (**at == 'u')
         return take_unicode(at, out_bytes);
     const char *name = strchr(names, **at);
-    out_bytes[0] = name ? values[name - names] : **at;
+    out_bytes[0] = **at;
+    if (name)
+        out_bytes[0] = values[name - names];
     ++*at;
     return 1;
 }

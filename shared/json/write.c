@@ -13,8 +13,10 @@ enum { US_PER_S = 1000000 };
 
 void write_separator(struct buf *b)
 {
-    char last = b->len ? b->bytes[b->len - 1] : '{';
+    char last = '{';
 
+    if (b->len)
+        last = b->bytes[b->len - 1];
     if (last != '{' && last != '[' && last != ':' && last != ',' && last != '\n')
         buf_lit(b, ",");
 }

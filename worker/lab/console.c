@@ -46,7 +46,7 @@ static void on_bytes(void *ctx, const uint8_t *bytes, size_t len)
         if (!c->len)
             c->line_us = now_us;
         bool text = byte == '\t' || (byte >= ' ' && byte < 0x7F);
-        c->line[c->len++] = text ? (char)byte : '?';
+        c->line[c->len++] = (char)(text ? byte : '?');
         if (c->len == sizeof(c->line) - 1)
             end_line(c);
     }

@@ -199,6 +199,23 @@ static enum err_code judge_blocks(struct recorder *r, struct err *e)
                    at_s, (unsigned long long)b->count, stream_verdict_texts[b->verdict], more);
 }
 
+/* What does not spoil the recording but should be looked at. */
+static void warn(struct recorder *r, const struct samples *samples,
+                 const struct signal_report *report)
+{
+    if (report->finding == SIGNAL_CONSTANT)
+        recorder_warn(r, "all samples are exactly %.6g A: a stuck meter?", report->value_a);
+    struct sample_sum sum = {0};
+    sum_add(&sum, samples, 0, samples->count);
+    if (sum_mean_a(&sum) < little_a)
+        recorder_warn(r, "the mean current is only %.3g A: is the measuring jumper out?",
+                      sum_mean_a(&sum));
+    if (r->buffer_max_pct >= BUFFER_ALARM_PCT)
+        recorder_warn(r, "the meter's buffer was %u %% full: the host reads too slowly",
+                      r->buffer_max_pct);
+    compare_pace(r);
+}
+
 enum err_code recorder_judge(struct recorder *r, struct err *e)
 {
     uint64_t have = trace_count(&r->trace);
@@ -225,16 +242,6 @@ enum err_code recorder_judge(struct recorder *r, struct err *e)
             "the current is stuck at exactly %.6g A: all samples are equal, those of the "
             "warm-up were not",
             report.value_a);
-    if (report.finding == SIGNAL_CONSTANT)
-        recorder_warn(r, "all samples are exactly %.6g A: a stuck meter?", report.value_a);
-    struct sample_sum sum = {0};
-    sum_add(&sum, &samples, 0, samples.count);
-    if (sum_mean_a(&sum) < little_a)
-        recorder_warn(r, "the mean current is only %.3g A: is the measuring jumper out?",
-                      sum_mean_a(&sum));
-    if (r->buffer_max_pct >= BUFFER_ALARM_PCT)
-        recorder_warn(r, "the meter's buffer was %u %% full: the host reads too slowly",
-                      r->buffer_max_pct);
-    compare_pace(r);
+    warn(r, &samples, &report);
     return ERR_OK;
 }

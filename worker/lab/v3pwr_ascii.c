@@ -126,7 +126,7 @@ bool stream_ascii_step(struct v3pwr_stream *s)
     }
     for (size_t i = 0; i < end; i++)
         if (p[i] && (n || p[i] != ' ')) /* zeros stand before some records */
-            line[n++] = p[i] < 0x7F && p[i] >= ' ' ? (char)p[i] : '?';
+            line[n++] = (char)(p[i] < 0x7F && p[i] >= ' ' ? p[i] : '?');
     while (n && line[n - 1] == ' ')
         n--;
     line[n] = 0;

@@ -123,8 +123,9 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
         s->samples = STREAM_BLOCK_SAMPLES;
         s->sink.samples(s->sink.ctx, s->early, STREAM_BLOCK_SAMPLES);
     } else if (!s->anchored) {
+        size_t samples = s->early_len / (size_t)s->code;
         if (ms && s->early_len > EARLY_TEXT_MAX) /* at 0 they are of an older acquisition */
-            stream_say(s, STREAM_SKIPPED, (double)(s->early_len / (size_t)s->code), NULL);
+            stream_say(s, STREAM_SKIPPED, (double)samples, NULL);
         anchor(s, ms);
         return;
     }

@@ -7,7 +7,7 @@
 
 #define RGB(hex)                                                                                   \
     {                                                                                              \
-        (hex >> 16) / 255.0, (hex >> 8 & 255) / 255.0, (hex & 255) / 255.0                         \
+        ((hex) >> 16) / 255.0, ((hex) >> 8 & 255) / 255.0, ((hex)&255) / 255.0                     \
     }
 
 /* Source: the series of the light theme are Okabe and Ito's colours, which people with any kind of

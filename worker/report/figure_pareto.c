@@ -33,7 +33,7 @@ static size_t front(const struct report *r, const struct measurement **out)
         if (drawable(&r->measurements[i]))
             out[n++] = &r->measurements[i];
     if (n)
-        qsort(out, n, sizeof *out, by_latency);
+        qsort(out, n, sizeof(const struct measurement *), by_latency);
     double best = INFINITY;
     for (size_t i = 0; i < n; i++) {
         bool last_of_its_latency = i + 1 == n || out[i + 1]->latency_s > out[i]->latency_s;

@@ -102,12 +102,26 @@ static void store_absent(const struct member *row, char *at)
         *(double *)(void *)at = NAN;
 }
 
-static enum err_code read_rows(struct arena *a, const struct member *rows, size_t count,
-                               const json_t *object, const char *where, void *out, struct err *e)
+/* A kind of object in the document. */
+struct part {
+    const char *where; /* in front of its members' names */
+    const struct member *rows;
+    size_t count;
+};
+
+static const struct part head_part = {"", head_rows, COUNT(head_rows)};
+static const struct part window_part = {"windows[].", window_rows, COUNT(window_rows)};
+static const struct part gate_part = {"gates[].", gate_rows, COUNT(gate_rows)};
+
+static enum err_code read_rows(struct arena *a, const struct part *part, const json_t *object,
+                               void *out, struct err *e)
 {
+    const struct member *rows = part->rows;
+    const char *where = part->where;
+
     if (!json_is_object(object))
         return err_set(e, INVALID, "measurement: %s must be an object", where);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < part->count; i++) {
         const json_t *value = json_object_get(object, rows[i].name);
         char *at = (char *)out + rows[i].offset;
         bool absent = !value || json_is_null(value);
@@ -147,7 +161,7 @@ static enum err_code read_windows(struct arena *a, const json_t *document, struc
     m->windows = arena_array(a, struct measured_window, json_array_size(list) + 1);
     json_array_foreach(list, i, entry)
     {
-        rc = read_rows(a, window_rows, COUNT(window_rows), entry, "windows[].", &m->windows[i], e);
+        rc = read_rows(a, &window_part, entry, &m->windows[i], e);
         if (rc)
             return rc;
     }
@@ -166,7 +180,7 @@ static enum err_code read_gates(struct arena *a, const json_t *document, struct 
     m->gates = arena_array(a, struct measured_gate, json_array_size(list) + 1);
     json_array_foreach(list, i, entry)
     {
-        rc = read_rows(a, gate_rows, COUNT(gate_rows), entry, "gates[].", &m->gates[i], e);
+        rc = read_rows(a, &gate_part, entry, &m->gates[i], e);
         if (rc)
             return rc;
         m->passed = m->passed && m->gates[i].passed;
@@ -224,7 +238,7 @@ enum err_code measurement_read(struct arena *a, const json_t *document, struct m
                                struct err *e)
 {
     struct measurement m = {.passed = true, .flow_run_id = "", .flow_run_name = ""};
-    enum err_code rc = read_rows(a, head_rows, COUNT(head_rows), document, "", &m, e);
+    enum err_code rc = read_rows(a, &head_part, document, &m, e);
     if (rc == ERR_OK)
         rc = read_windows(a, document, &m, e);
     if (rc == ERR_OK)

@@ -85,6 +85,28 @@ static void csv_value(struct buf *b, const struct column *c, const struct measur
         html_put(b, "%.9g", real);
 }
 
+static void csv_failure(struct buf *out, const struct failed_run *f)
+{
+    const struct measurement none = {.model = f->model,
+                                     .target = f->target,
+                                     .board = "",
+                                     .meter = "",
+                                     .firmware_commit = "",
+                                     .build_id = "",
+                                     .trace_sha256 = "",
+                                     .flow_run_id = f->id,
+                                     .flow_run_name = f->name};
+    buf_lit(out, "no measurement,,");
+    csv_text(out, f->reason);
+    buf_lit(out, ",0");
+    for (size_t k = 0; k < COUNT(columns); k++) {
+        buf_lit(out, ",");
+        if (columns[k].type == C_TEXT)
+            csv_value(out, &columns[k], &none);
+    }
+    buf_lit(out, "\r\n");
+}
+
 void report_csv(const struct report *r, struct buf *out)
 {
     struct arena a = {0};
@@ -105,27 +127,8 @@ void report_csv(const struct report *r, struct buf *out)
         buf_lit(out, "\r\n");
         arena_reset(&a);
     }
-    for (size_t i = 0; i < r->failure_count; i++) {
-        const struct failed_run *f = &r->failures[i];
-        const struct measurement none = {.model = f->model,
-                                         .target = f->target,
-                                         .board = "",
-                                         .meter = "",
-                                         .firmware_commit = "",
-                                         .build_id = "",
-                                         .trace_sha256 = "",
-                                         .flow_run_id = f->id,
-                                         .flow_run_name = f->name};
-        buf_lit(out, "no measurement,,");
-        csv_text(out, f->reason);
-        buf_lit(out, ",0");
-        for (size_t k = 0; k < COUNT(columns); k++) {
-            buf_lit(out, ",");
-            if (columns[k].type == C_TEXT)
-                csv_value(out, &columns[k], &none);
-        }
-        buf_lit(out, "\r\n");
-    }
+    for (size_t i = 0; i < r->failure_count; i++)
+        csv_failure(out, &r->failures[i]);
 }
 
 /* ---- JSON ---- */

@@ -33,7 +33,7 @@ static const char *take_word(const char *s, char *out)
     for (; *s && (quote || !isspace((unsigned char)*s)); s++) {
         bool escape = *s == '\\' && quote != '\'' && s[1] && (!quote || strchr("\"\\$`", s[1]));
         if (!escape && (*s == quote || (!quote && (*s == '\'' || *s == '"')))) {
-            quote = quote ? '\0' : *s;
+            quote = (char)(quote ? '\0' : *s);
             continue;
         }
         if (escape)
