@@ -28,7 +28,7 @@ def firings(automation_id, event="prefect.automation.action.executed"):
     return api.post("/events/filter", body)["events"]
 
 
-def fired(automation_id, count, seconds=30):
+def fired(automation_id, count, seconds=120):
     return until(lambda: firings(automation_id), lambda found: len(found) == count, seconds)
 
 
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     emit(C)
     fired(after, 1)
     fired(order, 1)
-    fired(silent, 1, 60)  # board 2 stays silent
+    fired(silent, 1, 300)  # board 2 stays silent
     told = firings(silent, "prefect.automation.triggered")[0]
     assert told["payload"]["triggering_labels"] == {"board": "2"}, told["payload"]
     assert [len(firings(which)) for which in (one, each, both, three)] == [1] * 4

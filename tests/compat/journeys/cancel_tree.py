@@ -35,12 +35,12 @@ def tree(other: str = ""):
 
 
 def running(run_id):
-    return until(lambda: flow_run(run_id), lambda row: row["state_type"] == "RUNNING", 90)
+    return until(lambda: flow_run(run_id), lambda row: row["state_type"] == "RUNNING", 300)
 
 
 def child_of(run_id):
     body = {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}}
-    return until(lambda: api.post("/flow_runs/filter", body), lambda rows: len(rows) == 1, 90)[0]["id"]
+    return until(lambda: api.post("/flow_runs/filter", body), lambda rows: len(rows) == 1, 300)[0]["id"]
 
 
 def pid_of(run_id):

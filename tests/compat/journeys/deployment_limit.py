@@ -21,13 +21,13 @@ if __name__ == "__main__":
     with worker(pool) as it:
         it.wait_for("started!")
         first, second = [started("one/" + unique("queue")) for _ in range(2)]
-        ends(first, seconds=120)
-        row = ends(second, seconds=120)
+        ends(first, seconds=300)
+        row = ends(second, seconds=300)
         assert "AwaitingConcurrencySlot" in states(second) + states(first), (states(first), states(second))
         early, late = sorted((flow_run(first), flow_run(second)), key=lambda r: r["start_time"])
         assert early["end_time"] <= late["start_time"], (early["end_time"], late["start_time"])
         keeps = started("one/" + unique("cancel"), "-p", "wait_s=20")
-        until(lambda: flow_run(keeps), lambda r: r["state_type"] == "RUNNING", 60)
+        until(lambda: flow_run(keeps), lambda r: r["state_type"] == "RUNNING", 300)
         refused = started("one/" + unique("cancel"))
         has(ends(refused, "Cancelled")["state"]["message"], "concurrency limit")
         ends(keeps)

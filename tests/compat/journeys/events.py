@@ -36,15 +36,15 @@ if __name__ == "__main__":
     with Background(PREFECT, "event", "stream", "--format", "json") as stream:
         stream.wait_for("Subscribing")
         until(lambda: (emit_event(NAME + ".probe", resource={"prefect.resource.id": "probe"}), stream.said())[1],
-              lambda said: NAME + ".probe" in said, 60)
+              lambda said: NAME + ".probe" in said, 300)
         run_id = measured()
         stream.wait_for(f'"{NAME}"').wait_for("prefect.flow-run.Completed")
         has(stream.said(), run_id, "0.25", "prefect.flow-run.Running")
     earlier = len(api.post("/events/filter", {"filter": {"event": {"prefix": [f"bench.{TAG}"]}}})["events"])
-    found = [event for event in asyncio.run(asyncio.wait_for(hears(earlier + 4, 4), 60)) if str(event.resource.id).startswith("x.")]
+    found = [event for event in asyncio.run(asyncio.wait_for(hears(earlier + 4, 4), 300)) if str(event.resource.id).startswith("x.")]
     ids = {str(event.id) for event in found}
     assert len(ids) == 4
-    again = asyncio.run(asyncio.wait_for(hears(earlier + 4, 0), 60))
+    again = asyncio.run(asyncio.wait_for(hears(earlier + 4, 0), 300))
     assert ids <= {str(event.id) for event in again}
     body = {"filter": {"event": {"name": [NAME]}}, "limit": 2}
     page = until(lambda: api.post("/events/filter", body), lambda p: p["total"] >= 5)

@@ -87,7 +87,7 @@ def make_blocks(hook):
 def await_run(flow_name, count=1):
     """The runs of a flow, newest first, once there are that many."""
     body = {"flows": {"name": {"any_": [flow_name]}}, "sort": "START_TIME_DESC"}
-    return until(lambda: api.post("/flow_runs/filter", body), lambda rows: len(rows) >= count, 90)
+    return until(lambda: api.post("/flow_runs/filter", body), lambda rows: len(rows) >= count, 300)
 
 
 if __name__ == "__main__":
@@ -133,7 +133,7 @@ if __name__ == "__main__":
 
         bad = started("firmware-build/training", "-p", "target=NO_SUCH_BOARD")
         row = ends(bad, "Failed")
-        until(lambda: notified, seconds=60)
+        until(lambda: notified, seconds=300)
         assert notified[0]["title"] == row["name"] + " failed", notified
         has(notified[0]["text"], "firmware-build", "NO_SUCH_BOARD is not in the target list")
         time.sleep(2)  # nothing more may come

@@ -37,7 +37,7 @@ if __name__ == "__main__":
         watched = cli("deployment", "run", name, "--watch", "-p", "bad=true", status=1)
         has(watched, "Failed")
         long = started(name, "-p", "wait_s=100")
-        until(lambda: flow_run(long), lambda row: row["state_type"] == "RUNNING", 60)
+        until(lambda: flow_run(long), lambda row: row["state_type"] == "RUNNING", 300)
         has(cli("flow-run", "cancel", long), "was successfully scheduled for cancellation")
         ends(long, "Cancelled")
     deployment = api.get(f"/deployments/name/{name}")

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     with worker(pool) as it:
         it.wait_for("started!")
         run_id = started("patient/" + unique("default"))
-        row = until(lambda: flow_run(run_id), lambda r: r["state_type"] == "PAUSED", 90)
+        row = until(lambda: flow_run(run_id), lambda r: r["state_type"] == "PAUSED", 300)
         assert row["state_name"] == "Suspended", row["state_name"]
         gone(int(next(m for m in messages(run_id, "before in") if "before in" in m).split()[-1]))
         if VERSION < (3, 7):
