@@ -192,6 +192,7 @@ static const struct command measurement_commands[] = {
     {NULL},
 };
 static const struct option_row device_options[] = {
+    {"by",      0,   "NAME",   "who asks; default: your account"},
     {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
     {NULL},
 };
@@ -202,10 +203,19 @@ static const struct option_row hold_options[] = {
     {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
     {NULL},
 };
+static const struct option_row maintenance_options[] = {
+    {"comment", 'c', "TEXT",   "why, for others"},
+    {"by",      0,   "NAME",   "who; default: your account"},
+    {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
+    {NULL},
+};
 static const struct command device_commands[] = {
     {"ls",      NULL,   "list boards and meters, and who uses them", cmd_list, NULL, NULL, 0, 0},
     {"hold",    "NAME", "keep one from runs, for a person", cmd_device_hold, hold_options, NULL, 1, 1},
     {"release", "NAME", "give it back to runs", cmd_device_release, device_options, NULL, 1, 1},
+    {"maintenance", "on|off NAME", "keep it from all runs while somebody works on it", cmd_device_maintenance, maintenance_options, NULL, 2, 2},
+    {"return",  "NAME", "end its quarantine", cmd_device_return, device_options, NULL, 1, 1},
+    {"history", "NAME", "what befell it, and the runs that used it", cmd_device_history, device_options, NULL, 1, 1},
     {"kick",    "NAME", "release it, and cancel the run that uses it", cmd_device_kick, device_options, NULL, 1, 1},
     {NULL},
 };

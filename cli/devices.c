@@ -15,10 +15,10 @@ static const char *who(struct cli *cli)
     return by ? by : account ? account->pw_name : "somebody";
 }
 
-static const char *device_path(struct cli *cli, const char *what)
+static const char *device_path(struct cli *cli, const char *name, const char *what)
 {
-    return arena_printf(&cli->arena, "/switchyard/devices/%s/%s",
-                        http_escape(&cli->arena, cli->words[0]), what);
+    return arena_printf(&cli->arena, "/switchyard/devices/%s/%s", http_escape(&cli->arena, name),
+                        what);
 }
 
 static json_t *agent_body(struct cli *cli)
@@ -41,7 +41,7 @@ enum err_code cmd_device_hold(struct cli *cli)
     json_object_set_new(body, "minutes", json_integer(minutes));
     if (comment)
         json_object_set_new(body, "comment", json_string(comment));
-    code = rest_post(&cli->rest, device_path(cli, "hold"), body, NULL);
+    code = rest_post(&cli->rest, device_path(cli, cli->words[0], "hold"), body, NULL);
     if (!code && !cli->json)
         printf(
             "%s is held for %s, %lld minutes. A run that uses it goes on; `device kick` ends it.\n",
@@ -50,14 +50,83 @@ enum err_code cmd_device_hold(struct cli *cli)
     return code;
 }
 
+static json_t *body_of(struct cli *cli)
+{
+    json_t *body = agent_body(cli);
+    json_object_set_new(body, "by", json_string(who(cli)));
+    return body;
+}
+
 enum err_code cmd_device_release(struct cli *cli)
 {
     enum err_code code = cli_connect(cli);
     if (!code)
-        code = rest_post(&cli->rest, device_path(cli, "release"), agent_body(cli), NULL);
+        code =
+            rest_post(&cli->rest, device_path(cli, cli->words[0], "release"), body_of(cli), NULL);
     if (!code && !cli->json)
         printf("%s is free for runs.\n", safe_text(&cli->arena, cli->words[0]));
     return code;
+}
+
+enum err_code cmd_device_return(struct cli *cli)
+{
+    enum err_code code = cli_connect(cli);
+    if (!code)
+        code = rest_post(&cli->rest, device_path(cli, cli->words[0], "return"), body_of(cli), NULL);
+    if (!code && !cli->json)
+        printf("%s returns from quarantine when its agent is heard of next.\n",
+               safe_text(&cli->arena, cli->words[0]));
+    return code;
+}
+
+enum err_code cmd_device_maintenance(struct cli *cli)
+{
+    const char *name = cli->words[1], *comment = cli_option(cli, "comment");
+    bool on = !strcmp(cli->words[0], "on");
+    if (!on && strcmp(cli->words[0], "off") != 0)
+        return err_set(&cli->err, INVALID, "`on` or `off`, not %.40s", cli->words[0]);
+    enum err_code code = cli_connect(cli);
+    if (code)
+        return code;
+    json_t *body = body_of(cli);
+    json_object_set_new(body, "on", json_boolean(on));
+    if (comment)
+        json_object_set_new(body, "comment", json_string(comment));
+    code = rest_post(&cli->rest, device_path(cli, name, "maintenance"), body, NULL);
+    if (!code && !cli->json)
+        printf(on ? "%s is in maintenance: no run gets it.\n" : "%s is out of maintenance.\n",
+               safe_text(&cli->arena, name));
+    return code;
+}
+
+enum err_code cmd_device_history(struct cli *cli)
+{
+    static const struct column columns[] = {
+        {"AT", "at", CELL_TEXT, true},         {"WHAT", "kind", CELL_TEXT, false},
+        {"BY", "by", CELL_TEXT, false},        {"COMMENT", "comment", CELL_TEXT, false},
+        {"RUN", "flow_run_id", CELL_ID, true}, {NULL},
+    };
+    const struct resource events = {.name = "", .columns = columns, .empty = "Nothing yet."};
+    const char *agent = cli_option(cli, "agent");
+    const char *path = device_path(cli, cli->words[0], "history");
+    json_t *history = NULL;
+    if (agent)
+        path = arena_printf(&cli->arena, "%s?agent=%s", path, http_escape(&cli->arena, agent));
+    enum err_code code = cli_connect(cli);
+    if (!code)
+        code = rest_get(&cli->rest, path, &history);
+    if (code)
+        return code;
+    if (cli->json) {
+        json_print(stdout, history);
+        return ERR_OK;
+    }
+    printf("%lld flashes, %lld failures, %lld runs\n",
+           (long long)json_integer_value(json_at(history, "flashes")),
+           (long long)json_integer_value(json_at(history, "failures")),
+           (long long)json_integer_value(json_at(history, "runs")));
+    resource_show(cli, &events, json_at(history, "events"));
+    return ERR_OK;
 }
 
 /* The hold goes, and the run that uses it is cancelled: its clean-up still runs on the device. */

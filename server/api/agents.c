@@ -250,23 +250,23 @@ enum err_code agents_heartbeat(struct request *rq)
 {
     struct work *w = &rq->work;
     struct transition_list done = {0};
-    struct rows gone, cancel;
-    bool news = false;
+    struct heartbeat beat = {.news = false};
 
     enum err_code rc = db_begin(w);
     if (rc)
         return rc;
     rc = agent_seen(w, rq->in, false, &done);
     if (!rc)
-        rc = agent_heartbeat(w, rq->in, &gone, &cancel, &news);
+        rc = agent_heartbeat(w, rq->in, &beat);
     rc = finish(w, rc, &done);
     if (rc)
         return rc;
-    if (news)
+    if (beat.news)
         parking_ring(w->server->parking, claims_topic());
     write_object(&rq->reply.body);
-    write_ids(&rq->reply.body, "cancel", &cancel);
-    write_ids(&rq->reply.body, "lost", &gone);
+    write_ids(&rq->reply.body, "cancel", &beat.cancel);
+    write_ids(&rq->reply.body, "lost", &beat.gone);
+    write_ids(&rq->reply.body, "return", &beat.returns);
     write_end_object(&rq->reply.body);
     return reply_status(rq, 200);
 }

@@ -12,7 +12,7 @@
 enum err_code devices_get(struct request *rq)
 {
     struct rows rows;
-    enum err_code rc = devices_list(&rq->work, &rows);
+    enum err_code rc = devices_list(&rq->work, request_query(rq, "name"), &rows);
     return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));
 }
 
@@ -23,14 +23,41 @@ enum err_code devices_hold(struct request *rq)
 }
 
 /* Whoever waits for such a device looks again. */
-enum err_code devices_release(struct request *rq)
+static enum err_code changed(struct request *rq, enum err_code rc)
 {
-    const struct device_release *in = rq->in;
-    enum err_code rc = device_release(&rq->work, rq->params[0], in ? in->agent : NULL);
     if (rc)
         return rc;
     parking_ring(rq->work.server->parking, claims_topic());
     return devices_get(rq);
+}
+
+static const struct device_release *asked(struct request *rq)
+{
+    static const struct device_release anybody;
+    return rq->in ? rq->in : &anybody;
+}
+
+enum err_code devices_release(struct request *rq)
+{
+    return changed(rq, device_release(&rq->work, rq->params[0], asked(rq)));
+}
+
+enum err_code devices_return(struct request *rq)
+{
+    return changed(rq, device_return(&rq->work, rq->params[0], asked(rq)));
+}
+
+enum err_code devices_maintain(struct request *rq)
+{
+    return changed(
+        rq, device_maintain(&rq->work, rq->params[0], request_in(rq, struct device_maintenance)));
+}
+
+enum err_code devices_history(struct request *rq)
+{
+    struct rows rows;
+    enum err_code rc = device_history(&rq->work, rq->params[0], request_query(rq, "agent"), &rows);
+    return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));
 }
 
 enum err_code flow_runs_why(struct request *rq)

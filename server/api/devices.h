@@ -1,5 +1,6 @@
-/* Devices: listing, holding, releasing; and why a run waits. */
+/* Devices: listing, holding, maintenance, history; and why a run waits. */
 #pragma once
 #include "server/http/request.h"
 
-handler_fn devices_get, devices_hold, devices_release, flow_runs_why;
+handler_fn devices_get, devices_hold, devices_release, devices_return, devices_maintain,
+    devices_history, flow_runs_why;

@@ -7,6 +7,11 @@ static const struct field agent_device_fields[] = {
     F_STR(struct agent_device, target, F_NULLABLE, F_LEN(0, 200), .doc = "What it is: the board."),
     F_DICT(struct agent_device, labels, .def = "{}", .doc = "Anything else that tells it apart."),
     F_DICT(struct agent_device, health, .def = "{}", .doc = "Flashes, failures, recoveries; `quarantined` and the `reason`."),
+    F_STRS(struct agent_device, capabilities, .def = "[]", .doc = "What it can do."),
+    F_STR(struct agent_device, location, F_NULLABLE, F_LEN(0, 200), .doc = "Where it stands."),
+    F_DICT(struct agent_device, firmware, .def = "{}", .doc = "Versions by part: board, meter, probe."),
+    F_STR(struct agent_device, bench, F_NULLABLE, F_LEN(0, 200), .doc = "The device that it is a part of; they are leased together."),
+    F_INT(struct agent_device, capacity, F_GE(1), F_LE(1000), .def = "1", .doc = "Leases at the same time."),
     F_BOOL(struct agent_device, free, .def = "true", .doc = "Whether the agent can use it."),
 };
 static const struct resource agent_device_resource = RESOURCE_NAMED("AgentDevice", agent_device, agent_device_fields, .extra = true);
@@ -21,8 +26,17 @@ const struct resource device_hold_resource = RESOURCE_NAMED("DeviceHold", device
 
 static const struct field device_release_fields[] = {
     F_STR(struct device_release, agent, F_NULLABLE, F_LEN(1, 200), .doc = "Its agent's name, when several have such a device."),
+    F_STR(struct device_release, by, F_NULLABLE, F_LEN(1, 200), .doc = "Who asks for it."),
 };
 const struct resource device_release_resource = RESOURCE_NAMED("DeviceRelease", device_release, device_release_fields);
+
+static const struct field device_maintenance_fields[] = {
+    F_BOOL(struct device_maintenance, on, F_REQUIRED, .doc = "Into maintenance, or out of it."),
+    F_STR(struct device_maintenance, by, F_REQUIRED, F_LEN(1, 200), .doc = "Who."),
+    F_STR(struct device_maintenance, comment, F_NULLABLE, F_LEN(0, 1000), .doc = "Why, for others."),
+    F_STR(struct device_maintenance, agent, F_NULLABLE, F_LEN(1, 200), .doc = "Its agent's name, when several have such a device."),
+};
+const struct resource device_maintenance_resource = RESOURCE_NAMED("DeviceMaintenance", device_maintenance, device_maintenance_fields);
 
 static const struct field agent_call_fields[] = {
     F_UUID(struct agent_call, agent, F_REQUIRED, .doc = "Kept in the agent's data folder."),

@@ -14,8 +14,10 @@ enum {
 
 struct agent_device {
     struct given given;
-    const char *name, *type, *target;
-    struct raw labels, health;
+    const char *name, *type, *target, *location, *bench;
+    struct raw labels, health, firmware;
+    struct strings capabilities;
+    int64_t capacity;
     bool free;
 };
 
@@ -27,9 +29,15 @@ struct device_hold {
 };
 struct device_release {
     struct given given;
-    const char *agent;
+    const char *agent, *by;
 };
-extern const struct resource device_hold_resource, device_release_resource;
+struct device_maintenance {
+    struct given given;
+    const char *agent, *by, *comment;
+    bool on;
+};
+extern const struct resource device_hold_resource, device_release_resource,
+    device_maintenance_resource;
 
 /* Claim and heartbeat: what an agent says about itself. */
 struct agent_call {

@@ -17,6 +17,16 @@ static const char *say_schedule(struct arena *a, const struct run_placement *p)
     return p->early ? arena_printf(a, "it is planned for %s", p->due) : NULL;
 }
 
+static const char *say_limit(struct arena *a, const struct run_placement *p)
+{
+    return strcmp(p->state_name, "AwaitingConcurrencySlot") == 0
+               ? arena_printf(a,
+                              "its deployment has its limit of concurrent runs; it is tried "
+                              "again %s",
+                              p->due ? p->due : "soon")
+               : NULL;
+}
+
 static const char *say_retry(struct arena *a, const struct run_placement *p)
 {
     (void)a;
@@ -65,17 +75,16 @@ static const char *say_slots(struct arena *a, const struct run_placement *p)
 
 static const char *say_no_bench(struct arena *a, const struct run_placement *p)
 {
-    return p->target && !p->benches
-               ? arena_printf(a, "no agent of the work pool %s has a bench for the target %s",
-                              p->pool ? p->pool : "", p->target)
-               : NULL;
+    return p->wanted && !p->benches ? arena_printf(a, "no agent of the work pool %s has a %s",
+                                                   p->pool ? p->pool : "", p->wanted)
+                                    : NULL;
 }
 
 static const char *say_bench(struct arena *a, const struct run_placement *p)
 {
-    return p->target && p->benches && !p->free_benches
-               ? arena_printf(a, "no bench for the target %s is free: %s", p->target,
-                              p->obstacles ? p->obstacles : "")
+    return p->wanted && p->benches && !p->free_benches
+               ? arena_printf(a, "no %s is free: %s", p->wanted,
+                              p->obstacles ? p->obstacles : "not together on one agent")
                : NULL;
 }
 
@@ -83,17 +92,10 @@ static const struct {
     const char *kind;
     say_fn *say;
 } rows[] = {
-    {"no_pool", say_pool},
-    {"schedule", say_schedule},
-    {"retry", say_retry},
-    {"pool_paused", say_pool_paused},
-    {"queue_paused", say_queue_paused},
-    {"no_agent", say_worker},
-    {"pool_limit", say_pool_limit},
-    {"queue_limit", say_queue_limit},
-    {"no_slot", say_slots},
-    {"no_bench", say_no_bench},
-    {"bench", say_bench},
+    {"no_pool", say_pool},    {"concurrency_limit", say_limit}, {"schedule", say_schedule},
+    {"retry", say_retry},     {"pool_paused", say_pool_paused}, {"queue_paused", say_queue_paused},
+    {"no_agent", say_worker}, {"pool_limit", say_pool_limit},   {"queue_limit", say_queue_limit},
+    {"no_slot", say_slots},   {"no_bench", say_no_bench},       {"bench", say_bench},
 };
 
 size_t run_why(struct arena *a, const struct run_placement *p,

@@ -16,8 +16,8 @@ struct run_placement {
     int64_t pool_busy, queue_busy;   /* runs that count against them */
     int64_t workers;                 /* that are online in the pool */
     int64_t free_slots;              /* of agents; -1: the pool has no agent of ours */
-    const char *target;              /* that its bench must have; NULL: it needs none */
-    int64_t benches, free_benches;   /* of that target */
+    const char *wanted;              /* "bench for the target f7"; NULL: it asks for no device */
+    int64_t benches, free_benches;   /* devices like that */
     const char *obstacles;           /* what is in the way at those that are not free */
     int64_t before;                  /* runs of its queue that are planned earlier */
 };

@@ -6,8 +6,10 @@
 #include "server/db/columns.h"
 #include "server/db/params.h"
 #include "server/http/parking.h"
+#include "server/model/placement.h"
 #include "server/server.h"
 #include "server/store/claims_left.h"
+#include "server/store/placement.h"
 
 enum { SPARE_CANDIDATES = 50 };
 
@@ -74,8 +76,7 @@ enum err_code claims_look(struct work *w, const struct agent_call *const *calls,
         agents.items[i] = calls[i]->agent;
         out_views[i] = (struct claim_view){.refused = true, .next_us = TIME_NONE};
     }
-    enum err_code rc = db_query(
-        w, Q_claim_look, PARAMS(param_uuid_array(w, agents)), &rows);
+    enum err_code rc = db_query(w, Q_claim_look, PARAMS(param_uuid_array(w, agents)), &rows);
     for (int i = 0; !rc && i < rows.count; i++) {
         int64_t place = rows_i64(&rows, i, L_PLACE) - 1;
         out_views[place] = view_of(&rows, i, calls[place]);
@@ -98,13 +99,12 @@ struct room {
     int64_t pool_free;
     struct rows queues;   /* id, limit, occupied */
     int64_t *queue_taken; /* by this call */
-    struct rows devices;  /* name, target */
-    bool *device_taken;
+    struct placement devices;
 };
 
 struct choice {
     struct transition transition;
-    const char *device; /* NULL: none */
+    size_t devices[PLACEMENT_PICKS_MAX], device_count;
 };
 
 static enum err_code count_limits(struct work *w, struct room *room)
@@ -147,8 +147,7 @@ static enum err_code look_around(struct work *w, const struct agent_call *in, st
     if (room->limited)
         rc = count_limits(w, room);
     if (!rc)
-        rc = db_query(w, Q_claim_devices, PARAMS(agent), &room->devices);
-    room->device_taken = arena_array(&w->arena, bool, (size_t)room->devices.count + 1);
+        rc = placement_read(w, agent, NULL, &room->devices);
     return rc;
 }
 
@@ -165,43 +164,37 @@ static int64_t *queue_room(struct room *room, const char *queue, bool *out_full)
     return NULL;
 }
 
-static int find_device(const struct room *room, const char *target)
-{
-    for (int i = 0; i < room->devices.count; i++) {
-        const char *own = rows_text(&room->devices, i, 1);
-        if (!room->device_taken[i] && own && strcmp(own, target) == 0)
-            return i;
-    }
-    return -1;
-}
-
 /* False: it does not fit. */
-static bool choose(struct room *room, const char *queue, const char *target, struct choice *out)
+static bool choose(struct work *w, struct room *room, const struct rows *due, int row,
+                   struct choice *out)
 {
+    struct selector wanted[PLACEMENT_PICKS_MAX];
     bool full = false;
-    int64_t *taken = room->limited ? queue_room(room, queue, &full) : NULL;
-    int device = target ? find_device(room, target) : -1;
+    int64_t *taken = room->limited ? queue_room(room, rows_text(due, row, 1), &full) : NULL;
 
-    if (full || room->pool_free <= 0 || (target && device < 0))
+    if (full || room->pool_free <= 0)
         return false;
+    size_t count =
+        selectors_parse(&w->arena, rows_text(due, row, 2), rows_len(due, row, 2), wanted);
+    if (!placement_take(&room->devices, wanted, count, out->devices))
+        return false;
+    out->device_count = count;
     if (taken)
         ++*taken;
-    if (target)
-        room->device_taken[device] = true;
-    out->device = target ? rows_text(&room->devices, device, 0) : NULL;
     room->pool_free--;
     room->slots--;
     return true;
 }
 
-static struct strings free_targets(struct work *w, const struct room *room)
+static struct strings idle_targets(struct work *w, const struct room *room)
 {
-    struct strings targets = {arena_array(&w->arena, const char *, (size_t)room->devices.count + 1),
-                              0};
+    struct strings targets = {arena_array(&w->arena, const char *, room->devices.count + 1), 0};
 
-    for (int i = 0; i < room->devices.count; i++)
-        if (rows_text(&room->devices, i, 1))
-            targets.items[targets.count++] = rows_text(&room->devices, i, 1);
+    for (size_t i = 0; i < room->devices.count; i++) {
+        const struct placed_device *d = &room->devices.devices[i];
+        if (d->used < d->capacity && !d->obstacle)
+            targets.items[targets.count++] = d->target ? d->target : "";
+    }
     return targets;
 }
 
@@ -215,13 +208,13 @@ static enum err_code choose_runs(struct work *w, const struct agent_call *in, st
     *out_count = 0;
     enum err_code rc = db_query(
         w, Q_claim_candidates,
-        PARAMS(room->pool, queues, param_text_array(w, free_targets(w, room)), limit), &due);
+        PARAMS(room->pool, queues, param_text_array(w, idle_targets(w, room)), limit), &due);
     if (rc)
         return rc;
     *out = arena_array(&w->arena, struct choice, (size_t)due.count + 1);
     for (int i = 0; i < due.count && room->slots > 0; i++) {
         struct choice *c = &(*out)[*out_count];
-        if (!choose(room, rows_text(&due, i, 1), rows_text(&due, i, 2), c))
+        if (!choose(w, room, &due, i, c))
             continue;
         c->transition = (struct transition){
             .run_id = row_uuid(&due, i, 0),
@@ -242,13 +235,42 @@ static bool became_pending(const struct choice *c)
            v->state.type == STATE_PENDING;
 }
 
-static enum err_code insert_claims(struct work *w, const struct agent_call *in,
-                                   const struct choice *choices, size_t count, struct rows *out)
+/* The devices of a claim, and of benches their parts. */
+static void add_leases(const struct placement *p, struct uuid claim, const struct choice *c,
+                       struct array columns[static 4])
 {
-    struct array columns[3] = {0};
-    struct uuids ids = {arena_array(&w->arena, struct uuid, count), 0};
-    const char *parameters[6];
+    for (size_t k = 0; k < c->device_count; k++)
+        for (size_t i = 0; i < p->count; i++) {
+            bool part = placement_is_part(p, c->devices[k], i);
+            if (!part && i != c->devices[k])
+                continue;
+            array_uuid(&columns[0], claim);
+            array_string(&columns[1], p->devices[i].name);
+            array_int(&columns[2], (int64_t)k);
+            array_bool(&columns[3], part);
+        }
+}
+
+static enum err_code insert_leases(struct work *w, const struct agent_call *in,
+                                   struct array columns[static 4], bool any)
+{
+    const char *parameters[5];
     struct rows none;
+    enum err_code rc = any ? arrays_finish(w, columns, 4, parameters) : ERR_OK;
+
+    parameters[4] = param_uuid(w, in->agent);
+    return rc || !any ? rc : db_query(w, Q_claim_lease, parameters, &none);
+}
+
+static enum err_code insert_claims(struct work *w, const struct agent_call *in,
+                                   const struct placement *devices, const struct choice *choices,
+                                   size_t count, struct rows *out)
+{
+    struct array columns[2] = {0}, leases[4] = {0};
+    struct uuids ids = {arena_array(&w->arena, struct uuid, count), 0};
+    const char *parameters[5];
+    struct rows none;
+    bool any = false;
 
     for (size_t i = 0; i < count; i++) {
         if (!became_pending(&choices[i]))
@@ -256,21 +278,23 @@ static enum err_code insert_claims(struct work *w, const struct agent_call *in,
         struct uuid id = ids.items[ids.count++] = uuid_v7();
         array_uuid(&columns[0], id);
         array_uuid(&columns[1], choices[i].transition.run_id);
-        array_string(&columns[2], choices[i].device);
+        add_leases(devices, id, &choices[i], leases);
+        any |= choices[i].device_count > 0;
     }
-    enum err_code rc = ERR_OK;
-    if (ids.count) {
-        rc = arrays_finish(w, columns, COUNT(columns), parameters);
-        parameters[3] = param_uuid(w, in->agent);
-        parameters[4] = param_i64(w, in->epoch);
-        parameters[5] = param_i64(w, CLAIM_OFFER_S);
-        if (!rc)
-            rc = db_query(w, Q_claim_insert, parameters, &none);
+    enum err_code rc = ids.count ? arrays_finish(w, columns, COUNT(columns), parameters) : ERR_OK;
+    parameters[2] = param_uuid(w, in->agent);
+    parameters[3] = param_i64(w, in->epoch);
+    parameters[4] = param_i64(w, CLAIM_OFFER_S);
+    if (!rc && ids.count)
+        rc = db_query(w, Q_claim_insert, parameters, &none);
+    if (!rc)
+        rc = insert_leases(w, in, leases, any);
+    if (ids.count)
         agenda_due(w->server->agenda, AGENDA_CLAIMS, w->now_us + CLAIM_OFFER_S * INT64_C(1000000));
-        if (!rc)
-            rc = db_query(w, Q_claim_details, PARAMS(param_uuid_array(w, ids), parameters[3]), out);
-    }
+    if (!rc && ids.count)
+        rc = db_query(w, Q_claim_details, PARAMS(param_uuid_array(w, ids), parameters[2]), out);
     arrays_free(columns, COUNT(columns));
+    arrays_free(leases, COUNT(leases));
     return rc;
 }
 
@@ -293,7 +317,7 @@ enum err_code claims_take(struct work *w, const struct agent_call *in, struct ro
     rc = transitions_apply(w, items, count);
     if (!rc)
         transition_list_add(w, done, items, count);
-    return rc ? rc : insert_claims(w, in, choices, count, out);
+    return rc ? rc : insert_claims(w, in, &room.devices, choices, count, out);
 }
 
 /* ---- keeping ---- */

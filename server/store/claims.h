@@ -55,11 +55,16 @@ MUST_CHECK enum err_code claims_cancels(struct work *w, struct uuid agent, struc
 MUST_CHECK enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch,
                                     const struct claim_ref *claims, size_t count, struct rows *out);
 
-/* Keeps the worker online and its claims alive.  out_gone: claims that are not its own any more;
- * out_cancel: runs to be stopped.  *out_news: its devices changed. */
+/* What a heartbeat is answered: one id or name per row. */
+struct heartbeat {
+    struct rows gone;    /* claims that are not its own any more */
+    struct rows cancel;  /* runs to be stopped */
+    struct rows returns; /* devices whose quarantine is over */
+    bool news;           /* its devices changed */
+};
+/* Keeps the worker online and its claims alive. */
 MUST_CHECK enum err_code agent_heartbeat(struct work *w, const struct agent_call *in,
-                                         struct rows *out_gone, struct rows *out_cancel,
-                                         bool *out_news);
+                                         struct heartbeat *out);
 
 /* Claims that are over with their agent's word: what becomes of their runs. */
 struct claim_end {

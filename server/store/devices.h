@@ -8,10 +8,22 @@
 #include "server/model/agent.h"
 #include "server/model/run_why.h"
 
+enum { AGENT_OFFLINE_S = 30 }; /* seconds without a word */
+
 MUST_CHECK enum err_code device_hold(struct work *w, const char *name,
                                      const struct device_hold *in);
-/* agent NULL: whichever has it. */
-MUST_CHECK enum err_code device_release(struct work *w, const char *name, const char *agent);
-/* JSON array, as GET /switchyard/devices answers it. */
-MUST_CHECK enum err_code devices_list(struct work *w, struct rows *out);
+/* Without an agent: whichever has it. */
+MUST_CHECK enum err_code device_release(struct work *w, const char *name,
+                                        const struct device_release *in);
+/* In maintenance no run gets it; a run that uses it goes on. */
+MUST_CHECK enum err_code device_maintain(struct work *w, const char *name,
+                                         const struct device_maintenance *in);
+/* Out of quarantine, by hand: its agent hears of it at its next heartbeat. */
+MUST_CHECK enum err_code device_return(struct work *w, const char *name,
+                                       const struct device_release *in);
+/* JSON object: totals and what befell it, newest first. */
+MUST_CHECK enum err_code device_history(struct work *w, const char *name, const char *agent,
+                                        struct rows *out);
+/* JSON array, as GET /switchyard/devices answers it.  name NULL: all. */
+MUST_CHECK enum err_code devices_list(struct work *w, const char *name, struct rows *out);
 MUST_CHECK enum err_code run_placement(struct work *w, struct uuid run, struct run_placement *out);

@@ -2,8 +2,11 @@
 """Devices that people hold, what a waiting run says it waits for.  The agent is played over its protocol."""
 import json
 import pathlib
+import random
 import subprocess
 import sys
+import threading
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -13,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import live  # noqa: E402
 
 
-class Devices(unittest.TestCase):
+class Bench(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = cls.enterClassContext(live.Server())
@@ -67,6 +70,8 @@ class Devices(unittest.TestCase):
     def device(self):
         return next(d for d in self.rest("GET", "/switchyard/devices") if d["name"] == self.bench)
 
+
+class Devices(Bench):
     def test_a_hold_keeps_runs_away(self):
         run = self.run_for()
         self.rest("POST", "/switchyard/heartbeat", self.call())
@@ -137,6 +142,157 @@ class Devices(unittest.TestCase):
         device = self.device()
         self.assertEqual((device["status"], device["health"]["retry"]), ("QUARANTINED", 2))
         self.assertIn("is quarantined: openocd: open failed", self.cli("why", run["id"]))
+
+    def test_maintenance_and_history(self):
+        run = self.run_for()
+        self.health = {"flashes": 3, "failures": 1}
+        self.rest("POST", "/switchyard/heartbeat", self.call())
+        self.assertIn("in maintenance", self.cli("device", "maintenance", "on", self.bench, "--by", "anna", "--comment", "new jumper"))
+        device = self.device()
+        self.assertEqual((device["status"], device["maintenance_by"], device["maintenance_comment"]), ("MAINTENANCE", "anna", "new jumper"))
+        self.assertEqual(self.claim(), [])
+        self.assertIn("is in maintenance by anna: new jumper", self.cli("why", run["id"]))
+        self.cli("device", "maintenance", "maybe", self.bench, status=2)
+        self.cli("device", "maintenance", "off", self.bench, "--by", "anna")
+        self.assertEqual(len(self.claim()), 1)
+        self.health = {"flashes": 2, "failures": 0}  # the agent was started anew
+        self.rest("POST", "/switchyard/heartbeat", self.call())
+        history = json.loads(self.cli("-o", "json", "device", "history", self.bench))
+        self.assertEqual((history["flashes"], history["failures"], history["runs"]), (5, 1, 1))
+        self.assertEqual([e["kind"] for e in history["events"]], ["run", "maintenance off", "maintenance on"])
+        self.assertEqual(history["events"][0]["flow_run_id"], run["id"])
+        self.assertIn("5 flashes, 1 failures, 1 runs", self.cli("device", "history", self.bench))
+        self.cli("device", "history", "nobody", status=3)
+
+    def quarantine(self, **labels):
+        self.health = {"quarantined": True, "reason": "openocd: open failed"}
+        call = self.call()
+        call["devices"][0] |= {"free": False, "labels": labels}
+        return self.rest("POST", "/switchyard/heartbeat", call)
+
+    def test_quarantine_ends_by_hand_or_after_hours(self):
+        self.assertEqual(self.quarantine()["return"], [])
+        self.cli("device", "return", self.bench, "--by", "anna")
+        self.assertEqual(self.quarantine()["return"], [self.bench])
+        self.health = {}
+        self.rest("POST", "/switchyard/heartbeat", self.call())  # the agent has heard it
+        kinds = [e["kind"] for e in self.rest("GET", f"/switchyard/devices/{self.bench}/history")["events"]]
+        self.assertEqual(kinds, ["return", "return asked", "quarantine"])
+        self.assertEqual(self.quarantine(return_after_h="1000")["return"], [])
+        self.assertEqual(self.quarantine(return_after_h="0.000001")["return"], [self.bench])
+        self.assertEqual(self.quarantine(return_after_h="never")["return"], [])
+
+    def test_a_device_that_is_not_reported_keeps_its_history(self):
+        self.rest("POST", "/switchyard/heartbeat", self.call())
+        self.cli("device", "maintenance", "on", self.bench)
+        self.rest("POST", "/switchyard/heartbeat", self.call() | {"devices": []})
+        self.assertEqual(self.device()["status"], "OFFLINE")
+        self.rest("POST", "/switchyard/heartbeat", self.call())
+        self.assertEqual(self.device()["status"], "MAINTENANCE")
+
+
+class Leases(Bench):
+    """Several agents and hundreds of runs that ask for one, two or a share of a device."""
+    AGENTS, RUNS = 4, 24
+
+    def devices_of(self, n):
+        one = {"type": "board", "target": "f7", "labels": {}, "health": {}, "free": True}
+        return [one | {"name": f"b{n}-1"}, one | {"name": f"b{n}-2"}, one | {"name": f"build{n}", "type": "builder", "target": "x86", "capacity": 2}]
+
+    def agent_call(self, n, **more):
+        return {"agent": self.ids[n], "name": f"{self.pool}-{n}", "epoch": 1, "pool": self.pool, "devices": self.devices_of(n), "claims": [], **more}
+
+    def ask(self, devices, name):
+        return self.rest("POST", f"/deployments/{self.deployment['id']}/create_flow_run",
+                         {"name": name, "job_variables": {"devices": devices}, "state": {"type": "SCHEDULED"}})
+
+    def work(self, n, stop):
+        seq = 0
+        while not stop.is_set():
+            claims = self.rest("POST", "/switchyard/claim", self.agent_call(n, slots=8, wait_s=0.2))["claims"]
+            if not claims:
+                continue
+            self.rest("POST", "/switchyard/claims/ack", {"agent": self.ids[n], "epoch": 1, "claims": [
+                {"claim_id": c["claim_id"], "token": c["token"]} for c in claims]})
+            with self.lock:
+                for claim in claims:
+                    self.order.append(claim["flow_run"]["name"])
+                    for device in claim["devices"]:
+                        self.held[device] = self.held.get(device, 0) + 1
+                        self.most[device] = max(self.most.get(device, 0), self.held[device])
+            time.sleep(random.uniform(0, 0.05))
+            for claim in random.sample(claims, len(claims)):
+                with self.lock:
+                    for device in claim["devices"]:
+                        self.held[device] -= 1
+                seq += 2
+                about = {"flow_run_id": claim["flow_run"]["id"], "token": claim["token"]}
+                answer = self.rest("POST", "/switchyard/journal", {"agent": self.ids[n], "epoch": 1, "records": [
+                    {"seq": seq - 1, "kind": "state", "body": about | {"state": {"type": "COMPLETED"}, "force": True}},
+                    {"seq": seq, "kind": "done", "body": about | {"claim_id": claim["claim_id"], "message": ""}}]})
+                assert not answer["refused"], answer
+
+    def test_agents_fight(self):
+        self.ids = [str(uuid.uuid4()) for _ in range(self.AGENTS)]
+        self.lock, self.held, self.most, self.order = threading.Lock(), {}, {}, []
+        for n in range(self.AGENTS):
+            self.rest("POST", "/switchyard/heartbeat", self.agent_call(n))
+        board, builder = {"type": "board", "target": "f7"}, {"type": "builder"}
+        for i in range(self.RUNS):
+            self.ask([board | {"count": 2}] if i % 6 == 2 else [builder] if i % 6 == 4 else [board], f"run-{i}")
+        stop, errors = threading.Event(), []
+
+        def guarded(n):
+            try:
+                self.work(n, stop)
+            except Exception as e:  # noqa: BLE001
+                errors.append(repr(e))
+                stop.set()
+        threads = [threading.Thread(target=guarded, args=(n,)) for n in range(self.AGENTS)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 120
+        while len(self.order) < self.RUNS and time.monotonic() < deadline and not stop.is_set():
+            time.sleep(0.1)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        self.assertEqual(sorted(self.order), sorted(f"run-{i}" for i in range(self.RUNS)))  # each once
+        self.assertEqual({d: most for d, most in self.most.items() if most > (2 if d.startswith("build") else 1)}, {})
+        self.assertEqual({d["used"] for d in self.rest("GET", "/switchyard/devices") if d["pool"] == self.pool}, {0})  # none is leaked
+
+    def test_who_needs_two_has_its_turn(self):
+        self.ids = [str(uuid.uuid4())]
+        self.rest("POST", "/switchyard/heartbeat", self.agent_call(0))
+
+        def claim():
+            return self.rest("POST", "/switchyard/claim", self.agent_call(0, slots=8, wait_s=0))["claims"]
+
+        def end(seq, c):
+            self.rest("POST", "/switchyard/claims/ack", {"agent": self.ids[0], "epoch": 1, "claims": [{"claim_id": c["claim_id"], "token": c["token"]}]})
+            about = {"flow_run_id": c["flow_run"]["id"], "token": c["token"]}
+            self.rest("POST", "/switchyard/journal", {"agent": self.ids[0], "epoch": 1, "records": [
+                {"seq": seq, "kind": "state", "body": about | {"state": {"type": "COMPLETED"}, "force": True}},
+                {"seq": seq + 1, "kind": "done", "body": about | {"claim_id": c["claim_id"], "message": ""}}]})
+
+        first = self.ask([{"name": "b0-1"}], "first")
+        [lease] = claim()
+        both = self.ask([{"type": "board", "count": 2}], "both")
+        later = [self.ask([{"type": "board"}], f"later-{i}") for i in range(3)]
+        self.assertEqual(claim(), [])  # b0-2 is kept for `both`
+        self.assertIn(f"is leased by the run {first['name']}", self.cli("why", both["id"]) + self.cli("why", later[0]["id"]) + str(self.device_named("b0-1")))
+        end(1, lease)
+        [lease] = claim()
+        self.assertEqual((lease["flow_run"]["id"], sorted(lease["devices"])), (both["id"], ["b0-1", "b0-2"]))
+        self.assertEqual(claim(), [])
+        end(3, lease)
+        self.assertEqual([c["flow_run"]["name"] for c in claim()], ["later-0", "later-1"])
+
+    def device_named(self, name):
+        found = next(d for d in self.rest("GET", f"/switchyard/devices?name={name}") if d["pool"] == self.pool)
+        return f"is leased by the run {found['leases'][0]['flow_run_name']}" if found["leases"] else ""
+
 
 
 if __name__ == "__main__":

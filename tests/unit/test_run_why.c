@@ -8,7 +8,8 @@
 
 #include "shared/base/base.h"
 
-#define PLACE     .state_type = "SCHEDULED", .pool = "bench", .queue = "default"
+#define PLACE                                                                                      \
+    .state_type = "SCHEDULED", .state_name = "Scheduled", .pool = "bench", .queue = "default"
 #define NO_LIMITS .pool_limit = -1, .queue_limit = -1
 #define SERVED    .workers = 1, .free_slots = 2
 #define NORMAL    PLACE, NO_LIMITS, SERVED
@@ -21,6 +22,7 @@ static const struct {
     {{NORMAL}, "turn", "nothing is in its way"},
     {{NORMAL, .before = 3}, "turn", "3 runs of its queue are before it"},
     {{NORMAL, .early = true, .due = "2030-01-01T00:00:00Z"}, "schedule", "planned for 2030-01-01"},
+    {{.state_type = "SCHEDULED", .state_name = "AwaitingConcurrencySlot", .pool = "bench", .queue = "default", NO_LIMITS, SERVED, .due = "2030-01-01T00:00:00Z"}, "concurrency_limit", "again 2030"},
     {{NORMAL, .in_process = true}, "retry", "its process waits"},
     {{NORMAL, .pool_paused = true}, "pool_paused", "the work pool bench is paused"},
     {{NORMAL, .queue_paused = true}, "queue_paused", "the work queue default is paused"},
@@ -29,11 +31,11 @@ static const struct {
     {{PLACE, SERVED, .queue_limit = -1, .pool_limit = 2, .pool_busy = 1}, "turn", "nothing"},
     {{PLACE, SERVED, .pool_limit = -1}, "queue_limit", "its limit of 0 runs"},
     {{PLACE, NO_LIMITS, .workers = 1}, "no_slot", "no agent of the work pool bench has a free slot"},
-    {{NORMAL, .target = "f7"}, "no_bench", "has a bench for the target f7"},
-    {{NORMAL, .target = "f7", .benches = 2, .obstacles = "b1 is leased by the run x until T"}, "bench", "no bench for the target f7 is free: b1 is leased"},
-    {{NORMAL, .target = "f7", .benches = 2, .free_benches = 1}, "turn", "nothing"},
-    {{.state_type = "SCHEDULED", .pool_limit = -1, .queue_limit = -1, .free_slots = -1}, "no_pool", "it has no work pool"},
-    {{NORMAL, .pool_paused = true, .target = "f7"}, "pool_paused no_bench", "paused"},
+    {{NORMAL, .wanted = "bench for the target f7"}, "no_bench", "has a bench for the target f7"},
+    {{NORMAL, .wanted = "bench for the target f7", .benches = 2, .obstacles = "b1 is leased by the run x until T"}, "bench", "no bench for the target f7 is free: b1 is leased"},
+    {{NORMAL, .wanted = "bench for the target f7", .benches = 2, .free_benches = 1}, "turn", "nothing"},
+    {{.state_type = "SCHEDULED", .state_name = "Scheduled", .pool_limit = -1, .queue_limit = -1, .free_slots = -1}, "no_pool", "it has no work pool"},
+    {{NORMAL, .pool_paused = true, .wanted = "bench for the target f7"}, "pool_paused no_bench", "paused"},
     {{.state_type = "RUNNING"}, "", NULL},
     {{.state_type = "PAUSED"}, "paused", "somebody must resume it"},
     /* clang-format on */

@@ -1,22 +1,65 @@
 // The bench: devices and who holds them, work pools and their workers. Three requests per refresh: devices,
 // pools, and the workers of one pool in turn.
 import {get, post, ApiError} from './api.js';
-import {h, keyed, redraw} from './dom.js';
+import {ask, h, keyed, redraw, toast} from './dom.js';
 import {ago, plural, when} from './format.js';
 import {poll} from './poll.js';
 
-const DEVICE = {FREE: ['st-completed', 'free'], BUSY: ['st-running', 'busy'], OFFLINE: ['st-cancelled', 'offline'], QUARANTINED: ['st-failed', 'quarantined'], MAINTENANCE: ['st-paused', 'maintenance']};
+const DEVICE = {FREE: ['st-completed', 'free'], BUSY: ['st-running', 'busy'], OFFLINE: ['st-cancelled', 'offline'], QUARANTINED: ['st-failed', 'quarantined'], MAINTENANCE: ['st-paused', 'maintenance'], HELD: ['st-paused', 'held'], PROBATION: ['st-late', 'to be checked']};
 
 const mark = (cls, text) => h('span', {class: `pill ${cls}`}, text);
 
-function deviceTile(d) {
-  const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()];
-  const labels = Object.entries(d.labels || {}).filter(([k]) => k !== 'emulated');
+const until = (time) => (time ? ` until ${when(time)}` : '');
+
+// Who or what keeps runs from it, in words.
+function obstacleOf(d) {
+  if (d.status === 'QUARANTINED') return `${(d.health || {}).reason || 'no reason given'}, since ${ago(d.quarantined_since).replace(' ago', '')}`;
+  if (d.maintenance_since) return `${d.maintenance_by}${d.maintenance_comment ? `: ${d.maintenance_comment}` : ''}, since ${when(d.maintenance_since)}`;
+  if (d.held_by) return `${d.held_by}${until(d.held_until)}${d.held_comment ? `: ${d.held_comment}` : ''}`;
+  return '';
+}
+
+function factsOf(d) {
+  const firmware = Object.entries(d.firmware || {}).map(([k, v]) => `${k} ${v}`).join(', ');
+  return [d.location, d.bench ? `part of ${d.bench}` : null, d.capacity > 1 ? `${d.used} of ${d.capacity} in use` : null, firmware || null,
+    d.flashes ? `${plural(d.flashes, 'flash', 'flashes')}, ${plural(d.failures, 'failure')}` : null].filter(Boolean);
+}
+
+async function history(box, d) {
+  if (!box.open) return;
+  try {
+    const found = await get(`switchyard/devices/${encodeURIComponent(d.name)}/history?agent=${encodeURIComponent(d.agent_name)}`), last = found.last_measurement;
+    box.replaceChildren(box.firstChild, h('p', {class: 'dim'}, `${plural(found.runs, 'run')}, ${plural(found.flashes, 'flash', 'flashes')}, ${plural(found.failures, 'failure')}${last ? `, last measured ${last.model} ${ago(last.created)}` : ''}`),
+      h('ol', {class: 'history'}, found.events.slice(0, 30).map((e) => h('li', {}, h('time', {title: when(e.at)}, ago(e.at)), ' ', h('b', {}, e.kind), e.by ? ` by ${e.by}` : '', ' ',
+        e.flow_run_id ? h('a', {href: `#/runs/${e.flow_run_id}`}, e.comment || 'run') : e.comment || ''))), found.events.length ? null : h('p', {class: 'dim'}, 'Nothing yet.'));
+  } catch (e) {
+    toast(e.message, 'bad');
+  }
+}
+
+// What a person can do: [label, question, detail, path, body]
+function actionsOf(d) {
+  const path = (what) => `switchyard/devices/${encodeURIComponent(d.name)}/${what}`, by = {by: 'dashboard', agent: d.agent_name};
+  return [
+    d.held_by ? ['Release', `Release ${d.name}?`, `${d.held_by} holds it.`, path('release'), by] : null,
+    d.maintenance_since ? ['End maintenance', `Give ${d.name} back to runs?`, obstacleOf(d), path('maintenance'), {...by, on: false}]
+      : ['Maintenance', `Keep ${d.name} from runs?`, 'A run that uses it goes on.', path('maintenance'), {...by, on: true}],
+    d.status === 'QUARANTINED' || d.probation_since ? ['Return', `End the quarantine of ${d.name}?`, obstacleOf(d), path('return'), by] : null,
+  ].filter(Boolean);
+}
+
+function deviceTile(d, act) {
+  const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()], obstacle = obstacleOf(d), facts = factsOf(d);
+  const labels = [...Object.entries(d.labels || {}).filter(([k]) => k !== 'emulated').map(([k, v]) => `${k}: ${v}`), ...(d.capabilities || [])];
+  const past = h('details', {class: 'past', ontoggle: () => history(past, d)}, h('summary', {}, 'History'));
   return [h('div', {class: 'runhead'}, h('h2', {}, d.name), h('span', {class: 'spring'}), mark(cls, text)),
     h('p', {}, d.target || d.type, ' ', String((d.labels || {}).emulated) === 'true' ? h('span', {class: 'emulated'}, 'EMULATED') : null),
+    obstacle ? h('p', {class: `message ${cls}`}, obstacle) : null,
     h('p', {class: 'dim', title: when(d.last_seen)}, `${d.type} at ${d.agent_name || 'an agent'}, pool ${d.pool || '–'}, seen ${ago(d.last_seen)}`),
-    labels.length ? h('p', {}, labels.map(([k, v]) => h('span', {class: 'tag', style: {'margin-left': '0', 'margin-right': '6px'}}, `${k}: ${v}`))) : null,
-    d.flow_run_id ? h('p', {}, h('a', {href: `#/runs/${d.flow_run_id}`, 'data-row': true}, 'the run that holds it')) : null];
+    facts.length ? h('p', {class: 'dim'}, facts.join(', ')) : null,
+    labels.length ? h('p', {}, labels.map((l) => h('span', {class: 'tag', style: {'margin-left': '0', 'margin-right': '6px'}}, l))) : null,
+    (d.leases || []).map((l) => h('p', {}, 'leased by ', h('a', {href: `#/runs/${l.flow_run_id}`, 'data-row': true}, l.flow_run_name || 'a run'), h('span', {class: 'dim'}, ` for ${ago(l.since).replace(' ago', '')}`))),
+    h('p', {class: 'tile-actions'}, actionsOf(d).map((a) => h('button', {class: 'small', onclick: () => act(a)}, a[0]))), past].flat();
 }
 
 function poolTile(pool, workers) {
@@ -41,12 +84,25 @@ export function benchPage(main, {onLink}) {
     throw e;
   });
 
+  async function act([label, question, detail, path, body]) {
+    if (!(await ask(question, detail, label))) return;
+    try {
+      await post(path, body);
+    } catch (e) {
+      toast(e.message, 'bad');
+    }
+    refresher.now();
+  }
+
   async function refresh(signal) {
     const [found, list] = await Promise.all([devicesOf(signal), post('work_pools/filter', {limit: 200}, signal)]);
     const pool = list[turn++ % Math.max(1, list.length)];
     if (pool) workers.set(pool.name, await post(`work_pools/${encodeURIComponent(pool.name)}/workers/filter`, {limit: 100}, signal));
     const slot = Math.floor(Date.now() / 10000);
-    keyed(devices, found, (d) => `${d.agent} ${d.name}`, () => h('div', {class: 'tile'}), (el, d) => redraw(el, JSON.stringify([d, slot]), () => deviceTile(d)));
+    keyed(devices, found, (d) => `${d.agent} ${d.name}`, () => h('div', {class: 'tile'}), (el, d) => {
+      const open = el.querySelector('details[open]');
+      redraw(el, JSON.stringify([{...d, last_seen: open ? 0 : d.last_seen}, open ? 0 : slot]), () => deviceTile(d, act));
+    });
     keyed(pools, list, (p) => p.id, () => h('div', {class: 'tile'}), (el, p) => redraw(el, JSON.stringify([p, workers.get(p.name), slot]), () => poolTile(p, workers.get(p.name))));
     noDevices.hidden = found.length > 0;
     noPools.hidden = list.length > 0;

@@ -2,10 +2,10 @@
 import {get, learnFlowNames, flowName, post, ApiError} from './api.js';
 import {isResult, refusal} from './energy.js';
 import {h, keyed, redraw, setAttr, setText, toast} from './dom.js';
-import {STATES, ago, campaignOf, isTerminal, modelOf, plural, si, stateClass, stateIcon, targetOf} from './format.js';
+import {STATES, ago, bytes, campaignOf, duration, isTerminal, modelOf, plural, si, stateClass, stateIcon, targetOf} from './format.js';
 import {poll} from './poll.js';
 
-const PAGE = 200, LOOK_BACK = 1000, RUNS_MAX = 10000, ENERGIES_AT_ONCE = 20, ENERGIES_UNASKED = 400;
+const PAGE = 200, LOOK_BACK = 1000, RUNS_MAX = 10000, ROWS_AT_ONCE = 1000, ROWS_SHOWN = 500;
 const ORDER = ['COMPLETED', 'RUNNING', 'PENDING', 'SCHEDULED', 'PAUSED', 'CANCELLING', 'FAILED', 'CRASHED', 'CANCELLED'];
 
 function countByState(runs) {
@@ -113,30 +113,81 @@ function cell(run, m, mode, range) {
   return h('a', {...props, title: `${run.name}: ${run.state_name}${run.state && run.state.message ? `: ${run.state.message}` : ''}`}, stateIcon(run.state_type), run.state_name);
 }
 
+// ---- results as a table, and against another campaign ----
+
+const natural = new Intl.Collator(undefined, {numeric: true}).compare;
+
+function results(rows) {
+  const shown = [...rows].sort((a, b) => natural(a.model, b.model) || natural(a.target || '', b.target || '')).slice(0, ROWS_SHOWN);
+  return [h('div', {class: 'wide'}, h('table', {class: 'data'},
+    h('thead', {}, h('tr', {}, ['Model', 'Target', 'Board'].map((c) => h('th', {}, c)), ['Energy', 'Dynamic', 'Latency', 'Flash', 'RAM'].map((c) => h('th', {class: 'r'}, c)), h('th', {}, 'Verdict'))),
+    h('tbody', {}, shown.map((m) => h('tr', {}, h('td', {}, h('a', {href: `#/runs/${m.flow_run_id}`, 'data-row': true}, m.model)), h('td', {}, m.target || '–'), h('td', {}, m.board || '–'),
+      [si(m.median_energy_per_inference_j, 'J'), si(m.median_dynamic_energy_per_inference_j, 'J'), si(m.latency_s, 's'), bytes(m.flash_bytes), bytes(m.ram_bytes)].map((v) => h('td', {class: 'r'}, m.valid ? v : '–')),
+      h('td', {title: m.valid ? '' : refusal(m)}, m.valid ? m.emulated ? h('span', {class: 'emulated'}, 'EMULATED') : 'a result' : `no result: ${m.failed_gates.replaceAll('_', ' ') || 'no window'}`)))))),
+  rows.length > ROWS_SHOWN ? h('p', {class: 'dim'}, `The first ${ROWS_SHOWN} of ${rows.length.toLocaleString()}; all of them: switchyard measurement export`) : null];
+}
+
+function change(percent) {
+  const text = `${percent > 0 ? '+' : ''}${percent.toFixed(2).replace('-', '−')}\u00a0%`;
+  return h('td', {class: `r ${percent > 3 ? 'worse' : percent < -3 ? 'better' : ''}`}, text);
+}
+
+function comparison(other, name, lines) {
+  return [h('h2', {}, `Against ${other}`), lines.length ? h('div', {class: 'wide'}, h('table', {class: 'data'},
+    h('thead', {}, h('tr', {}, h('th', {}, 'Model'), h('th', {}, 'Target'), [other, name, 'Change'].map((c) => h('th', {class: 'r'}, c)), h('th', {}, ''))),
+    h('tbody', {}, [...lines].sort((a, b) => (b.change_percent ?? -1e9) - (a.change_percent ?? -1e9)).slice(0, ROWS_SHOWN).map((l) => h('tr', {}, h('td', {}, l.model), h('td', {}, l.target || '–'),
+      h('td', {class: 'r'}, si(l.before_j, 'J')), h('td', {class: 'r'}, si(l.after_j, 'J')), l.change_percent === null ? h('td', {class: 'r'}, '–') : change(l.change_percent),
+      h('td', {class: 'dim'}, l.verdict === 'compared' ? '' : l.verdict)))))) : h('p', {class: 'dim'}, 'Nothing to compare.')];
+}
+
+// What is left at the pace so far, in seconds; NaN: not known.
+function leftOf(list) {
+  const ran = list.filter((r) => isTerminal(r.state_type) && r.state_type !== 'CANCELLED'), left = list.filter((r) => !isTerminal(r.state_type)).length;
+  const began = Math.min(...list.map((r) => Date.parse(r.start_time)).filter((t) => !isNaN(t)));
+  return ran.length && isFinite(began) ? left * (Date.now() - began) / 1000 / ran.length : NaN;
+}
+
 export function campaignPage(main, {args: [name], onLink}) {
   const tag = `campaign:${name}`, runs = new Map(), energies = new Map();
-  let mode = 'energy', complete = false, reportRun = null, asked = false, loading = false;
-  const head = h('div'), bar = h('div'), tools = h('div', {class: 'filters'}), box = h('div', {class: 'matrix', hidden: true}), others = h('div');
-  const view = h('select', {'aria-label': 'Shown in the matrix', onchange: () => { mode = view.value; show(); }}, h('option', {value: 'energy'}, 'Energy'), h('option', {value: 'state'}, 'State'));
-  const load = h('button', {hidden: true, onclick: () => { asked = true; refresher.now(); }}, 'Load the energies'), scale = h('span', {class: 'scale', hidden: true}), report = h('span');
-  tools.append(view, load, scale, h('span', {class: 'spring'}), report, h('a', {href: `#/runs?tag=${encodeURIComponent(tag)}&range=1y`}, 'As a list'));
-  main.append(h('div', {class: 'crumbs'}, h('a', {href: '#/campaigns'}, 'Campaigns')), h('div', {class: 'runhead'}, h('h1', {}, name), head), bar, tools, box, others);
+  let mode = 'energy', complete = false, reportRun = null, newest = null;
+  const head = h('div'), bar = h('div'), tools = h('div', {class: 'filters'}), box = h('div', {class: 'matrix', hidden: true}), others = h('div'), table = h('section', {class: 'panel'}), compared = h('section', {class: 'panel'});
+  const view = h('select', {'aria-label': 'Shown in the matrix', onchange: () => { mode = view.value; show(); }}, h('option', {value: 'energy'}, 'Energy'), h('option', {value: 'state'}, 'State'), h('option', {value: 'table'}, 'Table'));
+  const other = h('input', {type: 'text', placeholder: 'Compare with …', 'aria-label': 'Compare with another campaign', onchange: () => compare()});
+  const scale = h('span', {class: 'scale', hidden: true}), report = h('span');
+  tools.append(view, other, scale, h('span', {class: 'spring'}), report, h('a', {href: `#/runs?tag=${encodeURIComponent(tag)}&range=1y`}, 'As a list'));
+  main.append(h('div', {class: 'crumbs'}, h('a', {href: '#/campaigns'}, 'Campaigns')), h('div', {class: 'runhead'}, h('h1', {}, name), head), bar, tools, box, table, compared, others);
   document.title = `${name} · Switchyard`;
 
   const measuring = () => measuringOf([...runs.values()]);
 
+  async function compare() {
+    const name_ = other.value.trim();
+    if (!name_) {
+      compared.replaceChildren();
+      return;
+    }
+    try {
+      const lines = await get(`switchyard/measurements/compare?before=${encodeURIComponent(name_)}&after=${encodeURIComponent(name)}`);
+      compared.replaceChildren(...comparison(name_, name, lines).flat());
+    } catch (e) {
+      toast(e.message, 'bad');
+    }
+  }
+
   function show() {
     const list = measuring(), counts = countByState(list), {cells, models, targets} = matrixOf(list);
-    const results = [...energies.values()].filter((m) => m && isResult(m)), values = results.map((m) => m.median_energy_per_inference_j);
+    const good = [...energies.values()].filter((m) => m && isResult(m)), values = good.map((m) => m.median_energy_per_inference_j);
     const range = [Math.min(...values), Math.max(...values)], done = list.filter((r) => isTerminal(r.state_type)).length;
     redraw(bar, JSON.stringify(counts), () => (list.length ? [progress(counts), sums(counts)] : complete ? h('div', {class: 'empty'}, h('h2', {}, 'No run has this tag'), h('p', {}, tag)) : ''));
-    redraw(head, JSON.stringify([done, list.length, results.some((m) => m.emulated)]), () => [h('span', {class: 'dim'}, `${done.toLocaleString()} of ${plural(list.length, 'run')} finished `),
-      results.some((m) => m.emulated) ? h('span', {class: 'emulated'}, 'EMULATED') : '']);
+    const left = done < list.length ? leftOf(list) : NaN, leftText = isNaN(left) ? '' : `, about ${duration(left)} left `;
+    redraw(head, JSON.stringify([done, list.length, leftText, good.some((m) => m.emulated)]), () => [h('span', {class: 'dim'}, `${done.toLocaleString()} of ${plural(list.length, 'run')} finished${leftText} `),
+      good.some((m) => m.emulated) ? h('span', {class: 'emulated'}, 'EMULATED') : '']);
     redraw(report, reportRun ? reportRun.id : '', () => (reportRun ? h('a', {href: `#/runs/${reportRun.id}?tab=artifacts`}, h('b', {}, 'Report')) : ''));
     scale.hidden = mode !== 'energy' || values.length < 2;
     if (!scale.hidden) redraw(scale, range.join(), () => [si(range[0], 'J', 3), h('i', {style: {background: `linear-gradient(90deg, ${STOPS.map((c) => `rgb(${c.join(' ')})`).join(',')})`}}), si(range[1], 'J', 3)]);
-    load.hidden = asked || list.length <= ENERGIES_UNASKED;
-    box.hidden = !models.length;
+    box.hidden = !models.length || mode === 'table';
+    table.hidden = mode !== 'table';
+    if (mode === 'table') redraw(table, `${energies.size} ${newest}`, () => results([...energies.values()]));
     redraw(box, JSON.stringify([mode, range, models.length, targets.length, [...cells.values()].map((r) => [r.id, r.state_type, r.state_name, Boolean(energies.get(r.id))])]), () =>
       h('table', {}, h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, `${models.length} × ${targets.length}`), targets.map((t) => h('th', {scope: 'col'}, t || '–')))),
         h('tbody', {}, models.map((m) => h('tr', {}, h('th', {scope: 'row', title: m}, m || '–'), targets.map((t) => {
@@ -165,22 +216,15 @@ export function campaignPage(main, {args: [name], onLink}) {
     keep(b);
   }
 
-  // Each measurement is asked for once, when its run is over.
+  // Rows that came since the last time; the newest of a run counts.
   async function fetchEnergies(signal) {
-    const all = measuring();
-    if (loading || (all.length > ENERGIES_UNASKED && !asked)) return;
-    const wanted = all.filter((r) => isTerminal(r.state_type) && !energies.has(r.id)).map((r) => r.id);
-    loading = true;
-    try {
-      for (let i = 0; i < wanted.length; i += ENERGIES_AT_ONCE) {
-        const ids = wanted.slice(i, i + ENERGIES_AT_ONCE);
-        const found = await post('artifacts/filter', {artifacts: {flow_run_id: {any_: ids}, type: {any_: ['measurement']}}, sort: 'CREATED_DESC', limit: 200}, signal);
-        for (const id of ids) energies.set(id, null);
-        for (const a of found.reverse()) energies.set(a.flow_run_id, typeof a.data === 'string' ? JSON.parse(a.data) : a.data);
-        show();
-      }
-    } finally {
-      loading = false;
+    for (let found = [null]; found.length;) {
+      const measurements = {campaign: {any_: [name]}, superseded: {eq_: false}, ...(newest ? {created: {after_: newest}} : {})};
+      const rows = await post('switchyard/measurements/filter', {measurements, sort: 'CREATED_ASC', limit: ROWS_AT_ONCE}, signal);
+      found = rows.filter((m) => (energies.get(m.flow_run_id) || {}).id !== m.id);
+      for (const m of found) energies.set(m.flow_run_id, m);
+      if (rows.length) newest = rows[rows.length - 1].created;
+      if (found.length) show();
     }
   }
 

@@ -1,5 +1,5 @@
 // One run: its state and what can be done about it, its tasks over time, logs, artifacts, parameters.
-// At most three requests per refresh: the run, its tasks, and what the open tab shows.
+// At most three requests per refresh: the run, its tasks, and what the open tab shows; while it waits, a fourth for what.
 import {ApiError, get, learnFlowNames, flowName, post, setState} from './api.js';
 import {artifactsTab} from './artifacts.js';
 import {ask, h, redraw, setAttr, setText, toast} from './dom.js';
@@ -56,9 +56,9 @@ function factsOf(run, tasks) {
 }
 
 export function runPage(main, {args: [id], query, onLink}) {
-  let run = null, tasks = [], open = null, tick = 0; // open: the tab, from the first answer on
+  let run = null, tasks = [], open = null, tick = 0, why = []; // open: the tab, from the first answer on
   const crumbs = h('div', {class: 'crumbs'}, h('a', {href: '#/runs'}, 'Runs')), title = h('h1', {}, '…'), state = h('span'), actions = h('span', {class: 'actions'});
-  const tags = h('div'), message = h('p', {class: 'message', hidden: true}), facts = h('dl', {class: 'facts'});
+  const tags = h('div'), message = h('p', {class: 'message', hidden: true}), waits = h('section', {class: 'waits', hidden: true}), facts = h('dl', {class: 'facts'});
   const chart = timeline((task) => {
     openTab('logs');
     tabs.logs.part.only(task);
@@ -79,7 +79,7 @@ export function runPage(main, {args: [id], query, onLink}) {
     bar.append(tab.button);
     body.append(tab.panel);
   }
-  main.append(crumbs, h('div', {class: 'runhead'}, title, state, h('span', {class: 'spring'}), actions), tags, message, facts, tasksPanel, bar, body);
+  main.append(crumbs, h('div', {class: 'runhead'}, title, state, h('span', {class: 'spring'}), actions), tags, message, waits, facts, tasksPanel, bar, body);
 
   function openTab(name) {
     open = tabs[name] ? name : 'logs';
@@ -115,6 +115,8 @@ export function runPage(main, {args: [id], query, onLink}) {
     const text = run.state_type === 'COMPLETED' && /^All (tasks|states) completed/.test((run.state || {}).message) ? '' : run.state && run.state.message;
     message.hidden = !text;
     setText(message, text || '');
+    waits.hidden = !why.length;
+    redraw(waits, JSON.stringify(why), () => [h('b', {}, 'Waits'), h('ul', {}, why.map((r) => h('li', {}, r.text)))]);
     message.className = `message st-${(run.state_type || 'none').toLowerCase()}`;
   }
 
@@ -134,6 +136,7 @@ export function runPage(main, {args: [id], query, onLink}) {
       get(`flow_runs/${id}`, signal),
       post('task_runs/filter', {task_runs: {flow_run_id: {any_: [id]}}, sort: 'EXPECTED_START_TIME_ASC', limit: TASKS_MAX}, signal),
       first ? null : tabs[open].part.refresh(signal)]);
+    why = found.state_type === 'SCHEDULED' || found.state_type === 'PAUSED' ? (await get(`switchyard/flow_runs/${id}/why`, signal)).reasons : [];
     run = found;
     tasks = list;
     if (first) {

@@ -36,10 +36,14 @@ SELECT a.place, a.epoch,
 SELECT epoch, work_pool_id FROM agent WHERE id = $1::uuid FOR UPDATE;
 
 -- name: claim_room
--- $1 agent, locked.  Free slots; whether the pool has limits; whether it is paused.
+-- $1 agent, locked.  Free slots; whether the pool has limits, or runs that may ask for several devices; whether it is paused.
 SELECT a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE')),
        p.concurrency_limit IS NOT NULL
-           OR EXISTS (SELECT FROM work_queue q WHERE q.work_pool_id = p.id AND q.concurrency_limit IS NOT NULL),
+           OR EXISTS (SELECT FROM work_queue q WHERE q.work_pool_id = p.id AND q.concurrency_limit IS NOT NULL)
+           OR EXISTS (SELECT FROM work_queue q JOIN deployment d ON d.work_queue_id = q.id
+                       WHERE q.work_pool_id = p.id AND d.job_variables->'devices' IS NOT NULL)
+           OR EXISTS (SELECT FROM work_queue q JOIN flow_run fr ON fr.work_queue_id = q.id
+                       WHERE q.work_pool_id = p.id AND fr.state_type = 'SCHEDULED' AND fr.job_variables->'devices' IS NOT NULL),
        p.is_paused
   FROM agent a JOIN work_pool p ON p.id = a.work_pool_id
  WHERE a.id = $1::uuid;
@@ -64,35 +68,68 @@ SELECT q.id, q.concurrency_limit, count(fr.id)
  WHERE q.work_pool_id = $1::uuid
  GROUP BY q.id;
 
--- name: claim_devices
--- $1 agent.  Devices that nobody holds, no run and no person.
-SELECT d.name, d.target FROM device d
- WHERE d.agent_id = $1::uuid AND d.free AND (d.held_until IS NULL OR d.held_until <= now())
-   AND NOT EXISTS (SELECT FROM claim c WHERE c.agent_id = d.agent_id AND c.device_name = d.name AND c.state IN ('OFFERED', 'LIVE'))
- ORDER BY d.name;
+-- name: placement_devices
+-- $1 agent or NULL, $2 pool or NULL: all agents of it, $3 seconds without a word after which an agent counts as offline.
+-- Its devices in the order of their names, how many leases they have, and in words what is in the way of one.
+SELECT d.agent_id, d.name, d.type, d.target, d.bench, d.labels, d.capabilities, d.capacity,
+       (SELECT count(*) FROM claim_device cd WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name AND cd.released IS NULL),
+       CASE WHEN $1::uuid IS NULL AND a.last_seen < now() - $3::float8 * interval '1 second' THEN 'its agent ' || a.name || ' is offline'
+            WHEN d.health->>'quarantined' = 'true' THEN 'is quarantined: ' || coalesce(d.health->>'reason', 'no reason given')
+            WHEN d.maintenance_since IS NOT NULL THEN 'is in maintenance by ' || coalesce(d.maintenance_by, 'somebody')
+                 || coalesce(': ' || d.maintenance_comment, '')
+            WHEN d.gone_since IS NOT NULL THEN 'is not reported by its agent any more'
+            WHEN NOT d.free AND (SELECT count(*) FROM claim_device cd WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name
+                                                                      AND cd.released IS NULL) < d.capacity THEN 'is down'
+            WHEN d.held_until > now() THEN 'is held by ' || d.held_by || ' until ' || to_char(d.held_until, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                 || coalesce(': ' || d.held_comment, '') END,
+       d.probation_since IS NOT NULL
+  FROM agent a JOIN device d ON d.agent_id = a.id
+ WHERE a.id = $1::uuid OR a.work_pool_id = $2::uuid
+ ORDER BY d.agent_id, d.name;
+
+-- name: placement_leases
+-- $1 agent's id, $2 device.  Who has it, and until when, in words.
+SELECT string_agg('the run ' || coalesce(r.name, c.flow_run_id::text) || ' until ' || to_char(c.expires, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                  || ' or longer', ', ' ORDER BY c.token)
+  FROM claim_device cd JOIN claim c ON c.id = cd.claim_id LEFT JOIN flow_run r ON r.id = c.flow_run_id
+ WHERE cd.agent_id = $1::uuid AND cd.device_name = $2 AND cd.released IS NULL;
 
 -- name: claim_candidates
--- $1 pool, $2 queue names or NULL, $3 targets of free devices, $4 limit.  Due runs: id, queue, target that is needed.
-SELECT fr.id, fr.work_queue_id, need.target
+-- $1 pool, $2 queue names or NULL, $3 targets of idle devices, $4 limit.  Due runs: id, queue, what devices they ask for.
+-- Those that ask for something of which nothing is idle are left out: there may be thousands.
+SELECT fr.id, fr.work_queue_id, need.devices
   FROM flow_run fr
   JOIN work_queue q ON q.id = fr.work_queue_id
   LEFT JOIN deployment d ON d.id = fr.deployment_id
- CROSS JOIN LATERAL (SELECT needed_target(fr.job_variables, d.job_variables, fr.parameters) AS target) need
+ CROSS JOIN LATERAL (SELECT needed_devices(fr.job_variables, d.job_variables, fr.parameters) AS devices) need
  WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused
    AND ($2::text[] IS NULL OR q.name = ANY($2::text[]))
    AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time <= now()
    AND fr.empirical_policy->>'retry_type' IS DISTINCT FROM 'in_process'
-   AND (need.target IS NULL OR need.target = ANY($3::text[]))
+   AND (need.devices = '[]' OR EXISTS (SELECT FROM jsonb_array_elements(need.devices) s
+                                        WHERE NOT s ? 'target' AND cardinality($3::text[]) > 0 OR s->>'target' = ANY($3::text[])))
    AND NOT EXISTS (SELECT FROM claim c WHERE c.flow_run_id = fr.id AND c.state IN ('OFFERED', 'LIVE'))
  ORDER BY q.priority, fr.next_scheduled_start_time, fr.id
  LIMIT $4::bigint
    FOR UPDATE OF fr SKIP LOCKED;
 
 -- name: claim_insert
--- Parallel arrays: id, run, device; $4 agent, $5 epoch, $6 seconds.
-INSERT INTO claim (id, flow_run_id, device_name, agent_id, epoch, expires)
-SELECT n.id, n.run, n.device, $4::uuid, $5::bigint, now() + $6::float8 * interval '1 second'
-  FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS n (id, run, device);
+-- Parallel arrays: id, run; $3 agent, $4 epoch, $5 seconds.
+INSERT INTO claim (id, flow_run_id, agent_id, epoch, expires)
+SELECT n.id, n.run, $3::uuid, $4::bigint, now() + $5::float8 * interval '1 second'
+  FROM unnest($1::uuid[], $2::uuid[]) AS n (id, run);
+
+-- name: claim_lease
+-- Parallel arrays: claim, device, place in the run's list, whether it goes with its bench; $5 agent.  Each takes the lowest slots that nobody has.
+INSERT INTO claim_device (claim_id, agent_id, device_name, slot, ord, part)
+SELECT n.claim, $5::uuid, n.device, slots.slot, n.ord, n.part
+  FROM (SELECT *, row_number() OVER (PARTITION BY device ORDER BY at) AS nth
+          FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[]) WITH ORDINALITY AS u (claim, device, ord, part, at)) n
+  JOIN device d ON d.agent_id = $5::uuid AND d.name = n.device
+  LEFT JOIN LATERAL (SELECT k AS slot FROM generate_series(1, d.capacity) k
+                      WHERE NOT EXISTS (SELECT FROM claim_device cd WHERE cd.agent_id = $5::uuid AND cd.device_name = n.device
+                                                                      AND cd.slot = k AND cd.released IS NULL)
+                      ORDER BY k OFFSET n.nth - 1 LIMIT 1) slots ON true;
 
 -- name: claim_details
 -- $1 claims, $2 their agent.  One JSON object per claim, as the protocol has it.
@@ -111,7 +148,8 @@ SELECT json_build_object(
                || jsonb_build_object('env', coalesce(v.defaults->'env', '{}') || coalesce(d.job_variables::jsonb->'env', '{}')
                                             || coalesce(fr.job_variables::jsonb->'env', '{}')),
            'template', p.base_job_template->'job_configuration',
-           'devices', CASE WHEN c.device_name IS NULL THEN '[]'::json ELSE json_build_array(c.device_name) END)::text
+           'devices', (SELECT coalesce(json_agg(cd.device_name ORDER BY cd.ord), '[]') FROM claim_device cd
+                        WHERE cd.claim_id = c.id AND NOT cd.part))::text
   FROM claim c
   JOIN flow_run fr ON fr.id = c.flow_run_id
   JOIN flow f ON f.id = fr.flow_id

@@ -1,0 +1,193 @@
+#include "server/model/placement.h"
+
+#include <string.h>
+
+/* ---- selectors ---- */
+
+static bool same(const char *wanted, const char *have)
+{
+    return !wanted || (have && strcmp(wanted, have) == 0);
+}
+
+static void take_text(struct arena *a, struct val object, const char *key, struct selector *s,
+                      const char **out)
+{
+    struct val v = val_get(object, key);
+
+    if (val_type(v) == DOC_STRING)
+        *out = val_string(a, v, NULL);
+    else if (val_type(v) != DOC_NONE)
+        s->never = true;
+}
+
+static struct selector take_selector(struct arena *a, struct val v)
+{
+    struct selector s = {.labels = val_get(v, "labels"),
+                         .capabilities = val_get(v, "capabilities")};
+
+    take_text(a, v, "name", &s, &s.name);
+    take_text(a, v, "type", &s, &s.type);
+    take_text(a, v, "target", &s, &s.target);
+    s.health = val_type(val_get(v, "health")) == DOC_TRUE;
+    return s;
+}
+
+size_t selectors_parse(struct arena *a, const char *json, size_t len,
+                       struct selector out[static PLACEMENT_PICKS_MAX])
+{
+    struct doc *doc = arena_new(a, struct doc);
+    struct doc_error bad;
+    size_t n = 0;
+
+    if (!json || !doc_parse(a, json, len, doc, &bad))
+        return 0;
+    for (struct val_iter it = val_each(doc_root(doc)); val_next(&it);) {
+        int64_t count = 1;
+        if (!val_int64(val_get(it.value, "count"), &count) || count < 1)
+            count = 1;
+        for (; count > 0; count--) {
+            if (n == PLACEMENT_PICKS_MAX) {
+                out[0] = (struct selector){.never = true};
+                return 1;
+            }
+            out[n++] = take_selector(a, it.value);
+        }
+    }
+    return n;
+}
+
+static bool has_labels(struct val wanted, struct val have)
+{
+    for (struct val_iter it = val_each(wanted); val_next(&it);) {
+        struct raw key = val_raw(it.key), value = val_raw(it.value);
+        bool found = false;
+        for (struct val_iter own = val_each(have); !found && val_next(&own);) {
+            struct raw k = val_raw(own.key), v = val_raw(own.value);
+            found = k.len == key.len && v.len == value.len && !memcmp(k.text, key.text, k.len) &&
+                    !memcmp(v.text, value.text, v.len);
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool has_items(struct val wanted, struct val have)
+{
+    for (struct val_iter it = val_each(wanted); val_next(&it);) {
+        struct raw text = val_raw(it.value);
+        bool found = false;
+        for (struct val_iter own = val_each(have); !found && val_next(&own);) {
+            struct raw t = val_raw(own.value);
+            found = t.len == text.len && !memcmp(t.text, text.text, t.len);
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+bool selector_matches(const struct selector *s, const struct placed_device *d)
+{
+    return !s->never && same(s->name, d->name) && same(s->type, d->type) &&
+           same(s->target, d->target) && has_labels(s->labels, d->labels) &&
+           has_items(s->capabilities, d->capabilities);
+}
+
+/* ---- devices ---- */
+
+bool placement_is_part(const struct placement *p, size_t bench, size_t i)
+{
+    return i != bench && p->devices[i].bench && same(p->devices[i].bench, p->devices[bench].name);
+}
+
+/* `d` and, of a bench, its parts: `by` leases more, or less. */
+static void lease(struct placement *p, size_t d, int64_t by)
+{
+    p->devices[d].used += by;
+    for (size_t i = 0; i < p->count; i++)
+        if (placement_is_part(p, d, i))
+            p->devices[i].used += by;
+}
+
+static bool is_idle(const struct placement *p, size_t d)
+{
+    if (p->devices[d].used >= p->devices[d].capacity || p->devices[d].reserved)
+        return false;
+    for (size_t i = 0; i < p->count; i++)
+        if (placement_is_part(p, d, i) &&
+            (p->devices[i].used >= p->devices[i].capacity || p->devices[i].reserved))
+            return false;
+    return true;
+}
+
+static bool is_usable(const struct placement *p, const struct selector *s, size_t d)
+{
+    if (p->devices[d].obstacle || (p->devices[d].probation && !s->health))
+        return false;
+    for (size_t i = 0; i < p->count; i++)
+        if (placement_is_part(p, d, i) && p->devices[i].obstacle)
+            return false;
+    return true;
+}
+
+/* Every selector its device; tries all ways, which are few. */
+static bool assign(struct placement *p, const struct selector *selectors, size_t count, size_t at,
+                   size_t *picks)
+{
+    if (at == count)
+        return true;
+    for (size_t d = 0; d < p->count; d++) {
+        if (!selector_matches(&selectors[at], &p->devices[d]) || !is_usable(p, &selectors[at], d) ||
+            !is_idle(p, d))
+            continue;
+        lease(p, d, 1);
+        picks[at] = d;
+        if (assign(p, selectors, count, at + 1, picks))
+            return true;
+        lease(p, d, -1);
+    }
+    return false;
+}
+
+static bool needs_several(const struct placement *p, const struct selector *selectors, size_t count)
+{
+    for (size_t d = 0; count == 1 && d < p->count; d++)
+        if (selector_matches(&selectors[0], &p->devices[d]))
+            for (size_t i = 0; i < p->count; i++)
+                if (placement_is_part(p, d, i))
+                    return true;
+    return count > 1;
+}
+
+/* It would fit if nothing were leased: what it would get is kept for it. */
+static void reserve(struct placement *p, const struct selector *selectors, size_t count,
+                    size_t *picks)
+{
+    int64_t used[1000];
+
+    if (p->count > COUNT(used) || !needs_several(p, selectors, count))
+        return;
+    for (size_t i = 0; i < p->count; i++) {
+        used[i] = p->devices[i].used;
+        p->devices[i].used = 0;
+    }
+    bool fits = assign(p, selectors, count, 0, picks);
+    for (size_t i = 0; i < p->count; i++)
+        p->devices[i].used = used[i];
+    for (size_t k = 0; fits && k < count; k++) {
+        p->devices[picks[k]].reserved = true;
+        for (size_t i = 0; i < p->count; i++)
+            if (placement_is_part(p, picks[k], i))
+                p->devices[i].reserved = true;
+    }
+}
+
+bool placement_take(struct placement *p, const struct selector *selectors, size_t count,
+                    size_t *out_picks)
+{
+    if (assign(p, selectors, count, 0, out_picks))
+        return true;
+    reserve(p, selectors, count, out_picks);
+    return false;
+}

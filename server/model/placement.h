@@ -1,0 +1,49 @@
+/* Which devices a run gets: all that it asks for, or none.
+ *
+ * A selector asks for one device (or `count` of them) by name, type, target, labels and
+ * capabilities.  A device has `capacity` leases; a bench is leased together with its parts, and a
+ * part only while its bench is not.  What is in the way of a device (held, in maintenance, down)
+ * comes as a text.
+ *
+ * Fair: runs are placed in their order.  One that needs several devices and cannot have them yet
+ * because they are leased reserves those that are idle, so that no later run of fewer devices takes
+ * them for ever.
+ *
+ * Thread: any (pure).  Borrows: the texts of devices and selectors. */
+#pragma once
+#include "shared/json/doc.h"
+
+enum { PLACEMENT_PICKS_MAX = 16 };
+
+struct selector {
+    const char *name, *type, *target; /* NULL: any */
+    struct val labels, capabilities;
+    bool never;  /* it asks for something that does not exist, such as a target that is null */
+    bool health; /* a check of the device: probation does not keep it away */
+};
+
+struct placed_device {
+    const char *agent; /* id */
+    const char *name, *type, *target, *bench;
+    struct val labels, capabilities;
+    int64_t capacity, used;
+    const char *obstacle; /* NULL: none */
+    bool probation, reserved;
+};
+
+struct placement {
+    struct placed_device *devices; /* of one agent */
+    size_t count;
+};
+
+/* The number of selectors; more than PLACEMENT_PICKS_MAX become one that is never met. */
+size_t selectors_parse(struct arena *a, const char *json, size_t len,
+                       struct selector out[static PLACEMENT_PICKS_MAX]);
+bool selector_matches(const struct selector *s, const struct placed_device *d);
+
+/* True: out_picks has the index of a device per selector, and these are taken.  False: they are
+ * not; what must wait for them is reserved. */
+bool placement_take(struct placement *p, const struct selector *selectors, size_t count,
+                    size_t *out_picks);
+/* Whether device `i` goes with the bench `bench`. */
+bool placement_is_part(const struct placement *p, size_t bench, size_t i);
