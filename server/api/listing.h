@@ -16,7 +16,7 @@ struct listing {
     const char *where;               /* always true of the rows; NULL: all */
     /* Fills in what a row does not have; NULL: they have all. */
     enum err_code (*complete)(struct work *w, struct rows *rows);
-    enum filter_target target;       /* FILTER_TARGETS: none */
+    enum filter_target target; /* FILTER_TARGETS: none */
     const struct sort *sorts;
     size_t sort_count, default_sort;
     /* Another name of the filter's key in the body; NULL: that of the target. */

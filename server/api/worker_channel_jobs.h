@@ -20,7 +20,7 @@ struct channel {
     enum phase phase;
     size_t pending;
     bool looking, look_again;
-    bool taking; /* one message at a time: in_flight has room for it */
+    bool taking;        /* one message at a time: in_flight has room for it */
     struct arena arena; /* what follows */
     const char *pool;
     struct channel_hello *hello;

@@ -3,7 +3,7 @@
 #include "server/model/retry_policy.h"
 #include "server/model/state.h"
 
-/* What is read; the rows name the columns (alias fr; flow_runs_name_pools() fills in what is NULL). */
+/* What is read; the rows name the columns (alias fr; NULL: see flow_runs_name_pools()). */
 struct flow_run {
     struct given given;
     struct uuid id;

@@ -77,7 +77,7 @@ struct checker {
     struct compiled *patterns;
     struct schema_resource first;       /* the schema that is applied */
     struct schema_resource **resources; /* the end of the list that `first` starts */
-    bool named, meta;            /* the names are collected; the standard's own schema is there */
+    bool named, meta; /* the names are collected; the standard's own schema is there */
 };
 
 /* One schema against one value. */

@@ -28,6 +28,6 @@ struct uuids {
 
 #define RAW(literal) ((struct raw){(literal), sizeof(literal) - 1})
 
-/* Bytes of valid JSON when it is written without blanks and needless escapes; `ascii`: with `\uXXXX`
+/* Bytes of valid JSON when it is written, no blanks or needless escapes; `ascii`: with `\uXXXX`
  * for whatever is not ASCII. */
 size_t raw_compact_len(struct raw json, bool ascii);

@@ -77,9 +77,9 @@ static void on_samples(void *ctx, const uint8_t *raw, size_t count)
 
 static void on_event(void *ctx, const struct stream_event *e)
 {
-    static const char *const names[] = {"B",    "RESTART", "END",   "ERROR", "OVER",    "RESET",
-                                        "VOLT", "TEMP",    "POWER", "MARK",  "UNKNOWN", "LINE",
-                                        "SKIPPED"};
+    static const char *const names[] = {"B",       "RESTART", "END",    "ERROR", "OVER",
+                                        "RESET",   "VOLT",    "TEMP",   "POWER", "MARK",
+                                        "UNKNOWN", "LINE",    "SKIPPED"};
     struct news *n = ctx;
     close_run(n);
     n->len += (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "%s", names[e->kind]);

@@ -54,7 +54,7 @@ struct meter {
     bool announced, ended, asked, overcurrent, closing;
     bool set_up_again;  /* once per meter */
     bool start_pending; /* `start` follows the set-up */
-    uint64_t stop_ms; /* when `stop` was sent last */
+    uint64_t stop_ms;   /* when `stop` was sent last */
     char fault[300];
     struct v3pwr_stream stream;
     struct err err;
