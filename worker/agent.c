@@ -184,6 +184,14 @@ static void on_cancel(void *ctx, const char *flow_run_id)
     run_event(run, EV_CANCEL);
 }
 
+static void on_return(void *ctx, const char *device)
+{
+    struct agent *agent = ctx;
+    const struct bench *bench = agent->lab ? lab_find(agent->lab, device) : NULL;
+    if (bench)
+        lab_return(agent->lab, bench);
+}
+
 static json_t *live_claims(void *ctx)
 {
     struct agent *agent = ctx;
@@ -203,10 +211,12 @@ static json_t *devices(void *ctx)
 
     for (size_t i = 0; agent->lab && i < lab_count(agent->lab); i++) {
         const struct bench *b = lab_at(agent->lab, i);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:{s:b}, s:b}", "name", b->name, "type",
-                                        "bench", "target", b->target, "labels", "emulated",
-                                        b->emulated, "free", b->status == BENCH_READY));
+        const struct bench_health *health = lab_health(agent->lab, b);
+        bool good = b->status == BENCH_READY && !health->quarantined;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:{s:b}, s:o, s:b}", "name", b->name,
+                                              "type", "bench", "target", b->target, "labels",
+                                              "emulated", b->emulated, "health",
+                                              bench_health_json(health), "free", good));
     }
     return list;
 }
@@ -248,7 +258,8 @@ static void on_caught_up(void *ctx)
         .pool = agent->config.pool,
         .epoch = journal_epoch(agent->journal),
         .slots = (int)agent->config.slots,
-        .hooks = {on_claimed, on_acked, on_lost, on_cancel, live_claims, devices, on_fatal, agent},
+        .hooks = {on_claimed, on_acked, on_lost, on_cancel, on_return, live_claims, devices,
+                  on_fatal, agent},
     });
     if (!agent->claims)
         abort(); /* out of memory at start */

@@ -246,6 +246,7 @@ static void on_beaten(void *ctx, const struct http_reply *reply)
 
     each_text(json_object_get(root, "lost"), hooks->lost, hooks->ctx);
     each_text(json_object_get(root, "cancel"), hooks->cancel, hooks->ctx);
+    each_text(json_object_get(root, "return"), hooks->returns, hooks->ctx);
     json_decref(root);
     if (reply->status == 409)
         hooks->fatal(hooks->ctx, reply->body);

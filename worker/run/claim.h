@@ -20,6 +20,7 @@ struct claims_hooks {
     void (*acked)(void *ctx, const char *claim_id);
     void (*lost)(void *ctx, const char *claim_id);
     void (*cancel)(void *ctx, const char *flow_run_id);
+    void (*returns)(void *ctx, const char *device); /* its quarantine is over */
     /* New references. */
     json_t *(*live)(void *ctx);    /* ids of the claims that the agent works on */
     json_t *(*devices)(void *ctx); /* as in the protocol */
