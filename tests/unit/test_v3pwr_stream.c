@@ -120,6 +120,7 @@ static const struct {
     {"no stamp, short",   "S999 T1000 S1000 T2000", "SKIPPED999 S1000 B0 "},
     {"no stamp, a clock that runs on", "\"\r\n\r\n\" S1000 T77000 S1000 T78000", "S1000 B0 S1000 B0 "},
     {"no stamp, a clock that wraps", "S1000 T2147483000 S1000 T352", "S1000 B0 S1000 B0 "},
+    {"no stamp, a clock that runs on, prompt", "\"\r\n\r\nstlp > \" S1000 T77000 S1000 T78000", "S1000 B0 S1000 B0 "},
     {"no stamp, old samples", "S1010 T77000 S1000 T78000", "SKIPPED1010 S1000 B0 "},
     {"stamp missing",     "T0 S1000 S1000 T2000", "S2000 B1 "},
     {"999",               "T0 S999 T1000 S1000 T2000", "S999 B2 S1000 B0 "},

@@ -71,12 +71,16 @@ void stream_keep_early(struct v3pwr_stream *s, const uint8_t *bytes, size_t len)
     s->early_len += len < room ? len : room;
 }
 
-/* What may stand between `ack start` and the first sample. */
+/* What may stand between `ack start` and the first sample: line ends, a prompt; any text when the
+ * clock says that the samples are the first ones. */
 static bool is_text(const uint8_t *bytes, size_t len, bool clock_fits)
 {
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] >= 0x7F || (!clock_fits && bytes[i] && bytes[i] != '\r' && bytes[i] != '\n'))
+    bool prompt = len > 2 && bytes[len - 1] == ' ' && bytes[len - 2] == '>';
+    for (size_t i = 0; i < len; i++) {
+        bool line_end = !bytes[i] || bytes[i] == '\r' || bytes[i] == '\n';
+        if (bytes[i] >= 0x7F || !(clock_fits || prompt || line_end))
             return false;
+    }
     return true;
 }
 
