@@ -4,6 +4,7 @@ refusal that names the fault.  The folders are made here, so that the answers ar
 import array
 import json
 import math
+import os
 import pathlib
 import random
 import re
@@ -217,6 +218,9 @@ class Analyze(unittest.TestCase):
             (path / ENERGY).symlink_to("huge")
             self.assertEqual(analyze(path)[:2], (3, None))
             self.assertEqual(analyze("/dev/zero")[:2], (3, None))
+            (path / ENERGY).unlink()
+            os.mkfifo(path / ENERGY)  # nobody writes into it
+            self.assertEqual(analyze(path)[:2], (3, None))
             self.assertEqual(analyze(path / "absent")[:2], (1, None))
 
     def test_our_own_trace(self):

@@ -1,6 +1,7 @@
 #include "worker/lab/mlperf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -50,14 +51,18 @@ static enum err_code read_file(const char *folder, const char *name, size_t max_
     struct stat st;
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
         return err_set(e, INVALID, "the path of %s is too long", name);
-    FILE *f = fopen(path, "rb");
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe would be waited for */
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!f && errno == ENOENT)
         return ERR_NOT_FOUND;
     if (!f)
         return err_set(e, IO, "cannot open %s: %s", path, strerror(errno));
     enum err_code code;
-    size_t len = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
-    if (len > max_bytes)
+    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    size_t len = regular ? (size_t)st.st_size : 0;
+    if (!regular)
+        code = err_set(e, INVALID, "%s is not a file", path);
+    else if (len > max_bytes)
         code = err_set(e, INVALID, "%s has %zu bytes, more than the limit of %zu", name, len,
                        max_bytes);
     else
