@@ -145,10 +145,12 @@ static enum err_code read_status(struct cli *cli, const char *campaign, json_t *
             rest_post(&cli->rest, "/flow_runs/count", runs_filter(queue, states[i].type), &count);
         int64_t n = code ? 0 : json_integer_value(count);
         json_object_set_new(status, states[i].member, json_integer(n));
-        total += n;
         done += states[i].done ? n : 0;
         ran += states[i].ran ? n : 0;
     }
+    if (!code) /* not their sum: runs change their state between two counts */
+        code = rest_post(&cli->rest, "/flow_runs/count", runs_filter(queue, NULL), &count);
+    total = code ? 0 : json_integer_value(count);
     if (!code)
         code = first_start(cli, queue, &start_us);
     if (code)

@@ -35,7 +35,7 @@ def plan(seed, model, target):
         fault = rng.choice(PERMANENT)
         return Plan(fault, kind, "FAILED", "virtual bench: " + fault)
     if kind == "hang":
-        return Plan("hangs", kind, "FAILED", "did not end in time")
+        return Plan("hangs", kind, "FAILED", "longer than its timeout")
     fault = rng.choice(sorted(METERED))
     return Plan(fault, kind, "FAILED" if METERED[fault] else "COMPLETED", METERED[fault])
 

@@ -1,5 +1,5 @@
-/* Object trees that outlive a run: one per (tool, target, flags, toolchain), so that a new model
- * is one compile and a link.
+/* Object trees that outlive a run: one per (tool, target, flags, compiler's version), so that
+ * a new model is one compile and a link.
  *
  *   DATA/builds/KEY/src       the sources; a file is written only when its content differs, so that
  *                           what did not change keeps its time and is not compiled again

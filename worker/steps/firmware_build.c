@@ -20,7 +20,7 @@
 #include "worker/lab/firmware_size.h"
 #include "worker/steps.h"
 
-enum { COMMANDS_MAX = 2, WORDS_MAX = 24, ARGV_MAX = 64, COMPLAINT_BYTES = 300 };
+enum { COMMANDS_MAX = 2, WORDS_MAX = 24, ARGV_MAX = 64, COMPLAINT_BYTES = 300, COMPILER_BYTES = 160 };
 
 static const struct step_param params[] = {
     /* clang-format off */
@@ -88,6 +88,7 @@ struct build {
     bool reuse;
     struct firmware_size size;
     char complaint[COMPLAINT_BYTES]; /* the first line that looks like the reason */
+    char compiler[COMPILER_BYTES];   /* what it calls itself, with `reuse`; empty: not known */
     int command;
 };
 
@@ -258,6 +259,7 @@ static void on_sized(struct step_call *call, const struct step_exit *how)
 }
 
 static void run_command(struct step_call *call, const char *const *argv,
+                        void (*line)(struct step_call *, int, const char *),
                         void (*exited)(struct step_call *, const struct step_exit *))
 {
     const struct build *b = call->state;
@@ -266,7 +268,7 @@ static void run_command(struct step_call *call, const char *const *argv,
                                              .cwd = b->dir,
                                              .env = (const char *const[]){"LC_ALL=C", NULL},
                                              .timeout_s = step_number(call, "timeout"),
-                                             .line = on_line,
+                                             .line = line,
                                              .exited = exited,
                                          });
     if (code)
@@ -288,7 +290,7 @@ static void measure_size(struct step_call *call)
     argv[n++] = "arm-none-eabi-size";
     argv[n++] = "-B";
     argv[n] = b->elf;
-    run_command(call, argv, on_sized);
+    run_command(call, argv, on_line, on_sized);
 }
 
 static enum err_code failure(struct step_call *call, const struct step_exit *how)
@@ -340,15 +342,17 @@ static void leave_tree(void *tree)
     build_tree_leave(tree);
 }
 
-/* What tells object trees apart. */
+/* What tells object trees apart; objects of another compiler are not linked with new ones. */
 static const char *tree_key(struct step_call *call)
 {
+    const struct build *b = call->state;
     char *args = json_dumps(json_object_get(call->with, "args"), JSON_COMPACT);
     const char *container = step_string(call, "container");
     const char *key =
-        arena_printf(call->arena, "%s\n%s\n%s\n%s\n%s\n%s", step_string(call, "tool"),
+        arena_printf(call->arena, "%s\n%s\n%s\n%s\n%s\n%s\n%s", step_string(call, "tool"),
                      step_string(call, "target"), step_string(call, "profile"),
-                     step_string(call, "program"), args ? args : "", container ? container : "");
+                     step_string(call, "program"), args ? args : "", container ? container : "",
+                     b->compiler);
     free(args);
     return key;
 }
@@ -388,6 +392,40 @@ static void on_entered(struct step_call *call, enum err_code code)
     }
 }
 
+static void on_compiler_line(struct step_call *call, int fd, const char *line)
+{
+    struct build *b = call->state;
+    if (fd == 1 && !b->compiler[0])
+        snprintf(b->compiler, sizeof(b->compiler), "%s", line);
+}
+
+static void on_compiler(struct step_call *call, const struct step_exit *how)
+{
+    struct build *b = call->state;
+    const char *build_id = b->build_id ? b->build_id : "";
+    if (how->cancelled) {
+        step_done(call, step_exit_code(call, "the compiler's version", how));
+        return;
+    }
+    if (how->status) /* none by this name: the tool knows its own */
+        b->compiler[0] = 0;
+    struct entrance *in = arena_new(call->arena, struct entrance);
+    *in = (struct entrance){{call->run->data_dir, tree_key(call), b->dir, b->header, build_id}, b};
+    step_work(call, enter_tree, on_entered, in);
+}
+
+/* The same tag of a container may hold another compiler tomorrow, and so may this machine. */
+static void ask_compiler(struct step_call *call)
+{
+    const char **argv = arena_array(call->arena, const char *, ARGV_MAX);
+    size_t n = add_container(call, argv);
+    argv[n++] = "/bin/sh";
+    argv[n++] = "-c";
+    argv[n++] = "arm-none-eabi-gcc --version";
+    argv[n] = NULL;
+    run_command(call, argv, on_compiler_line, on_compiler);
+}
+
 static void on_built(struct step_call *call, const struct step_exit *how)
 {
     struct build *b = call->state;
@@ -416,7 +454,7 @@ static void next_command(struct step_call *call)
     if (b->command == 0)
         n = add_args(call, argv, n);
     argv[n] = NULL;
-    run_command(call, argv, on_built);
+    run_command(call, argv, on_line, on_built);
 }
 
 /* The random end of the task run's id: no two builds show the same banner. */
@@ -466,10 +504,7 @@ static void start(struct step_call *call)
         return;
     }
     if (b->reuse) {
-        struct entrance *in = arena_new(call->arena, struct entrance);
-        *in = (struct entrance){
-            {call->run->data_dir, tree_key(call), b->dir, b->header, build_id ? build_id : ""}, b};
-        step_work(call, enter_tree, on_entered, in);
+        ask_compiler(call);
         return;
     }
     b->elf = expand(call, b->tool->elf);
