@@ -23,11 +23,11 @@ EACH_TIME = {"drop_byte", "count_999", "overcurrent", "error_text", "stops_early
              "buffer_99", "zero", "stuck", "no_end_mark", "summary_in_pieces", "half_block_at_end"}
 TOLERANCE = 1e-9  # relative: sums of the same quantised samples
 
-Case = collections.namedtuple("Case", "fault dialect rate_hz seconds kind at seed volts")
+Case = collections.namedtuple("Case", "fault dialect rate_hz seconds kind at seed volts trigger")
 Outcome = collections.namedtuple("Outcome", "verdict why case status said figures took_s")
 
 
-def case(fault="none", dialect=None, rate_hz=10000, seconds=0.3, kind="l4", at=1, seed=1, volts=3.3):
+def case(fault="none", dialect=None, rate_hz=10000, seconds=0.3, kind="l4", at=1, seed=1, volts=3.3, trigger="sw"):
     if dialect and dialect.binary == "none":
         rate_hz = min(rate_hz, dialect.ascii_limit_hz)
     if fault != "none":
@@ -36,7 +36,7 @@ def case(fault="none", dialect=None, rate_hz=10000, seconds=0.3, kind="l4", at=1
         seconds = max(seconds, 4)
     if fault == "double_block_and_stamp":
         seconds = max(seconds, 4.2 * strange_meter.BLOCK / rate_hz)
-    return Case(fault, dialect or Dialect(), rate_hz, seconds, kind, at, seed, volts)
+    return Case(fault, dialect or Dialect(), rate_hz, seconds, kind, at, seed, volts, trigger)
 
 
 def fits(fault, dialect):
@@ -98,7 +98,7 @@ def attempt(c):
         meter = Meter(c.dialect, c.fault, directory, c.seed, c.kind, c.at)
         meter.start()
         command = [WORKER, "power", "record", "--port", meter.path, "--volts", str(c.volts), "--rate",
-                   RATES.get(c.rate_hz, str(c.rate_hz)), "--seconds", str(c.seconds), "--json"]
+                   RATES.get(c.rate_hz, str(c.rate_hz)), "--seconds", str(c.seconds), "--trigger", c.trigger, "--json"]
         try:
             done = subprocess.run(command, capture_output=True, timeout=60 + 3 * c.seconds, check=False)
             status, out, said = done.returncode, done.stdout.decode(), done.stderr.decode()

@@ -552,14 +552,17 @@ class Meter(threading.Thread):
         return self._later(self._begin, 0.02)
 
     def _do_stop(self, name, rest, text):
+        if self.armed:
+            self.armed = False
+            return self._reply("ack stop")
         if self.fault == "stop_ignored" and self.acq and self._faulty():
-            return
-        if self.acq:
-            if not self.acq.stopping:
-                self.acq.stopping = True
-                self._later(lambda: self._finish("stop"), 0.02)
-        else:
-            self._error("stop", "no acquisition")
+            return None
+        if not self.acq:
+            return self._error("stop", "no acquisition")
+        if not self.acq.stopping:
+            self.acq.stopping = True
+            self._later(lambda: self._finish("stop"), 0.02)
+        return None
 
     # -- the stream --
 
@@ -568,9 +571,16 @@ class Meter(threading.Thread):
 
     number = -1
 
+    edge_s = 0.7  # from `start` to the edge, when it is told to wait for one
+    armed = False
+
     def _begin(self):
         if self.unplugged:
             return
+        if self.trigger != "sw" and not self.armed:
+            self.armed = True
+            return self._later(self._edge, self.edge_s)
+        self.armed = False
         self.number += 1
         self.acq = Acquisition(self.rate_hz)
         self.acquisitions.append(self.acq)
@@ -585,6 +595,11 @@ class Meter(threading.Thread):
                            "stamp_holds_f0f3", "stamp_wraps", "stamp_at_odd_time") else 0
         if self.d.first_stamp:
             self.out += self._stamp(0)
+        return None
+
+    def _edge(self):
+        if self.armed:
+            self._begin()
 
     def _binary(self):
         return self.format != "ascii_dec"

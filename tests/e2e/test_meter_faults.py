@@ -45,4 +45,5 @@ class Faults(unittest.TestCase):
 if __name__ == "__main__":
     if sys.argv[1:] == ["all"]:
         Faults.drawn = 12
-    unittest.main(argv=sys.argv[:1])
+        sys.argv.pop()
+    unittest.main()
