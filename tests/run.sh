@@ -28,7 +28,7 @@ suites='
     db-tsan       all    900      db tsan
     e2e-long      all    3600     scripts tests/e2e/long_*
     e2e-asan      all    2400     e2e_with asan
-    chaos         all    3600     scripts tests/chaos/*
+    chaos         all    3600     make -j$cores all && scripts tests/chaos/*
     differential  all    1800     make test-compat
     compat-all    all    5400     tests/compat/run.sh --all 3.9.1
     compat-3.8    all    5400     tests/compat/run.sh --all 3.8.8
