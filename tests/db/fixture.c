@@ -30,11 +30,19 @@ static char *conninfo_of(const char *database)
     return text;
 }
 
+/* The environment's, as a server has them. */
+static void read_settings(struct server *server)
+{
+    struct err e;
+    ck_assert_msg(settings_read(&server->config.settings, &e) == ERR_OK, "%s", e.detail);
+}
+
 static void make_template(void)
 {
     struct server server = {.conninfo = conninfo_of("sy_template")};
     int applied;
 
+    read_settings(&server);
     run_admin("CREATE DATABASE sy_template");
     struct work w = {.server = &server, .db = db_open(server.conninfo)};
     ck_assert_msg(migrate(&w, &applied) == ERR_OK, "%s", w.err.detail);
@@ -51,6 +59,7 @@ void fixture_setup(struct fixture *f)
     snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE sy_template", name);
     run_admin(sql);
     *f = (struct fixture){0};
+    read_settings(&f->server);
     f->server.conninfo = strdup(conninfo_of(name));
     f->server.parking = parking_start(&f->server);
     f->work = (struct work){
