@@ -91,8 +91,10 @@ static struct raw body_shown(struct request *rq)
 
     if (!rq->route->body && !(rq->route->flags & BODY_DOC))
         return RAW("null");
-    if (rq->doc.count || !rq->body.len)
-        return (struct raw){rq->body.bytes, rq->body.len};
+    if (rq->doc.count)
+        return val_raw(doc_root(&rq->doc));
+    if (!rq->body.len)
+        return (struct raw){NULL, 0};
     write_string_n(&text, rq->body.bytes, rq->body.len);
     struct raw shown = {text.full ? NULL : arena_strndup(&rq->work.arena, text.bytes, text.len),
                         text.full ? 0 : text.len};

@@ -9,7 +9,7 @@
 #include "server/http/unescape.h"
 #include "shared/json/write.h"
 
-enum { QUERY_MAX_BYTES = 64 << 10 };
+enum { QUERY_MAX_BYTES = 64 << 10, QUOTED_FACTOR = 6, QUOTED_SPARE_BYTES = 16 };
 
 const char *const method_names[METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
@@ -120,12 +120,38 @@ static enum err_code check_version(struct request *rq)
     return ERR_OK;
 }
 
+/* No type is JSON. */
+static bool says_json(const char *type)
+{
+    size_t len = type ? strcspn(type, "; \t") : 0;
+
+    return !len || ((len > 12 && !strncasecmp(type, "application/", 12)) &&
+                    (!strncasecmp(type + len - 4, "json", 4)) &&
+                    (len == 16 || (len > 16 && type[len - 5] == '+')));
+}
+
+/* FastAPI: a body of another type is one text, and holds no parameters. */
+static enum err_code parse_text(struct request *rq)
+{
+    struct buf quoted = {.max_bytes = QUOTED_FACTOR * rq->body.len + QUOTED_SPARE_BYTES};
+    struct doc_error bad;
+
+    write_string_n(&quoted, rq->body.bytes, rq->body.len);
+    const char *text = quoted.full ? NULL
+                                   : arena_strndup(&rq->work.arena, quoted.bytes, quoted.len);
+    bool good = text && doc_parse(&rq->work.arena, text, quoted.len, &rq->doc, &bad);
+    buf_free(&quoted);
+    return good ? ERR_OK : err_set(&rq->work.err, BAD_REQUEST, "There was an error parsing the body");
+}
+
 static enum err_code parse_body(struct request *rq)
 {
     struct doc_error bad;
 
     if (!rq->body.len)
         return ERR_OK;
+    if (!says_json(request_header(rq, "Content-Type")))
+        return parse_text(rq);
     if (doc_parse(&rq->work.arena, rq->body.bytes, rq->body.len, &rq->doc, &bad))
         return ERR_OK;
     if (bad.unreadable)
@@ -140,6 +166,8 @@ static enum err_code decode_body(struct request *rq)
     struct val root = rq->body.len ? doc_root(&rq->doc) : (struct val){0};
     enum err_code rc;
 
+    if (r->extra && !says_json(request_header(rq, "Content-Type")))
+        root = (struct val){0};
     if (rq->route->flags & BODY_LIST) {
         rc = json_decode_list(r, root, &loc_body, &rq->in, &rq->in_count, &rq->invalid);
     } else {

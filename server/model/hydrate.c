@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/model/jinja.h"
 #include "shared/json/write.h"
 
 static const char kind_key[] = "__prefect_kind";
@@ -85,6 +86,34 @@ static enum outcome hydrate_json(struct hydration *h, struct val v, struct buf *
         return fail(h, syntax_reason(h->arena, text, &bad));
     val_write(out, doc_root(&parsed));
     return VALUE;
+}
+
+static void know_nothing(void *context, struct arena *a, const char *name, struct jinja_value *out)
+{
+    (void)context, (void)a, (void)name, (void)out;
+}
+
+bool hydration_render(void *context, struct arena *a, const char *template, const char **out_text,
+                      const char **out_reason)
+{
+    const struct jinja_scope scope = {.get = know_nothing};
+    struct buf b = {.max_bytes = JINJA_OUTPUT_MAX_BYTES};
+    struct jinja_template *t;
+    struct jinja_error bad;
+    const char *why = NULL;
+
+    (void)context;
+    if (!jinja_parse(a, template, strlen(template), &t, &bad) || !jinja_check_loops(a, t, &bad)) {
+        *out_reason = bad.message;
+        return false;
+    }
+    bool ok = jinja_render(a, t, &scope, &b, &why);
+    *out_text = arena_strndup(a, b.len ? b.bytes : "", b.len);
+    buf_free(&b);
+    if (!ok)
+        *out_reason =
+            arena_printf(a, "Failed to render template due to the following error: %s", why);
+    return ok;
 }
 
 static enum outcome hydrate_jinja(struct hydration *h, struct val v, struct buf *out)

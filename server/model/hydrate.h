@@ -1,7 +1,7 @@
 /* Parameters as users of the dashboard enter them: objects with `__prefect_kind` stand for a value.
  *
- *   none{value} -> value    json{value: text} -> parsed    workspace_variable{variable_name} -> its
- * value
+ *   none{value} -> value    json{value: text} -> parsed    workspace_variable{variable_name} -> its value
+ *   jinja{template} -> rendered
  *
  * An object of an unknown kind stands for its `value`.  Kinds nest; json or workspace_variable
  * without its member removes what it stands for.
@@ -27,6 +27,10 @@ struct hydration {
     bool lenient;       /* what cannot be hydrated becomes a hole, see hydration_hole() */
     const char *reason; /* out: why it failed */
 };
+
+/* A `render` for templates in requests, where no names are known. */
+bool hydration_render(void *context, struct arena *a, const char *template, const char **out_text,
+                      const char **out_reason);
 
 /* For values hydrated leniently: why there is no value in its place, "" where a template will be
  * rendered later; NULL for a value. */

@@ -102,23 +102,29 @@ const struct resource work_queue_resource = RESOURCE_NAMED("WorkQueueResponse", 
 const struct resource legacy_queue_resource = {.name = "WorkQueue", .size = sizeof(struct work_queue), .count = 11, .fields = queue_fields,
                                                .given_offset = offsetof(struct work_queue, given)};
 
+static const struct field queue_filter_fields[] = {
+    F_STRS(struct queue_filter, tags, F_NULLABLE, .doc = "Runs that have all these tags."),
+    F_UUIDS(struct queue_filter, deployment_ids, F_NULLABLE, .doc = "Runs of these deployments."),
+};
+const struct resource queue_filter_resource = RESOURCE_NAMED("QueueFilter", queue_filter, queue_filter_fields, .lax = true);
+
 static const struct field queue_create_fields[] = {
     F_STR(struct work_queue_write, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .doc = "Unique within the pool."),
     F_STR(struct work_queue_write, description, F_NULLABLE, .def = "\"\"", .doc = "For people."),
     F_BOOL(struct work_queue_write, is_paused, .def = "false", .doc = "A paused queue gives no work out."),
     F_INT(struct work_queue_write, concurrency_limit, F_NULLABLE, F_GE(0), .doc = "Runs at the same time."),
     F_INT(struct work_queue_write, priority, F_NULLABLE, F_GT(0), .doc = "1 is first; the last by default."),
-    F_JSON(struct work_queue_write, filter, F_NULLABLE, .doc = "Old: which runs it takes."),
+    F_OBJECT(struct work_queue_write, filter, queue_filter, F_NULLABLE, .doc = "Old: which runs it takes."),
 };
 const struct resource work_queue_create_resource = RESOURCE_NAMED("WorkQueueCreate", work_queue_write, queue_create_fields);
 
 static const struct field queue_update_fields[] = {
-    F_STR(struct work_queue_write, name, F_NULLABLE, F_PATTERN(NAME_PATTERN), .doc = "Unique within the pool."),
+    F_STR(struct work_queue_write, name, F_NULLABLE, .doc = "Unique within the pool."),
     F_STR(struct work_queue_write, description, F_NULLABLE, .doc = "For people."),
     F_BOOL(struct work_queue_write, is_paused, .doc = "A paused queue gives no work out."),
     F_INT(struct work_queue_write, concurrency_limit, F_NULLABLE, F_GE(0), .doc = "Runs at the same time."),
-    F_INT(struct work_queue_write, priority, F_NULLABLE, F_GT(0), .column = "", .doc = "1 is first; the others move."),
-    F_JSON(struct work_queue_write, filter, F_NULLABLE, .doc = "Old: which runs it takes."),
+    F_INT(struct work_queue_write, priority, F_NULLABLE, F_GT(0), .doc = "1 is first; the others move."),
+    F_OBJECT(struct work_queue_write, filter, queue_filter, F_NULLABLE, .doc = "Old: which runs it takes."),
     F_TIME(struct work_queue_write, last_polled, F_NULLABLE, .doc = "When somebody last asked for work."),
 };
 const struct resource work_queue_update_resource = RESOURCE_NAMED("WorkQueueUpdate", work_queue_write, queue_update_fields);

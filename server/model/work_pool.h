@@ -51,13 +51,20 @@ struct work_queue {
     int64_t active_slots;
 };
 
+/* NULL items: of any. */
+struct queue_filter {
+    struct given given;
+    struct strings tags;
+    struct uuids deployment_ids;
+};
+
 /* For POST and PATCH; what is not given keeps its value or its default. */
 struct work_queue_write {
     struct given given;
     const char *name, *description;
     bool is_paused;
     int64_t concurrency_limit, priority;
-    struct raw filter;
+    struct queue_filter *filter;
     int64_t last_polled_us;
 };
 
@@ -79,8 +86,8 @@ struct worker_heartbeat {
 
 extern const struct resource storage_configuration_resource, work_pool_resource,
     work_pool_create_resource, work_pool_update_resource, work_queue_resource,
-    legacy_queue_resource, work_queue_create_resource, work_queue_update_resource, worker_resource,
-    worker_heartbeat_resource;
+    legacy_queue_resource, queue_filter_resource, work_queue_create_resource,
+    work_queue_update_resource, worker_resource, worker_heartbeat_resource;
 
 /* Names that begin with "prefect" are reserved. */
 bool work_pool_is_reserved(const char *name);

@@ -95,7 +95,7 @@ struct val run_source_merge(struct work *w, struct val base, struct val over)
 enum err_code parameters_hydrate(struct work *w, struct val parameters, const char *of,
                                  struct val *out)
 {
-    struct hydration h = {.arena = &w->arena};
+    struct hydration h = {.arena = &w->arena, .render = hydration_render};
     struct buf b = {.max_bytes = (size_t)limits()->parameters_bytes + VARIABLES_MAX_BYTES};
     enum err_code rc = variables_for_hydration(w, parameters, &h);
 

@@ -51,7 +51,7 @@ static const char *keyset_key(struct work *w, const struct state *s, const char 
 static enum err_code hydrate_input(struct work *w, struct val input, struct doc *out,
                                    const char **out_reason)
 {
-    struct hydration h = {.arena = &w->arena};
+    struct hydration h = {.arena = &w->arena, .render = hydration_render};
     struct buf b = {.max_bytes = INPUT_MAX_BYTES};
     struct doc_error bad;
     bool nothing = val_type(input) <= DOC_NULL;

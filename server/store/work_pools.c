@@ -49,17 +49,23 @@ static enum err_code select_by_names(struct work *w, const struct resource *r, c
     return sql_run(&s, out);
 }
 
+static const char *encoded(struct work *w, const struct resource *r, const void *object)
+{
+    struct buf b = {.max_bytes = 1 << 20};
+
+    json_encode(&b, r, object);
+    const char *text = arena_strndup(&w->arena, b.bytes, b.len);
+    buf_free(&b);
+    return text;
+}
+
 enum err_code work_pool_create(struct work *w, const struct work_pool_create *in)
 {
     struct rows none;
-    struct buf storage = {.max_bytes = 1 << 20};
 
     if (work_pool_is_reserved(in->name))
         return err_set(&w->err, FORBIDDEN,
                        "Work pools starting with 'Prefect' are reserved for internal use.");
-    json_encode(&storage, &storage_configuration_resource, in->storage_configuration);
-    const char *storage_text = arena_strndup(&w->arena, storage.bytes, storage.len);
-    buf_free(&storage);
     struct uuid pool = uuid_v4(), queue = uuid_v4();
     bool own;
     enum err_code rc = event_begin(w, &own);
@@ -68,7 +74,9 @@ enum err_code work_pool_create(struct work *w, const struct work_pool_create *in
     rc = db_query(w, Q_work_pool_insert,
                   PARAMS(param_uuid(w, pool), in->name, in->description, in->type,
                          in->base_job_template.text, param_bool(in->is_paused),
-                         param_int(w, in->concurrency_limit), storage_text, param_uuid(w, queue)),
+                         param_int(w, in->concurrency_limit),
+                         encoded(w, &storage_configuration_resource, in->storage_configuration),
+                         param_uuid(w, queue)),
                   &none);
     if (!rc)
         rc = tell_made(w, pool, queue);
@@ -176,17 +184,18 @@ enum err_code work_queue_create(struct work *w, const char *pool, const struct w
     const char *pool_id;
     enum err_code rc = work_pool_find(w, pool, &pool_id);
     const char *priority = param_int(w, given(in, priority) ? in->priority : INT_NONE);
+    const char *filter = in->filter ? encoded(w, &queue_filter_resource, in->filter) : NULL;
 
     if (!rc)
         rc = db_begin(w);
-    if (!rc && priority)
-        rc = db_query(w, Q_work_queue_make_room, PARAMS(pool_id, priority, NULL), &none);
     if (!rc)
         rc = db_query(w, Q_work_queue_insert,
                       PARAMS(param_uuid(w, id), in->name, in->description,
                              param_bool(in->is_paused), param_int(w, in->concurrency_limit),
-                             priority, pool_id, in->filter.text),
+                             priority, pool_id, filter),
                       &none);
+    if (!rc && priority)
+        rc = db_query(w, Q_work_queue_move, PARAMS(pool_id, param_uuid(w, id), priority), &none);
     if (!rc)
         rc = event_emit(w, SUBJECT_WORK_QUEUE, "created", id);
     if (!rc)
@@ -225,10 +234,9 @@ enum err_code work_queue_get_by_id(struct work *w, struct uuid id, struct rows *
 static enum err_code move(struct work *w, const struct rows *found, int64_t priority)
 {
     struct rows none;
-    const char *id = rows_text(found, 0, 0), *wanted = param_i64(w, priority);
-    enum err_code rc =
-        db_query(w, Q_work_queue_make_room, PARAMS(rows_text(found, 0, 1), wanted, id), &none);
-    return rc ? rc : db_query(w, Q_work_queue_set_priority, PARAMS(id, wanted), &none);
+    return db_query(w, Q_work_queue_move,
+                    PARAMS(rows_text(found, 0, 1), rows_text(found, 0, 0), param_i64(w, priority)),
+                    &none);
 }
 
 static enum err_code queue_status(struct work *w, const char *id, struct rows *out)

@@ -65,11 +65,11 @@ enum err_code deployment_queues(struct work *w, struct uuid deployment, struct r
     sql_begin(&s, w);
     sql_add(&s, "SELECT ");
     columns_list(&s.text, &legacy_queue_resource, "wq");
-    sql_add(&s, " FROM work_queue wq, deployment d WHERE (wq.filter IS NULL OR ("
-                "coalesce(wq.filter->>'deployment_ids', '[]') IN ('[]', 'null') OR "
-                "(wq.filter->'deployment_ids')::jsonb ? d.id::text) AND "
-                "d.tags @> coalesce(nullif((wq.filter->'tags')::jsonb, 'null'), '[]')) "
-                "AND d.id = ");
+    sql_add(&s, " FROM work_queue wq, deployment d, "
+                "LATERAL (SELECT (wq.filter->'tags')::jsonb AS tags, "
+                "(wq.filter->'deployment_ids')::jsonb AS ids) f "
+                "WHERE (f.tags IN ('[]', 'null') OR d.tags @> f.tags) "
+                "AND (f.ids IN ('[]', 'null') OR f.ids ? d.id::text) AND d.id = ");
     sql_param(&s, id);
     sql_add(&s, " ORDER BY wq.id");
     return sql_run(&s, out);

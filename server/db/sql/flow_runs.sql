@@ -27,7 +27,8 @@ WITH n AS (
       FROM n
       JOIN flow f ON f.id = n.flow_id
       LEFT JOIN deployment d ON d.id = n.deployment_id
-     WHERE n.parent IS NULL OR EXISTS (SELECT 1 FROM task_run tr WHERE tr.id = n.parent)
+     WHERE (n.parent IS NULL OR EXISTS (SELECT 1 FROM task_run tr WHERE tr.id = n.parent))
+       AND (n.infrastructure IS NULL OR EXISTS (SELECT 1 FROM block_document b WHERE b.id = n.infrastructure))
     ON CONFLICT DO NOTHING
     RETURNING id, state_id, state_timestamp, state_type, state_name, state_message, state_details, state_data
 )

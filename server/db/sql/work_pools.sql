@@ -29,11 +29,13 @@ WITH n AS (
 UPDATE work_pool wp SET status = n.status FROM n WHERE wp.id = n.id AND wp.status IS DISTINCT FROM n.status
 RETURNING wp.id, wp.status;
 
--- name: work_queue_make_room
--- $1 pool, $2 priority wanted, $3 queue to leave out (or NULL).  Moves those at or behind it one back.
-UPDATE work_queue SET priority = priority + 1, updated = now()
- WHERE work_pool_id = $1 AND priority >= $2 AND ($3::uuid IS NULL OR id <> $3)
-   AND EXISTS (SELECT 1 FROM work_queue q WHERE q.work_pool_id = $1 AND q.priority = $2 AND ($3::uuid IS NULL OR q.id <> $3));
+-- name: work_queue_move
+-- $1 pool, $2 queue, $3 its new priority.  Those that are in the way move back, and no farther than it takes to be unique again.
+UPDATE work_queue q SET priority = moved.priority, updated = now()
+  FROM (SELECT id, nth + max(priority - nth) OVER (ORDER BY nth) AS priority
+          FROM (SELECT id, wanted AS priority, row_number() OVER (ORDER BY wanted, id <> $2, id) AS nth
+                  FROM (SELECT id, CASE WHEN id = $2 THEN $3 ELSE priority END AS wanted FROM work_queue WHERE work_pool_id = $1) w) ordered) moved
+ WHERE q.id = moved.id AND q.priority <> moved.priority;
 
 -- name: work_queue_insert
 -- $1 id, $2 name, $3 description, $4 paused, $5 limit, $6 priority or NULL (the first that is free), $7 pool, $8 filter.
@@ -53,9 +55,6 @@ RETURNING id;
 -- $1 pool name, $2 queue name.
 SELECT q.id, q.work_pool_id, q.id = p.default_queue_id FROM work_queue q JOIN work_pool p ON p.id = q.work_pool_id
  WHERE p.name = $1 AND q.name = $2;
-
--- name: work_queue_set_priority
-UPDATE work_queue SET priority = $2 WHERE id = $1;
 
 -- name: work_queue_delete
 WITH r AS (UPDATE flow_run SET work_queue_id = NULL WHERE work_queue_id = $1)

@@ -45,8 +45,8 @@ BETTER = "Prefect answers 5xx (wrong types, missing objects); here 4xx says what
 
 
 class Uses:
-    def __init__(self, version):
-        self.rules = [(re.compile(r), re.compile(w), reason) for r, w, v, reason in DIFFERENCES if version.startswith(v)]
+    def __init__(self, version, differences):
+        self.rules = [(re.compile(r), re.compile(w), reason) for r, w, v, reason in differences if version.startswith(v)]
         self.used, self.count, self.open = set(), 0, 0
 
     def allows(self, row, fault):
