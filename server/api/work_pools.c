@@ -7,16 +7,25 @@
 #include "server/db/params.h"
 #include "server/http/reply.h"
 #include "server/model/flow_run.h"
+#include "server/model/orchestration.h"
 #include "server/store/flow_runs.h"
 #include "server/store/work_pools.h"
 #include "shared/base/clock.h"
 #include "shared/json/write.h"
 
+static const struct resource *shape_for(struct request *rq)
+{
+    int32_t client = client_version_parse(request_header(rq, "User-Agent"));
+    return client && client <= VERSION_NUMBER(3, 3, 7) ? &old_work_pool_resource
+                                                       : &work_pool_resource;
+}
+
 static enum err_code reply_pool(struct request *rq, int status, const char *name)
 {
+    const struct resource *shape = shape_for(rq);
     struct rows rows;
-    enum err_code rc = work_pool_get(&rq->work, name, &rows);
-    return rc ? rc : reply_row(rq, status, &work_pool_resource, &rows, 0);
+    enum err_code rc = work_pool_get_as(&rq->work, shape, name, &rows);
+    return rc ? rc : reply_row(rq, status, shape, &rows, 0);
 }
 
 enum err_code work_pools_create(struct request *rq)
@@ -60,7 +69,9 @@ static const struct listing pools = {
 
 enum err_code work_pools_filter(struct request *rq)
 {
-    return listing_filter(rq, &pools);
+    struct listing listing = pools;
+    listing.resource = shape_for(rq);
+    return listing_filter(rq, &listing);
 }
 
 enum err_code work_pools_count(struct request *rq)
@@ -218,7 +229,7 @@ static enum err_code reply_due(struct request *rq, const char *pool, const struc
         write_key(b, "work_queue_id");
         write_string(b, rows_text(due, i, 1));
         write_key(b, "flow_run");
-        rc = reply_row(rq, 200, &flow_run_resource, runs, at);
+        rc = reply_row(rq, 200, &due_run_resource, runs, at);
         write_end_object(b);
     }
     write_end_array(b);
@@ -245,6 +256,6 @@ enum err_code work_pools_scheduled(struct request *rq)
     for (int i = 0; i < due.count; i++)
         if (uuid_parse(rows_text(&due, i, 0), rows_len(&due, i, 0), &ids.items[ids.count]))
             ids.count++;
-    rc = flow_runs_get(w, ids, &runs);
+    rc = flow_runs_get_as(w, &due_run_resource, ids, &runs);
     return rc ? rc : reply_due(rq, pool, &due, &runs);
 }

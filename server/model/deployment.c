@@ -156,7 +156,7 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
     F_INT(W, concurrency_limit, F_NULLABLE, F_GT(0), .column = "", .doc = "Runs at the same time."), \
     F_UUID(W, global_concurrency_limit_id, F_NULLABLE, .column = "", .doc = "A limit that is shared."), \
     F_STR(W, work_pool_name, F_NULLABLE, .column = "", .doc = "Who runs it."), \
-    F_STR(W, work_queue_name, F_NULLABLE, .column = "", .doc = "The pool's default queue by default."), \
+    F_STR(W, work_queue_name, F_NULLABLE, .doc = "The pool's default queue by default."), \
     F_JSON(W, version_info, F_NULLABLE, .column = "", .check = check_version, .doc = "Accepted for Prefect's cloud clients.")
 
 static const struct field create_fields[] = {
@@ -215,7 +215,7 @@ static const struct field fields[] = {
     F_DICT(D, parameters, .doc = "Defaults for its runs."),
     F_STRS(D, tags, .doc = "For its runs and for filters."),
     F_LABELS(D, labels, F_NULLABLE, .doc = "Inherited by runs."),
-    F_STR(D, work_queue_name, F_NULLABLE, .doc = "Where its runs wait."),
+    F_STR(D, work_queue_name, F_NULLABLE, .column = "coalesce(dq.name, d.work_queue_name)", .doc = "Where its runs wait."),
     F_UUID(D, work_queue_id, F_NULLABLE, .doc = "Where its runs wait."),
     F_TIME(D, last_polled, F_NULLABLE, .doc = "When a worker last asked for its runs."),
     F_JSON(D, parameter_openapi_schema, F_NULLABLE, .doc = "JSON Schema of the parameters."),

@@ -36,46 +36,51 @@ static const struct field run_state_fields[] = {
 const struct resource run_state_resource = RESOURCE_NAMED("State", state_read, run_state_fields, .doc = "A state of a run.");
 
 #define R struct flow_run
+/* Of all shapes of a run; flow_runs_name_pools() puts the name of the queue in that it has now. */
+#define RUN_ROWS \
+    F_UUID(R, id, F_REQUIRED, .doc = "Assigned by the server."), \
+    F_TIME(R, created, F_NULLABLE, .doc = "When the run was made."), \
+    F_TIME(R, updated, F_NULLABLE, .doc = "When it was last changed."), \
+    F_STR(R, name, .doc = "Two words of the server's unless given."), \
+    F_UUID(R, flow_id, F_REQUIRED, .doc = "Of which flow."), \
+    F_UUID(R, state_id, F_NULLABLE, .doc = "The current state."), \
+    F_UUID(R, deployment_id, F_NULLABLE, .doc = "The deployment that made it."), \
+    F_STR(R, deployment_version, F_NULLABLE, .doc = "Its version then."), \
+    F_UUID(R, work_queue_id, F_NULLABLE, .doc = "Where workers find it."), \
+    F_STR(R, work_queue_name, F_NULLABLE, .doc = "Where workers find it."), \
+    F_STR(R, flow_version, F_NULLABLE, .doc = "Version of the flow's code."), \
+    F_DICT(R, parameters, .doc = "Arguments of the flow."), \
+    F_STR(R, idempotency_key, F_NULLABLE, .doc = "A second run of the flow with this key is not made."), \
+    F_DICT(R, context, .doc = "For the client's own use."), \
+    F_DICT(R, empirical_policy, .doc = "How it retries."), \
+    F_STRS(R, tags, .doc = "For filters."), \
+    F_LABELS(R, labels, .doc = "Of the flow, the deployment and the run."), \
+    F_UUID(R, parent_task_run_id, F_NULLABLE, .doc = "Of a subflow: the task run that stands for it."), \
+    F_STR(R, state_type, F_NULLABLE, .doc = "What the run does."), \
+    F_STR(R, state_name, F_NULLABLE, .doc = "The state's name."), \
+    F_INT(R, run_count, .doc = "How often it was started."), \
+    F_TIME(R, expected_start_time, F_NULLABLE, .doc = "When it was first meant to start."), \
+    F_TIME(R, next_scheduled_start_time, F_NULLABLE, .doc = "When it is due, if it is SCHEDULED."), \
+    F_TIME(R, start_time, F_NULLABLE, .doc = "When it first ran."), \
+    F_TIME(R, end_time, F_NULLABLE, .doc = "When it ended."), \
+    F_NUM(R, total_run_time, .doc = "Seconds in RUNNING, up to the last state."), \
+    F_NUM(R, estimated_run_time, .column = RUN_ESTIMATED_RUN_TIME("fr"), .doc = "Seconds in RUNNING, up to now."), \
+    F_NUM(R, estimated_start_time_delta, .column = RUN_ESTIMATED_DELTA("fr"), .doc = "Seconds it was, or is, late."), \
+    F_BOOL(R, auto_scheduled, .doc = "A schedule made it."), \
+    F_UUID(R, infrastructure_document_id, F_NULLABLE, .doc = "Block with the infrastructure."), \
+    F_STR(R, infrastructure_pid, F_NULLABLE, .doc = "What runs it, in its worker's words."), \
+    F_DICT(R, created_by, F_NULLABLE, .doc = "Who made it."), \
+    F_ROW("state", R, state, FIELD_OBJECT, struct state_read *, .of = &run_state_resource, F_NULLABLE, F_INLINED, .doc = "The current state."), \
+    F_DICT(R, job_variables, F_NULLABLE, .doc = "For the infrastructure."),
 static const struct field fields[] = {
-    F_UUID(R, id, F_REQUIRED, .doc = "Assigned by the server."),
-    F_TIME(R, created, F_NULLABLE, .doc = "When the run was made."),
-    F_TIME(R, updated, F_NULLABLE, .doc = "When it was last changed."),
-    F_STR(R, name, .doc = "Two words of the server's unless given."),
-    F_UUID(R, flow_id, F_REQUIRED, .doc = "Of which flow."),
-    F_UUID(R, state_id, F_NULLABLE, .doc = "The current state."),
-    F_UUID(R, deployment_id, F_NULLABLE, .doc = "The deployment that made it."),
-    F_STR(R, deployment_version, F_NULLABLE, .doc = "Its version then."),
-    F_UUID(R, work_queue_id, F_NULLABLE, .doc = "Where workers find it."),
-    F_STR(R, work_queue_name, F_NULLABLE, .doc = "Where workers find it."),
-    F_STR(R, flow_version, F_NULLABLE, .doc = "Version of the flow's code."),
-    F_DICT(R, parameters, .doc = "Arguments of the flow."),
-    F_STR(R, idempotency_key, F_NULLABLE, .doc = "A second run of the flow with this key is not made."),
-    F_DICT(R, context, .doc = "For the client's own use."),
-    F_DICT(R, empirical_policy, .doc = "How it retries."),
-    F_STRS(R, tags, .doc = "For filters."),
-    F_LABELS(R, labels, .doc = "Of the flow, the deployment and the run."),
-    F_UUID(R, parent_task_run_id, F_NULLABLE, .doc = "Of a subflow: the task run that stands for it."),
-    F_STR(R, state_type, F_NULLABLE, .doc = "What the run does."),
-    F_STR(R, state_name, F_NULLABLE, .doc = "The state's name."),
-    F_INT(R, run_count, .doc = "How often it was started."),
-    F_TIME(R, expected_start_time, F_NULLABLE, .doc = "When it was first meant to start."),
-    F_TIME(R, next_scheduled_start_time, F_NULLABLE, .doc = "When it is due, if it is SCHEDULED."),
-    F_TIME(R, start_time, F_NULLABLE, .doc = "When it first ran."),
-    F_TIME(R, end_time, F_NULLABLE, .doc = "When it ended."),
-    F_NUM(R, total_run_time, .doc = "Seconds in RUNNING, up to the last state."),
-    F_NUM(R, estimated_run_time, .column = RUN_ESTIMATED_RUN_TIME("fr"), .doc = "Seconds in RUNNING, up to now."),
-    F_NUM(R, estimated_start_time_delta, .column = RUN_ESTIMATED_DELTA("fr"), .doc = "Seconds it was, or is, late."),
-    F_BOOL(R, auto_scheduled, .doc = "A schedule made it."),
-    F_UUID(R, infrastructure_document_id, F_NULLABLE, .doc = "Block with the infrastructure."),
-    F_STR(R, infrastructure_pid, F_NULLABLE, .doc = "What runs it, in its worker's words."),
-    F_DICT(R, created_by, F_NULLABLE, .doc = "Who made it."),
+    RUN_ROWS
     F_UUID(R, work_pool_id, F_NULLABLE, .column = "NULL", .doc = "Where workers find it."),
     F_STR(R, work_pool_name, F_NULLABLE, .column = "NULL", .doc = "Where workers find it."),
-    F_ROW("state", R, state, FIELD_OBJECT, struct state_read *, .of = &run_state_resource, F_NULLABLE, F_INLINED, .doc = "The current state."),
-    F_DICT(R, job_variables, F_NULLABLE, .doc = "For the infrastructure."),
 };
+static const struct field due_fields[] = {RUN_ROWS};
 #undef R
 const struct resource flow_run_resource = RESOURCE_NAMED("FlowRunResponse", flow_run, fields, .doc = "A run of a flow.");
+const struct resource due_run_resource = RESOURCE_NAMED("FlowRun", flow_run, due_fields, .doc = "A run that a worker may start.");
 
 #define C struct flow_run_create
 static const struct field create_fields[] = {

@@ -79,7 +79,8 @@ struct flow_run_input {
     const char *key, *value, *sender;
 };
 
-extern const struct resource flow_run_resource, flow_run_create_resource, flow_run_update_resource;
+extern const struct resource flow_run_resource, due_run_resource, flow_run_create_resource,
+    flow_run_update_resource;
 extern const struct resource flow_run_input_resource;
 /* What makes a run of a deployment: decoded into struct flow_run_create. */
 extern const struct resource deployment_run_create_resource;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/model/civil.h"
@@ -93,6 +94,36 @@ static const char *read_as(const struct source *r, enum field_kind kind, const c
                                                                                       : bad->first;
 }
 
+/* Seconds east of UTC at the end of a date that time_parse() takes. */
+static int offset_of(const char *text, size_t len)
+{
+    enum { DATE_LEN = 10 };
+    int hours = 0, minutes = 0;
+    size_t at = len < DATE_LEN ? len : DATE_LEN + strcspn(text + DATE_LEN, "+-");
+
+    if (at >= len || sscanf(text + at + 1, "%2d%*[:]%2d", &hours, &minutes) < 1)
+        return 0;
+    if (!minutes)
+        sscanf(text + at + 1, "%2d%2d", &hours, &minutes);
+    int seconds = hours * HOUR_S + minutes * MINUTE_S;
+    return text[at] == '-' ? -seconds : seconds;
+}
+
+static void write_anchor(struct buf *b, const struct schedule *s)
+{
+    int minutes = abs(s->anchor_offset_s) / MINUTE_S;
+    char text[TIME_TEXT_BYTES + 8];
+
+    if (!s->anchor_offset_s) {
+        write_time(b, s->anchor_us);
+        return;
+    }
+    size_t len = time_format(s->anchor_us + s->anchor_offset_s * SECOND_US, text);
+    snprintf(text + len - 1, sizeof text - len, "%c%02d:%02d", s->anchor_offset_s < 0 ? '-' : '+',
+             minutes / 60, minutes % 60);
+    write_string(b, text);
+}
+
 static enum err_code read_interval(const struct source *r, struct schedule *s)
 {
     struct val anchor = val_get(r->from, "anchor_date");
@@ -112,6 +143,7 @@ static enum err_code read_interval(const struct source *r, struct schedule *s)
                            "schedule: anchor_date \"%.60s\" is not a date and time "
                            "such as 2020-01-01T00:00:00Z",
                            text);
+        s->anchor_offset_s = offset_of(text, len);
     } else if (val_double(anchor, &number) && fabs(number) < 2.5e11) {
         s->anchor_us = (int64_t)llround(number * 1e6);
     } else if (val_type(anchor) != DOC_NONE) {
@@ -206,7 +238,7 @@ void schedule_write(struct buf *b, const struct schedule *s)
     if (s->kind == SCHEDULE_INTERVAL) {
         write_duration(b, s->interval_us);
         buf_lit(b, ",\"anchor_date\":");
-        write_time(b, s->anchor_us);
+        write_anchor(b, s);
     } else {
         write_string(b, s->text);
     }

@@ -25,6 +25,7 @@ struct schedule {
     const char *timezone; /* as it is stored; NULL is null */
     const struct zone *zone;
     int64_t interval_us, anchor_us;
+    int anchor_offset_s; /* of the text it came in */
     const char *text; /* of the cron expression or the rule */
     struct cron cron;
     struct rrule_set *rrule;

@@ -3,6 +3,17 @@
 #include <inttypes.h>
 
 #include "server/model/limits.h"
+#include "server/model/variant.h"
+#include "shared/json/write.h"
+
+enum { INPUTS_MAX_BYTES = 8 << 20 };
+
+/* One of input_kinds. */
+struct task_input {
+    struct given given;
+    const char *input_type, *name, *type;
+    struct uuid id;
+};
 
 const char *cache_key_check(struct arena *a, const char *key)
 {
@@ -24,44 +35,82 @@ static const char *check_cache_key(struct arena *a, const void *value)
     return key ? cache_key_check(a, key) : NULL;
 }
 
-/* What a task input has to say, by its type. */
-static const struct {
-    const char *type, *member;
-} input_types[] = {
-    {"task_run", "id"},
-    {"flow_run", "id"},
-    {"parameter", "name"},
-    {"constant", "type"},
+/* clang-format off */
+static const struct field task_result_fields[] = {
+    F_STR(struct task_input, input_type, .def = "\"task_run\"", .read = read_literal, .doc = "The result of a task run."),
+    F_UUID(struct task_input, id, F_REQUIRED, .doc = "Which one."),
+};
+static const struct resource task_result_resource = RESOURCE_NAMED("TaskRunResult", task_input, task_result_fields, .lax = true);
+
+static const struct field flow_result_fields[] = {
+    F_STR(struct task_input, input_type, .def = "\"flow_run\"", .read = read_literal, .doc = "The result of a flow run."),
+    F_UUID(struct task_input, id, F_REQUIRED, .doc = "Which one."),
+};
+static const struct resource flow_result_resource = RESOURCE_NAMED("FlowRunResult", task_input, flow_result_fields, .lax = true);
+
+static const struct field parameter_fields[] = {
+    F_STR(struct task_input, input_type, .def = "\"parameter\"", .read = read_literal, .doc = "A parameter of the flow."),
+    F_STR(struct task_input, name, F_REQUIRED, .doc = "Which one."),
+};
+static const struct resource parameter_resource = RESOURCE_NAMED("Parameter", task_input, parameter_fields, .lax = true);
+
+static const struct field constant_fields[] = {
+    F_STR(struct task_input, input_type, .def = "\"constant\"", .read = read_literal, .doc = "A value of its own."),
+    F_STR(struct task_input, type, F_REQUIRED, .doc = "Its type."),
+};
+static const struct resource constant_resource = RESOURCE_NAMED("Constant", task_input, constant_fields, .lax = true);
+/* clang-format on */
+
+static const struct variant input_kinds[] = {
+    {"TaskRunResult", &task_result_resource},
+    {"FlowRunResult", &flow_result_resource},
+    {"Parameter", &parameter_resource},
+    {"Constant", &constant_resource},
 };
 
-static bool is_input(struct val v)
+static bool read_input_list(const struct reading *r, struct buf *out)
 {
-    for (size_t i = 0; i < COUNT(input_types); i++)
-        if (val_equals(val_get(v, "input_type"), input_types[i].type, strlen(input_types[i].type)))
-            return val_type(val_get(v, input_types[i].member)) == DOC_STRING;
-    return false;
+    const struct variant *kind;
+    bool good = true;
+    void *value;
+
+    if (val_type(r->v) != DOC_ARRAY)
+        return reading_fail(r, "list_type", "Input should be a valid list", NULL);
+    write_array(out);
+    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+        struct loc at = {r->at, NULL, it.index};
+        const struct reading item = {r->f, it.value, &at, r->bad};
+        if (variant_read(&item, input_kinds, COUNT(input_kinds), &kind, &value))
+            json_encode(out, kind->of, value);
+        else
+            good = false;
+    }
+    write_end_array(out);
+    return good;
 }
 
-static const char *check_inputs(struct arena *a, const void *value)
+/* {"argument": [where it comes from, ...]} */
+static bool read_inputs(const struct reading *r, void *out)
 {
-    const struct raw *inputs = value;
-    struct doc doc;
-    struct doc_error bad;
+    struct buf b = {.max_bytes = INPUTS_MAX_BYTES};
+    bool good = true;
 
-    if (!doc_parse(a, inputs->text, inputs->len, &doc, &bad))
-        return "Input should be a valid dictionary";
-    for (struct val_iter it = val_each(doc_root(&doc)); val_next(&it);) {
-        if (val_type(it.value) != DOC_ARRAY)
-            return arena_printf(a, "%s: Input should be a valid list", val_string(a, it.key, NULL));
-        for (struct val_iter in = val_each(it.value); val_next(&in);)
-            if (!is_input(in.value))
-                return arena_printf(
-                    a,
-                    "%s: each input needs an input_type (task_run and flow_run with "
-                    "id, parameter with name, constant with type)",
-                    val_string(a, it.key, NULL));
+    if (val_type(r->v) != DOC_OBJECT || !val_storable(r->v))
+        return readers[FIELD_DICT](r, out);
+    write_object(&b);
+    for (struct val_iter it = val_each(r->v);
+         r->bad->count < INVALID_LISTED_MAX && val_next(&it);) {
+        struct loc at = {r->at, val_string(r->bad->arena, it.key, NULL), 0};
+        write_key(&b, at.key);
+        good = read_input_list(&(struct reading){r->f, it.value, &at, r->bad}, &b) && good;
     }
-    return NULL;
+    write_end_object(&b);
+    if (good && b.full)
+        good = reading_refuse(r, "the inputs are larger than the limit");
+    if (good)
+        *(struct raw *)out = (struct raw){arena_strndup(r->bad->arena, b.bytes, b.len), b.len};
+    buf_free(&b);
+    return good;
 }
 
 /* clang-format off */
@@ -112,7 +161,7 @@ static const struct field create_fields[] = {
     F_ROW("empirical_policy", C, empirical_policy, FIELD_OBJECT, struct retry_policy *, .of = &task_run_policy_resource, .def = "{}", .doc = "How it retries."),
     F_STRS(C, tags, .def = "[]", .doc = "For filters and concurrency limits."),
     F_LABELS(C, labels, F_NULLABLE, .doc = "On top of those of the flow run."),
-    F_DICT(C, task_inputs, .def = "{}", .check = check_inputs, .doc = "What it waits for and reads."),
+    F_DICT(C, task_inputs, .def = "{}", .read = read_inputs, .doc = "What it waits for and reads."),
 };
 #undef C
 const struct resource task_run_create_resource = RESOURCE_NAMED("TaskRunCreate", task_run_create, create_fields);

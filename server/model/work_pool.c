@@ -4,6 +4,7 @@
 
 #include "server/model/flow.h"
 #include "server/model/job_template.h"
+#include "shared/json/decode.h"
 
 static const char *check_template(struct arena *a, const void *value)
 {
@@ -16,11 +17,14 @@ static const char *check_template(struct arena *a, const void *value)
     return job_template_check(a, doc_root(&doc));
 }
 
-static const char *check_name(struct arena *a, const void *value)
+/* Blank names are told apart before the pattern is looked at. */
+static bool read_name(const struct reading *r, void *out)
 {
-    (void)a;
-    const char *name = *(const char *const *)value;
-    return name[strspn(name, " \t\r\n'\"")] ? NULL : "name cannot be an empty string";
+    const char *name = val_string(r->bad->arena, r->v, NULL);
+
+    if (name && !name[strspn(name, " \t\r\n'\"")])
+        return reading_refuse(r, "name cannot be an empty string");
+    return readers[FIELD_STR](r, out);
 }
 
 bool work_pool_is_reserved(const char *name)
@@ -36,30 +40,33 @@ static const struct field storage_fields[] = {
 };
 const struct resource storage_configuration_resource = RESOURCE_NAMED("WorkPoolStorageConfiguration", storage_configuration, storage_fields);
 
-static const struct field pool_fields[] = {
-    F_UUID(struct work_pool, id, F_REQUIRED, .doc = "Assigned by the server."),
-    F_TIME(struct work_pool, created, F_NULLABLE, .doc = "When the pool was made."),
-    F_TIME(struct work_pool, updated, F_NULLABLE, .doc = "When the pool was last changed."),
-    F_STR(struct work_pool, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .doc = "Unique among pools."),
-    F_STR(struct work_pool, description, F_NULLABLE, .doc = "For people."),
-    F_STR(struct work_pool, type, F_REQUIRED, .doc = "What its workers run: process, docker, switchyard ..."),
-    F_DICT(struct work_pool, base_job_template, .doc = "Job configuration and its variables."),
-    F_TRI(struct work_pool, is_paused, .doc = "A paused pool gives no work out."),
-    F_INT(struct work_pool, concurrency_limit, F_NULLABLE, .doc = "Runs at the same time, null: any number."),
-    F_STR(struct work_pool, status, F_NULLABLE, .doc = "READY, NOT_READY or PAUSED."),
-    F_UUID(struct work_pool, default_queue_id, F_NULLABLE, .doc = "Where runs go that name no queue."),
-    F_DICT(struct work_pool, storage_configuration,
-        .column = "jsonb_build_object('bundle_upload_step', NULL, 'bundle_execution_step', NULL, 'default_result_storage_block_id', NULL) || wp.storage_configuration::jsonb",
-        .doc = "Where code bundles and results go."),
-    F_INT(struct work_pool, active_slots, F_NULLABLE,
-        .column = "CASE WHEN wp.concurrency_limit IS NOT NULL THEN (SELECT count(*) FROM flow_run sfr JOIN work_queue sq ON sq.id = sfr.work_queue_id "
-                  "WHERE sq.work_pool_id = wp.id AND sfr.state_type IN ('PENDING', 'RUNNING')) END",
+#define STORAGE "jsonb_build_object('bundle_upload_step', NULL, 'bundle_execution_step', NULL, 'default_result_storage_block_id', NULL) || wp.storage_configuration::jsonb"
+#define POOL_ROWS(storage_column) \
+    F_UUID(struct work_pool, id, F_REQUIRED, .doc = "Assigned by the server."), \
+    F_TIME(struct work_pool, created, F_NULLABLE, .doc = "When the pool was made."), \
+    F_TIME(struct work_pool, updated, F_NULLABLE, .doc = "When the pool was last changed."), \
+    F_STR(struct work_pool, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .doc = "Unique among pools."), \
+    F_STR(struct work_pool, description, F_NULLABLE, .doc = "For people."), \
+    F_STR(struct work_pool, type, F_REQUIRED, .doc = "What its workers run: process, docker, switchyard ..."), \
+    F_DICT(struct work_pool, base_job_template, .doc = "Job configuration and its variables."), \
+    F_TRI(struct work_pool, is_paused, .doc = "A paused pool gives no work out."), \
+    F_INT(struct work_pool, concurrency_limit, F_NULLABLE, .doc = "Runs at the same time, null: any number."), \
+    F_STR(struct work_pool, status, F_NULLABLE, .doc = "READY, NOT_READY or PAUSED."), \
+    F_UUID(struct work_pool, default_queue_id, F_NULLABLE, .doc = "Where runs go that name no queue."), \
+    F_DICT(struct work_pool, storage_configuration, \
+        .column = storage_column, \
+        .doc = "Where code bundles and results go."), \
+    F_INT(struct work_pool, active_slots, F_NULLABLE, \
+        .column = "CASE WHEN wp.concurrency_limit IS NOT NULL THEN (SELECT count(*) FROM flow_run sfr JOIN work_queue sq ON sq.id = sfr.work_queue_id " \
+                  "WHERE sq.work_pool_id = wp.id AND sfr.state_type IN ('PENDING', 'RUNNING')) END", \
         .doc = "Runs that hold a slot, for pools with a limit."),
-};
+static const struct field pool_fields[] = {POOL_ROWS(STORAGE)};
 const struct resource work_pool_resource = RESOURCE_NAMED("WorkPoolResponse", work_pool, pool_fields);
+static const struct field old_pool_fields[] = {POOL_ROWS("(" STORAGE ") - 'default_result_storage_block_id'")};
+const struct resource old_work_pool_resource = RESOURCE_NAMED("WorkPoolResponse", work_pool, old_pool_fields);
 
 static const struct field pool_create_fields[] = {
-    F_STR(struct work_pool_create, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .check = check_name, .doc = "Unique among pools."),
+    F_STR(struct work_pool_create, name, F_REQUIRED, F_PATTERN(NAME_PATTERN), .read = read_name, .doc = "Unique among pools."),
     F_STR(struct work_pool_create, description, F_NULLABLE, .doc = "For people."),
     F_STR(struct work_pool_create, type, .def = "\"prefect-agent\"", .doc = "What its workers run."),
     F_DICT(struct work_pool_create, base_job_template, .def = "{}", .check = check_template, .doc = "Job configuration and its variables."),

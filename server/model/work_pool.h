@@ -84,6 +84,8 @@ struct worker_heartbeat {
     int64_t heartbeat_interval_seconds;
 };
 
+/* What clients up to 3.3.7 get: they refuse a member that came later. */
+extern const struct resource old_work_pool_resource;
 extern const struct resource storage_configuration_resource, work_pool_resource,
     work_pool_create_resource, work_pool_update_resource, work_queue_resource,
     legacy_queue_resource, queue_filter_resource, work_queue_create_resource,

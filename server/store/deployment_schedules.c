@@ -238,6 +238,8 @@ enum err_code schedules_add(struct work *w, struct uuid deployment,
         ids.items[i] = uuid_v4();
         rc = insert(w, param_uuid(w, deployment), ids.items[i], &items[i], NULL);
     }
+    if (rc == ERR_CONFLICT)
+        rc = err_set(&w->err, CONFLICT, "Schedule slugs must be unique within a deployment.");
     rc = schedules_end(w, rc);
     return rc ? rc : select_where(w, "ds.id = ANY($1::uuid[])", param_uuid_array(w, ids), out);
 }

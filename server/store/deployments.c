@@ -12,7 +12,7 @@
 
 /* What the columns of a deployment follow from. */
 struct placement {
-    const char *queue_id, *queue_name;
+    const char *queue_id;
     struct raw template; /* of the pool; no text: no pool */
     const char *labels;  /* of a POST */
 };
@@ -88,7 +88,7 @@ static enum err_code place(struct work *w, const char *pool, const char *queue,
 {
     enum err_code rc = ERR_OK;
 
-    *out = (struct placement){.queue_name = queue};
+    *out = (struct placement){0};
     if (!pool && !queue)
         return ERR_OK;
     if (!pool) {
@@ -99,8 +99,6 @@ static enum err_code place(struct work *w, const char *pool, const char *queue,
     }
     if (!rc)
         rc = work_queue_ensure(w, pool, queue, &out->queue_id);
-    if (!rc && !queue)
-        out->queue_name = "default";
     return rc;
 }
 
@@ -194,7 +192,6 @@ static enum err_code insert(struct work *w, const struct deployment_write *in,
 {
     const struct extra_column extra[] = {{"id", id},
                                          {"work_queue_id", where->queue_id},
-                                         {"work_queue_name", where->queue_name},
                                          {"labels", where->labels}};
     struct rows none;
     struct sql s;
@@ -221,8 +218,6 @@ static enum err_code change(struct work *w, const char *id, const struct resourc
     if (moved) {
         sql_add(&s, ", work_queue_id = ");
         sql_param(&s, where->queue_id);
-        sql_add(&s, ", work_queue_name = ");
-        sql_param(&s, where->queue_name);
     }
     sql_add(&s, " WHERE id = ");
     sql_param(&s, id);

@@ -48,7 +48,6 @@ enum err_code flow_run_find_queue(struct work *w, struct flow_run_new *run)
     if (!id || !uuid_parse(id, strlen(id), &run->work_queue_id))
         return err_set(&w->err, NOT_FOUND, "Work pool queue '%s/%s' not found.", pool,
                        queue ? queue : "default");
-    run->work_queue_name = rows_text(&rows, 0, 1);
     return ERR_OK;
 }
 
@@ -300,6 +299,7 @@ enum err_code flow_runs_name_pools(struct work *w, struct rows *rows)
     int queue = columns_index(&flow_run_resource, "work_queue_id");
     int pool = columns_index(&flow_run_resource, "work_pool_id");
     int name = columns_index(&flow_run_resource, "work_pool_name");
+    int queue_name = columns_index(&flow_run_resource, "work_queue_name");
     struct array queues = {0};
     struct rows pools;
     enum err_code rc = ERR_OK;
@@ -313,25 +313,32 @@ enum err_code flow_runs_name_pools(struct work *w, struct rows *rows)
         const char *id = rows_text(rows, i, queue);
         int at = id ? pool_row(&pools, id) : -1;
         if (at >= 0 && (!rows_set(rows, i, pool, rows_text(&pools, at, 1)) ||
-                        !rows_set(rows, i, name, rows_text(&pools, at, 2))))
+                        !rows_set(rows, i, name, rows_text(&pools, at, 2)) ||
+                        !rows_set(rows, i, queue_name, rows_text(&pools, at, 3))))
             rc = err_set(&w->err, INTERNAL, "no memory for the pools of runs");
     }
     arrays_free(&queues, 1);
     return rc;
 }
 
-enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out)
+enum err_code flow_runs_get_as(struct work *w, const struct resource *shape, struct uuids ids,
+                               struct rows *out)
 {
     struct sql s;
 
     sql_begin(&s, w);
     sql_add(&s, "SELECT ");
-    columns_list(&s.text, &flow_run_resource, "fr");
+    columns_list(&s.text, shape, "fr");
     sql_add(&s, " FROM flow_run fr WHERE fr.id = ANY(");
     sql_param(&s, param_uuid_array(w, ids));
     sql_add(&s, "::uuid[])");
     enum err_code rc = sql_run(&s, out);
-    return rc ? rc : flow_runs_name_pools(w, out);
+    return rc || shape != &flow_run_resource ? rc : flow_runs_name_pools(w, out);
+}
+
+enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out)
+{
+    return flow_runs_get_as(w, &flow_run_resource, ids, out);
 }
 
 enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out)

@@ -39,6 +39,9 @@ MUST_CHECK enum err_code flow_runs_name_pools(struct work *w, struct rows *rows)
 
 /* Rows with the columns of flow_run_resource, in any order; unknown ids are left out. */
 MUST_CHECK enum err_code flow_runs_get(struct work *w, struct uuids ids, struct rows *out);
+/* The same with the columns of another resource over `flow_run fr`. */
+MUST_CHECK enum err_code flow_runs_get_as(struct work *w, const struct resource *shape,
+                                          struct uuids ids, struct rows *out);
 MUST_CHECK enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out);
 
 MUST_CHECK enum err_code flow_run_update(struct work *w, struct uuid id,

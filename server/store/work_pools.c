@@ -86,12 +86,18 @@ enum err_code work_pool_create(struct work *w, const struct work_pool_create *in
     return rc;
 }
 
-enum err_code work_pool_get(struct work *w, const char *name, struct rows *out)
+enum err_code work_pool_get_as(struct work *w, const struct resource *shape, const char *name,
+                               struct rows *out)
 {
     const char *const names[2] = {name, NULL};
-    enum err_code rc = select_by_names(w, &work_pool_resource, "wp",
-                                       " FROM work_pool wp WHERE wp.name = ", names, out);
+    enum err_code rc =
+        select_by_names(w, shape, "wp", " FROM work_pool wp WHERE wp.name = ", names, out);
     return rc ? rc : out->count ? ERR_OK : no_pool(w, name);
+}
+
+enum err_code work_pool_get(struct work *w, const char *name, struct rows *out)
+{
+    return work_pool_get_as(w, &work_pool_resource, name, out);
 }
 
 enum err_code work_pool_find(struct work *w, const char *name, const char **out_id)
@@ -262,8 +268,6 @@ static enum err_code change_queue(struct work *w, const struct rows *found,
     enum err_code rc = sql_run(&s, &none);
     if (!rc && given(in, priority) && in->priority != INT_NONE)
         rc = move(w, found, in->priority);
-    if (!rc && given(in, name))
-        rc = db_query(w, Q_work_queue_renamed, PARAMS(rows_text(found, 0, 0)), &none);
     return rc;
 }
 

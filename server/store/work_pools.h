@@ -7,6 +7,9 @@
 MUST_CHECK enum err_code work_pool_create(struct work *w, const struct work_pool_create *in);
 /* Rows of work_pool_resource; NOT_FOUND in Prefect's words. */
 MUST_CHECK enum err_code work_pool_get(struct work *w, const char *name, struct rows *out);
+/* The same with the columns of another resource over the table `work_pool wp`. */
+MUST_CHECK enum err_code work_pool_get_as(struct work *w, const struct resource *shape,
+                                          const char *name, struct rows *out);
 MUST_CHECK enum err_code work_pool_update(struct work *w, const char *name,
                                           const struct work_pool_update *in);
 MUST_CHECK enum err_code work_pool_delete(struct work *w, const char *name);

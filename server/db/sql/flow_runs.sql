@@ -42,7 +42,7 @@ SELECT id FROM flow_run WHERE flow_id = $1 AND idempotency_key = $2;
 
 -- name: flow_run_queue
 -- $1 work pool, $2 work queue or NULL for the default one.  No row: no such pool.
-SELECT q.id, q.name
+SELECT q.id
   FROM work_pool p
   LEFT JOIN work_queue q ON q.work_pool_id = p.id AND CASE WHEN $2::text IS NULL THEN q.id = p.default_queue_id ELSE q.name = $2 END
  WHERE p.name = $1;
@@ -62,8 +62,8 @@ UPDATE flow_run
 RETURNING id;
 
 -- name: pools_of_queues
--- $1 queues, repeated ones too.  Of each: id, and its pool's id and name.
-SELECT q.id, p.id, p.name
+-- $1 queues, repeated ones too.  Of each: id, its pool's id and name, its own name.
+SELECT q.id, p.id, p.name, q.name
   FROM work_queue q
   JOIN work_pool p ON p.id = q.work_pool_id
  WHERE q.id = ANY($1::uuid[]);

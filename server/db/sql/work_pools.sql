@@ -60,12 +60,6 @@ SELECT q.id, q.work_pool_id, q.id = p.default_queue_id FROM work_queue q JOIN wo
 WITH r AS (UPDATE flow_run SET work_queue_id = NULL WHERE work_queue_id = $1)
 DELETE FROM work_queue WHERE id = $1;
 
--- name: work_queue_renamed
--- $1 id.  Runs and deployments carry the name of their queue.
-WITH q AS (SELECT id, name FROM work_queue WHERE id = $1),
-     d AS (UPDATE deployment SET work_queue_name = q.name FROM q WHERE work_queue_id = q.id)
-UPDATE flow_run SET work_queue_name = q.name FROM q WHERE work_queue_id = q.id AND state_type = 'SCHEDULED';
-
 -- name: worker_heartbeat
 -- $1 id for a new one, $2 pool name, $3 worker, $4 interval.  No row when there is no such pool; with its status if that is new.
 WITH pool AS (
