@@ -211,17 +211,19 @@ void sql_text_search(struct sql *s, const char *text, const struct text_query *q
     const struct {
         const struct strings *words;
         const char *how;
-    } rows[] = {{&q->any, " ILIKE ANY("}, {&q->all, " ILIKE ALL("}, {&q->none, " NOT ILIKE ALL("}};
+    } rows[] = {{&q->any, " AND t LIKE ANY("}, {&q->all, " AND t LIKE ALL("}, {&q->none, " AND t NOT LIKE ALL("}};
 
-    sql_add(s, "(true");
+    /* The text of a row is put together and lowered once, whatever is looked for in it. */
+    sql_add(s, "EXISTS (SELECT FROM (SELECT lower(");
+    sql_add(s, text);
+    sql_add(s, ") OFFSET 0) searched(t) WHERE true");
     for (size_t i = 0; i < COUNT(rows); i++) {
         if (!rows[i].words->count)
             continue;
-        sql_add(s, " AND ");
-        sql_add(s, text);
         sql_add(s, rows[i].how);
+        sql_add(s, "ARRAY(SELECT lower(w) FROM unnest(");
         sql_param(s, anywhere(s->work, rows[i].words));
-        sql_add(s, "::text[])");
+        sql_add(s, "::text[]) w))");
     }
     sql_add(s, ")");
 }
