@@ -276,7 +276,8 @@ static enum err_code read_countable(struct request *rq, enum countable *out)
                 (struct raw){input.bytes, input.len},
                 "{\"expected\":\"'day', 'time', 'event' or 'resource'\"}");
     buf_free(&input);
-    return refuse(rq);
+    *out = COUNTABLES;
+    return ERR_OK;
 }
 
 enum err_code events_count_by(struct request *rq)
@@ -289,11 +290,11 @@ enum err_code events_count_by(struct request *rq)
 
     if (rc)
         return rc;
-    if (json_decode(&count_resource, body_of(rq), &loc_body, &in, &rq->invalid) != ERR_OK)
+    bool good = json_decode(&count_resource, body_of(rq), &loc_body, &in, &rq->invalid) == ERR_OK;
+    if (val_type(val_get(body_of(rq), "filter")) != DOC_NONE)
+        good = read_filter(rq, &filter) == ERR_OK && good;
+    if (!good || by == COUNTABLES)
         return refuse(rq);
-    rc = read_filter(rq, &filter);
-    if (rc)
-        return rc;
     if (by == BY_DAY || by == BY_TIME)
         return count_by_time(rq, &filter, &in);
     rc = by == BY_EVENT ? events_count_by_name(&rq->work, &filter, &rows)

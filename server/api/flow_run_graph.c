@@ -9,6 +9,7 @@
 #include "server/model/flow_run.h"
 #include "server/server.h"
 #include "shared/base/clock.h"
+#include "shared/json/decode.h"
 #include "shared/json/write.h"
 
 /* --- version 1: task runs and their upstream task runs
@@ -197,7 +198,7 @@ struct graph_query {
     int64_t since_us;
 };
 static const struct field graph_query_fields[] = {
-    F_TIME(struct graph_query, since, .doc = "Nodes that ended before it are left out."),
+    F_TIME(struct graph_query, since, .read = read_plain_time, .doc = "Nodes that ended before it are left out."),
 };
 static const struct resource graph_query_resource =
     RESOURCE(graph_query, graph_query_fields, .extra = true);

@@ -6,6 +6,7 @@
 #include "server/http/reply.h"
 #include "server/store/flow_run_resume.h"
 #include "server/store/flow_runs.h"
+#include "shared/json/decode.h"
 #include "shared/json/write.h"
 
 /* --- inputs
@@ -15,10 +16,18 @@ struct input_create {
     struct given given;
     const char *key, *value, *sender;
 };
+/* Prefect keeps them as bytes. */
+static bool read_bytes(const struct reading *r, void *out)
+{
+    if (val_type(r->v) != DOC_STRING)
+        return reading_fail(r, "bytes_type", "Input should be a valid bytes", NULL);
+    return readers[FIELD_STR](r, out);
+}
+
 static const struct field create_fields[] = {
     F_STR(struct input_create, key, F_REQUIRED, F_PATTERN("^[a-z0-9-]*$"),
           .doc = "Unique within the run."),
-    F_STR(struct input_create, value, F_REQUIRED, .doc = "JSON, as the flow wants it."),
+    F_STR(struct input_create, value, F_REQUIRED, .read = read_bytes, .doc = "JSON, as the flow wants it."),
     F_STR(struct input_create, sender, F_NULLABLE, .doc = "Who sends it."),
 };
 const struct resource flow_run_input_create_resource =

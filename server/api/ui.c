@@ -151,6 +151,11 @@ static enum err_code read_window(struct request *rq, int64_t *out_start_us, int6
     if (val_type(given_window) == DOC_OBJECT &&
         json_decode(&window_resource, given_window, &loc_body, &window, &rq->invalid))
         return err_set(&w->err, INVALID, "%s", rq->invalid.first);
+    if (val_type(task_runs) == DOC_NULL) {
+        static const struct loc at = {&loc_body, "task_runs", 0};
+        invalid_add(&rq->invalid, &at, "missing", "Field required", RAW("null"), NULL);
+        return err_set(&w->err, INVALID, "%s", rq->invalid.first);
+    }
     if (window.after__us == TIME_NONE)
         return err_set(&w->err, INVALID, "task_runs.start_time.after_ is required");
     int64_t end_us = window.before__us == TIME_NONE || !given(&window, before__us)

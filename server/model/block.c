@@ -27,16 +27,10 @@ static const char *check_document_name(struct arena *a, const void *value)
     return NULL;
 }
 
-static bool is_truthy(struct val v)
-{
-    enum doc_type type = val_type(v);
-    return type != DOC_NONE && type != DOC_NULL && type != DOC_FALSE && !val_equals(v, "", 0);
-}
-
 static const char *check_document(struct arena *a, struct val object)
 {
     (void)a;
-    if (is_truthy(val_get(object, "is_anonymous")) || is_truthy(val_get(object, "name")))
+    if (!val_is_falsy(val_get(object, "is_anonymous")) || !val_is_falsy(val_get(object, "name")))
         return NULL;
     return "Names must be provided for block documents.";
 }

@@ -7,6 +7,7 @@
 #include "server/model/limits.h"
 #include "server/model/misfire.h"
 #include "server/model/schedule_check.h"
+#include "shared/json/decode.h"
 #include "shared/json/schema.h"
 
 static const char *check_misfire(struct arena *a, const void *value)
@@ -51,33 +52,41 @@ const char *deployment_parameters_check(struct arena *a, struct raw schema, stru
 }
 
 /* A list of objects. */
-static const char *check_steps(struct arena *a, const void *value)
+static bool read_steps(const struct reading *r, void *out)
 {
-    const struct raw *steps = value;
-    struct doc_error bad;
-    struct doc doc;
+    size_t before = r->bad->count;
 
-    if (!doc_parse(a, steps->text, steps->len, &doc, &bad) || val_type(doc_root(&doc)) != DOC_ARRAY)
-        return "Input should be a valid list";
-    for (struct val_iter it = val_each(doc_root(&doc)); val_next(&it);)
+    if (val_type(r->v) != DOC_ARRAY)
+        return reading_fail(r, "list_type", "Input should be a valid list", NULL);
+    for (struct val_iter it = val_each(r->v); val_next(&it);) {
+        struct loc at = {r->at, NULL, it.index};
         if (val_type(it.value) != DOC_OBJECT)
-            return "Input should be a list of valid dictionaries";
-    return NULL;
+            reading_fail(&(struct reading){r->f, it.value, &at, r->bad}, "dict_type",
+                         "Input should be a valid dictionary", NULL);
+    }
+    return r->bad->count == before && readers[FIELD_JSON](r, out);
 }
 
-static const char *check_version(struct arena *a, const void *value)
+static bool read_version(const struct reading *r, void *out)
 {
     static const char *const needed[] = {"type", "version"};
-    const struct raw *info = value;
-    struct doc_error bad;
-    struct doc doc;
+    size_t before = r->bad->count;
 
-    if (!doc_parse(a, info->text, info->len, &doc, &bad) || val_type(doc_root(&doc)) != DOC_OBJECT)
-        return "Input should be a valid dictionary";
-    for (size_t i = 0; i < COUNT(needed); i++)
-        if (val_type(val_get(doc_root(&doc), needed[i])) != DOC_STRING)
-            return "Input should have the texts `type` and `version`";
-    return NULL;
+    if (val_type(r->v) != DOC_OBJECT)
+        return reading_fail(r, "model_attributes_type",
+                            "Input should be a valid dictionary or object to extract fields from",
+                            NULL);
+    for (size_t i = 0; i < COUNT(needed); i++) {
+        struct loc at = {r->at, needed[i], 0};
+        struct val member = val_get(r->v, needed[i]);
+        if (val_type(member) == DOC_NONE)
+            reading_fail(&(struct reading){r->f, r->v, &at, r->bad}, "missing", "Field required",
+                         NULL);
+        else if (val_type(member) != DOC_STRING)
+            reading_fail(&(struct reading){r->f, member, &at, r->bad}, "string_type",
+                         "Input should be a valid string", NULL);
+    }
+    return r->bad->count == before && readers[FIELD_JSON](r, out);
 }
 
 static const char *check_create(struct arena *a, const void *object)
@@ -148,7 +157,7 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
     F_STR(W, description, F_NULLABLE, .doc = "For people."), \
     F_STR(W, version, F_NULLABLE, .doc = "Of the code."), \
     F_DICT(W, parameter_openapi_schema, F_NULLABLE, .def = "{}", .doc = "JSON Schema of the parameters."), \
-    F_JSON(W, pull_steps, F_NULLABLE, .check = check_steps, .doc = "How a worker gets the code."), \
+    F_JSON(W, pull_steps, F_NULLABLE, .read = read_steps, .doc = "How a worker gets the code."), \
     F_STR(W, path, F_NULLABLE, .doc = "Where the code is."), \
     F_STR(W, entrypoint, F_NULLABLE, .doc = "file:function within the code."), \
     F_UUID(W, storage_document_id, F_NULLABLE, .doc = "Block that holds the code."), \
@@ -157,7 +166,7 @@ const struct resource deployment_schedule_update_resource = RESOURCE_NAMED("Depl
     F_UUID(W, global_concurrency_limit_id, F_NULLABLE, .column = "", .doc = "A limit that is shared."), \
     F_STR(W, work_pool_name, F_NULLABLE, .column = "", .doc = "Who runs it."), \
     F_STR(W, work_queue_name, F_NULLABLE, .doc = "The pool's default queue by default."), \
-    F_JSON(W, version_info, F_NULLABLE, .column = "", .check = check_version, .doc = "Accepted for Prefect's cloud clients.")
+    F_JSON(W, version_info, F_NULLABLE, .column = "", .read = read_version, .doc = "Accepted for Prefect's cloud clients.")
 
 static const struct field create_fields[] = {
     F_STR(W, name, F_REQUIRED, .check = check_name, .doc = "Unique within the flow."),

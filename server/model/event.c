@@ -85,15 +85,13 @@ static void check_labels(const struct checking *c, const struct loc *at, struct 
                          bool related)
 {
     struct arena *a = c->bad->arena;
-    const char *kind = related ? "Related Resources" : "Resources";
 
     if (!texts_only(c, at, labels))
         return;
     const char *id = val_string(a, val_get(labels, "prefect.resource.id"), NULL);
     const char *role = val_string(a, val_get(labels, "prefect.resource.role"), NULL);
     if (!id)
-        refuse(c, at, arena_printf(a, "%s must include the prefect.resource.id label", kind),
-               val_raw(labels));
+        refuse(c, at, "Resources must include the prefect.resource.id label", val_raw(labels));
     else if (!*id)
         refuse(c, at, "The prefect.resource.id label must be non-empty", val_raw(labels));
     else if ((int64_t)val_count(labels) > c->limits->labels)

@@ -1,6 +1,7 @@
 #include "server/model/flow_run.h"
 
 #include "server/model/limits.h"
+#include "shared/json/decode.h"
 
 /* 524,288 */
 static const char *with_commas(struct arena *a, size_t n)
@@ -82,10 +83,18 @@ static const struct field due_fields[] = {RUN_ROWS};
 const struct resource flow_run_resource = RESOURCE_NAMED("FlowRunResponse", flow_run, fields, .doc = "A run of a flow.");
 const struct resource due_run_resource = RESOURCE_NAMED("FlowRun", flow_run, due_fields, .doc = "A run that a worker may start.");
 
+bool run_name_read(const struct reading *r, void *out)
+{
+    if (!val_is_falsy(r->v))
+        return readers[FIELD_STR](r, out);
+    *(const char **)out = NULL;
+    return true;
+}
+
 #define C struct flow_run_create
 static const struct field create_fields[] = {
     F_OBJECT(C, state, state_create, F_NULLABLE, .doc = "The first state; PENDING if none."),
-    F_STR(C, name, F_NULLABLE, .doc = "Two words of the server's unless given."),
+    F_STR(C, name, F_NULLABLE, .read = run_name_read, .doc = "Two words of the server's unless given."),
     F_UUID(C, flow_id, F_REQUIRED, .doc = "Of which flow."),
     F_STR(C, flow_version, F_NULLABLE, .doc = "Version of the flow's code."),
     F_DICT(C, parameters, .def = "{}", .check = check_parameters, .doc = "Arguments of the flow."),
@@ -105,7 +114,7 @@ const struct resource flow_run_create_resource = RESOURCE_NAMED("FlowRunCreate",
 
 static const struct field deployment_run_fields[] = {
     F_OBJECT(C, state, state_create, F_NULLABLE, .doc = "The first state; SCHEDULED, now, if none."),
-    F_STR(C, name, F_NULLABLE, .doc = "Two words of the server's unless given."),
+    F_STR(C, name, F_NULLABLE, .read = run_name_read, .doc = "Two words of the server's unless given."),
     F_DICT(C, parameters, .def = "{}", .check = check_parameters, .doc = "On top of those of the deployment."),
     F_TRI(C, enforce_parameter_schema, F_NULLABLE, .doc = "Instead of what the deployment says."),
     F_DICT(C, context, .def = "{}", .doc = "For the client's own use."),
@@ -123,7 +132,7 @@ const struct resource deployment_run_create_resource = RESOURCE_NAMED("Deploymen
 
 #define U struct flow_run_update
 static const struct field update_fields[] = {
-    F_STR(U, name, F_NULLABLE, .doc = "Null gives a new one."),
+    F_STR(U, name, F_NULLABLE, .read = run_name_read, .doc = "Null gives a new one."),
     F_STR(U, flow_version, F_NULLABLE, .doc = "Version of the flow's code."),
     F_DICT(U, parameters, .def = "{}", .check = check_parameters, .doc = "Arguments of the flow."),
     F_ROW("empirical_policy", U, empirical_policy, FIELD_OBJECT, struct retry_policy *, .of = &flow_run_policy_resource, .def = "{}", .doc = "How it retries."),

@@ -82,6 +82,8 @@ struct flow_run_input {
 extern const struct resource flow_run_resource, due_run_resource, flow_run_create_resource,
     flow_run_update_resource;
 extern const struct resource flow_run_input_resource;
+/* Reads a run's name: what is empty, of whatever type, stands for none. */
+bool run_name_read(const struct reading *r, void *out);
 /* What makes a run of a deployment: decoded into struct flow_run_create. */
 extern const struct resource deployment_run_create_resource;
 /* The state that stands in the row of a run: columns state_id, state_type, ... */

@@ -23,4 +23,5 @@ static const struct field log_create_fields[] = {
 /* clang-format on */
 
 const struct resource log_resource = RESOURCE_NAMED("Log", log, log_fields);
-const struct resource log_create_resource = RESOURCE_NAMED("LogCreate", log, log_create_fields);
+const struct resource log_create_resource =
+    RESOURCE_NAMED("LogCreate", log, log_create_fields, .sequence = true);

@@ -1,5 +1,6 @@
 /* Retry policies as JSON, both ways. */
 #include "server/model/retry_policy.h"
+#include "shared/json/decode.h"
 #include "shared/json/write.h"
 
 static const struct enum_name retry_types[] = {
@@ -8,27 +9,73 @@ static const struct enum_name retry_types[] = {
     {NULL, 0},
 };
 
-static bool is_number(struct raw r)
+enum { DELAYS_MAX_BYTES = 4096 };
+
+/* One number, as an integer or any; false: the error is in bad. */
+static bool read_delay(struct val v, bool whole, const struct loc *at, struct invalid *bad,
+                       struct buf *out)
 {
-    return r.len && (*r.text == '-' || (*r.text >= '0' && *r.text <= '9'));
+    static const struct field row = {.name = "retry_delay"};
+    const struct reading r = {&row, v, at, bad};
+    int64_t seconds;
+    double number;
+
+    if (whole ? !read_int(&r, &seconds) : !read_num(&r, &number))
+        return false;
+    if (whole)
+        write_int64(out, seconds);
+    else
+        write_double(out, number);
+    return true;
 }
 
-static const char *check_delays(struct arena *a, const void *value)
+static bool read_delay_list(struct val v, bool whole, const struct loc *at, struct invalid *bad,
+                            struct buf *out)
 {
-    const struct raw *r = value;
-    struct doc doc;
-    struct doc_error bad;
+    static const struct field row = {.name = "retry_delay"};
 
-    if (!r->text || is_number(*r))
-        return NULL;
-    if (!doc_parse(a, r->text, r->len, &doc, &bad) || val_type(doc_root(&doc)) != DOC_ARRAY)
-        return "retry_delay must be a number of seconds or a list of them";
-    if (val_count(doc_root(&doc)) > RETRY_DELAYS_MAX)
-        return "Can not configure more than 50 retry delays per task.";
-    for (struct val_iter it = val_each(doc_root(&doc)); val_next(&it);)
-        if (val_type(it.value) != DOC_INT && val_type(it.value) != DOC_FLOAT)
-            return "retry_delay must be a number of seconds or a list of them";
-    return NULL;
+    if (val_type(v) != DOC_ARRAY)
+        return reading_fail(&(struct reading){&row, v, at, bad}, "list_type",
+                            "Input should be a valid list", NULL);
+    write_array(out);
+    for (struct val_iter it = val_each(v); bad->count < INVALID_LISTED_MAX && val_next(&it);) {
+        struct loc item = {at, NULL, it.index};
+        read_delay(it.value, whole, &item, bad, out);
+    }
+    write_end_array(out);
+    return bad->count == 0;
+}
+
+/* int, float, list[int] or list[float]: the first that fits, or the errors of all. */
+static bool read_delays(const struct reading *r, void *out)
+{
+    static const struct {
+        const char *branch;
+        bool whole, list;
+    } kinds[] = {{"int", true, false},
+                 {"float", false, false},
+                 {"list[int]", true, true},
+                 {"list[float]", false, true}};
+    struct invalid bads[COUNT(kinds)];
+    struct buf b = {.max_bytes = DELAYS_MAX_BYTES};
+
+    if (val_type(r->v) == DOC_ARRAY && val_count(r->v) > RETRY_DELAYS_MAX)
+        return reading_refuse(r, "Can not configure more than 50 retry delays per task.");
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        struct loc at = {r->at, kinds[i].branch, 0};
+        bads[i] = (struct invalid){.arena = r->bad->arena};
+        b.len = 0;
+        if (kinds[i].list ? read_delay_list(r->v, kinds[i].whole, &at, &bads[i], &b)
+                          : read_delay(r->v, kinds[i].whole, &at, &bads[i], &b)) {
+            *(struct raw *)out = (struct raw){arena_strndup(r->bad->arena, b.bytes, b.len), b.len};
+            buf_free(&b);
+            return true;
+        }
+    }
+    buf_free(&b);
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        invalid_join(r->bad, &bads[i]);
+    return false;
 }
 
 static const char *check_jitter(struct arena *a, const void *value)
@@ -42,17 +89,17 @@ static const char *check_jitter(struct arena *a, const void *value)
 static const struct field flow_fields[] = {
     F_INT(P, max_retries, .def = "0", .doc = "Old name of retries."),
     F_NUM(P, retry_delay_seconds, .def = "0", .doc = "Old name of retry_delay."),
-    F_INT(P, retries, F_NULLABLE, .doc = "How often a failed run is tried again."),
-    F_ROW("retry_delay", P, retry_delay_s, FIELD_INT, int64_t, F_NULLABLE, .doc = "Seconds between attempts."),
-    F_STRS(P, pause_keys, F_NULLABLE, .def = "[]", .doc = "Pauses that have fired in this attempt."),
+    F_INT(P, retries, F_NULLABLE, .falls_back_on = "max_retries", .doc = "How often a failed run is tried again."),
+    F_ROW("retry_delay", P, retry_delay_s, FIELD_INT, int64_t, F_NULLABLE, .falls_back_on = "retry_delay_seconds", .doc = "Seconds between attempts."),
+    F_STRS(P, pause_keys, F_NULLABLE, .def = "[]", .read = read_set, .doc = "Pauses that have fired in this attempt."),
     F_TRI(P, resuming, F_NULLABLE, .def = "false", .doc = "The run is about to go on after a pause."),
     F_ENUM(P, retry_type, retry_types, F_NULLABLE, F_LITERAL, .doc = "Whether the engine or a new process retries."),
 };
 static const struct field task_fields[] = {
     F_INT(P, max_retries, .def = "0", .doc = "Old name of retries."),
     F_NUM(P, retry_delay_seconds, .def = "0", .doc = "Old name of retry_delay."),
-    F_INT(P, retries, F_NULLABLE, .doc = "How often a failed run is tried again."),
-    F_JSON(P, retry_delay, F_NULLABLE, .check = check_delays, .doc = "Seconds between attempts, one number or one per attempt."),
+    F_INT(P, retries, F_NULLABLE, .falls_back_on = "max_retries", .doc = "How often a failed run is tried again."),
+    F_JSON(P, retry_delay, F_NULLABLE, .read = read_delays, .falls_back_on = "retry_delay_seconds", .doc = "Seconds between attempts, one number or one per attempt."),
     F_NUM(P, retry_jitter_factor, F_NULLABLE, .check = check_jitter, .doc = "By how much a delay may vary, as a fraction of it."),
 };
 #undef P

@@ -151,7 +151,7 @@ const struct resource task_run_resource = RESOURCE_NAMED("TaskRun", task_run, fi
 static const struct field create_fields[] = {
     F_UUID(C, id, F_NULLABLE, .doc = "The server makes one unless given."),
     F_OBJECT(C, state, state_create, F_NULLABLE, .doc = "The first state; PENDING if none."),
-    F_STR(C, name, F_NULLABLE, .doc = "Two words of the server's unless given."),
+    F_STR(C, name, F_NULLABLE, .read = run_name_read, .doc = "Two words of the server's unless given."),
     F_UUID(C, flow_run_id, F_NULLABLE, .doc = "Null: it stands for itself."),
     F_STR(C, task_key, F_REQUIRED, .doc = "Which task."),
     F_STR(C, dynamic_key, F_REQUIRED, .doc = "Which call of it within the flow run."),
@@ -167,7 +167,7 @@ static const struct field create_fields[] = {
 const struct resource task_run_create_resource = RESOURCE_NAMED("TaskRunCreate", task_run_create, create_fields);
 
 static const struct field update_fields[] = {
-    F_STR(struct task_run_update, name, F_NULLABLE, .doc = "Null gives a new one."),
+    F_STR(struct task_run_update, name, F_NULLABLE, .read = run_name_read, .doc = "Null gives a new one."),
 };
 const struct resource task_run_update_resource = RESOURCE_NAMED("TaskRunUpdate", task_run_update, update_fields);
 /* clang-format on */

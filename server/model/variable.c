@@ -3,6 +3,8 @@
 #include <string.h>
 
 enum { NAME_MAX_CHARS = 255, VALUE_MAX_BYTES = 5000 };
+#include "shared/json/decode.h"
+enum { NAME_MAX_CHARS = 255, VALUE_MAX_CHARS = 5000 };
 
 static const char *check_name(struct arena *a, const void *value)
 {
@@ -15,6 +17,36 @@ static const char *check_name(struct arena *a, const void *value)
     return NULL;
 }
 
+/* The length is told as that of any value with a length. */
+static bool read_name(const struct reading *r, void *out)
+{
+    size_t chars = val_type(r->v) == DOC_STRING ? val_length(r->v) : 0;
+    struct arena *a = r->bad->arena;
+    if (chars <= NAME_MAX_CHARS)
+        return readers[FIELD_STR](r, out);
+    return reading_fail(
+        r, "too_long",
+        arena_printf(a, "Value should have at most %d items after validation, not %zu",
+                     NAME_MAX_CHARS, chars),
+        arena_printf(a, "{\"field_type\":\"Value\",\"max_length\":%d,\"actual_length\":%zu}",
+                     NAME_MAX_CHARS, chars));
+}
+/* Length of the JSON text without blanks between tokens. */
+static size_t compact_length(struct raw json)
+{
+    size_t blanks = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.text[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted && c == '\\')
+            i++;
+        else if (!quoted && strchr(" \t\r\n", c))
+            blanks++;
+    }
+    return json.len - blanks;
+}
 static const char *check_value(struct arena *a, const void *value)
 {
     (void)a;
@@ -35,14 +67,14 @@ static const struct field variable_fields[] = {
 const struct resource variable_resource = RESOURCE_NAMED("Variable", variable, variable_fields);
 
 static const struct field variable_create_fields[] = {
-    F_STR(struct variable_create, name, F_REQUIRED, F_LEN(0, NAME_MAX_CHARS), .check = check_name, .doc = "Unique among variables."),
+    F_STR(struct variable_create, name, F_REQUIRED, .read = read_name, .check = check_name, .doc = "Unique among variables."),
     F_JSON(struct variable_create, value, F_REQUIRED, .check = check_value, .doc = "Any JSON of at most 5000 characters."),
     F_STRS(struct variable_create, tags, .def = "[]", .doc = "For filters."),
 };
 const struct resource variable_create_resource = RESOURCE_NAMED("VariableCreate", variable_create, variable_create_fields);
 
 static const struct field variable_update_fields[] = {
-    F_STR(struct variable_update, name, F_NULLABLE, F_LEN(0, NAME_MAX_CHARS), .check = check_name, .doc = "Unique among variables."),
+    F_STR(struct variable_update, name, F_NULLABLE, .read = read_name, .check = check_name, .doc = "Unique among variables."),
     F_JSON(struct variable_update, value, .check = check_value, .doc = "Any JSON of at most 5000 characters."),
     F_STRS(struct variable_update, tags, F_NULLABLE, .doc = "For filters."),
 };

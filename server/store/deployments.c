@@ -63,7 +63,8 @@ enum err_code default_pool_ensure(struct work *w)
             w,
             "WITH p AS (INSERT INTO work_pool (id, name, type, default_queue_id) VALUES ($1, "
             "'" DEFAULT_POOL "', 'prefect-agent', $2) ON CONFLICT (name) DO NOTHING RETURNING id) "
-            "INSERT INTO work_queue (id, name, work_pool_id) SELECT $2::uuid, 'default', id FROM p "
+            "INSERT INTO work_queue (id, name, description, work_pool_id) SELECT $2::uuid, "
+            "'default', 'The work pool''s default queue.', id FROM p "
             "RETURNING id",
             2, PARAMS(param_uuid(w, pool), param_uuid(w, uuid_v4())), &queue);
     if (!rc)

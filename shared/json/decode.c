@@ -274,6 +274,12 @@ static bool read_list(const struct reading *r, void *out)
     const struct resource *of = r->f->of;
     size_t count = val_count(r->v), before = r->bad->count;
 
+    if (of->sequence && val_type(r->v) == DOC_STRING)
+        return reading_fail(r, "sequence_str", "'str' instances are not allowed as a Sequence value",
+                            "{\"type_name\":\"str\"}");
+    if (of->sequence && val_type(r->v) != DOC_ARRAY)
+        return reading_fail(r, "is_instance_of", "Input should be an instance of Sequence",
+                            "{\"class\":\"Sequence\"}");
     if (!check_list(r) || !has_room(r, count + 1, of->size))
         return false;
     char *items = arena_alloc(r->bad->arena, count + 1, of->size, _Alignof(max_align_t));
@@ -394,6 +400,21 @@ static bool refuse_type(const struct resource *res, const struct reading *r)
     return false;
 }
 
+/* What stands for row i: its own member, or that of an older name. */
+static struct val found_for(const struct resource *res, const struct val *found, size_t i)
+{
+    const char *older = res->fields[i].falls_back_on;
+    double number;
+
+    if (!older || !val_is_falsy(found[i]))
+        return found[i];
+    for (size_t k = 0; k < res->count; k++)
+        if (strcmp(res->fields[k].name, older) == 0 && val_type(found[k]) > DOC_NULL &&
+            !(val_double(found[k], &number) && number == 0))
+            return found[k];
+    return found[i];
+}
+
 static bool read_members(const struct resource *res, const struct reading *r, char *out)
 {
     struct val found[FIELDS_MAX] = {0};
@@ -416,7 +437,7 @@ static bool read_members(const struct resource *res, const struct reading *r, ch
     for (size_t i = 0; i < res->count; i++) {
         const struct field *f = &res->fields[i];
         struct loc at = {r->at, f->name, 0};
-        struct reading member = {f, found[i], &at, r->bad};
+        struct reading member = {f, found_for(res, found, i), &at, r->bad};
         if (f->readonly && !r->bad->trusted)
             field_set_none(f, out + f->offset);
         else

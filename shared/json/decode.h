@@ -17,6 +17,8 @@ bool reading_refuse(const struct reading *r, const char *message);
 /* Reads a member that may only have the names of its row, with the error of Python's Literal.  An
  * enum, or a string whose one name is its default. */
 bool read_literal(const struct reading *r, void *out);
+/* Reads a time; what is none is told as pydantic's own `datetime` does, not as Prefect's. */
+bool read_plain_time(const struct reading *r, void *out);
 /* Reads a list of strings as a set: each once. */
 bool read_set(const struct reading *r, void *out);
 /* `{"key": "text"}` in the arena. */

@@ -75,6 +75,8 @@ struct raw val_raw(struct val v);
 const char *val_string(struct arena *a, struct val v, size_t *out_len);
 /* Whether the string equals text, without unescaping into memory where possible. */
 bool val_equals(struct val string, const char *text, size_t len);
+/* Python's `not value`: absent, null, false, zero or empty. */
+bool val_is_falsy(struct val v);
 /* Characters of a string, as Python's len() counts. */
 size_t val_length(struct val string);
 /* False for strings with U+0000 or a lone surrogate, which PostgreSQL cannot store; looks into

@@ -93,6 +93,8 @@ struct field {
     bool null_ignored;             /* null is taken for "not sent" */
     bool literal;                  /* FIELD_ENUM: errors say so */
     const struct resource *of;     /* FIELD_OBJECT, FIELD_LIST */
+    /* An older member that is read where this one is absent or falsy, unless that is so too. */
+    const char *falls_back_on;
     /* Reads the member instead of the reader of its kind (shared/json/decode.h). */
     bool (*read)(const struct reading *r, void *out);
     /* Looks at a decoded value; a message makes it a `value_error`, NULL accepts. */
@@ -109,6 +111,7 @@ struct resource {
     bool extra; /* a body made of several parameters: unknown keys are ignored, null is the default
                  */
     bool lax;   /* unknown keys are ignored */
+    bool sequence; /* lists of it are refused as Python's Sequence is */
     /* Looks at the object before its members are read; a message is the only error then. */
     const char *(*check_before)(struct arena *a, struct val object);
     /* Looks at the decoded object when its members are fine. */

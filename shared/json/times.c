@@ -239,6 +239,37 @@ bool read_time(const struct reading *r, void *out)
     return fine || time_error(r, val_storable(r->v) ? text : "");
 }
 
+/* Why a text is no date, in the words of pydantic's own parser. */
+static const char *date_reason(const char *text, size_t len)
+{
+    enum { YEAR_LEN = 4, DATE_LEN = 10 };
+
+    if (len < DATE_LEN)
+        return "input is too short";
+    for (size_t i = 0; i < YEAR_LEN; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return "invalid character in year";
+    return text[YEAR_LEN] == '-' ? "unexpected extra characters at the end of the input"
+                                 : "invalid date separator, expected `-`";
+}
+
+bool read_plain_time(const struct reading *r, void *out)
+{
+    struct arena *a = r->bad->arena;
+    struct invalid unused = {.arena = a};
+    const struct reading quiet = {r->f, r->v, r->at, &unused};
+    size_t len;
+
+    if (read_time(&quiet, out))
+        return true;
+    if (val_type(r->v) != DOC_STRING)
+        return reading_fail(r, "datetime_type", "Input should be a valid datetime", NULL);
+    const char *text = val_string(a, r->v, &len), *reason = date_reason(text, len);
+    return reading_fail(r, "datetime_from_date_parsing",
+                        arena_printf(a, "Input should be a valid datetime or date, %s", reason),
+                        ctx_text(a, "error", reason));
+}
+
 bool read_duration(const struct reading *r, void *out)
 {
     enum doc_type type = val_type(r->v);

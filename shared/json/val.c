@@ -276,3 +276,15 @@ void val_write(struct buf *b, struct val v)
     }
     buf_add(b, run, (size_t)(end - run));
 }
+
+bool val_is_falsy(struct val v)
+{
+    enum doc_type type = val_type(v);
+    double number;
+
+    if (type == DOC_ARRAY || type == DOC_OBJECT)
+        return val_count(v) == 0;
+    if (val_double(v, &number))
+        return number == 0;
+    return type == DOC_NONE || type == DOC_NULL || type == DOC_FALSE || val_equals(v, "", 0);
+}
