@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-enum { NAME_MAX_CHARS = 255, VALUE_MAX_BYTES = 5000 };
 #include "shared/json/decode.h"
-enum { NAME_MAX_CHARS = 255, VALUE_MAX_CHARS = 5000 };
+
+enum { NAME_MAX_CHARS = 255, VALUE_MAX_BYTES = 5000 };
 
 static const char *check_name(struct arena *a, const void *value)
 {
@@ -22,6 +22,7 @@ static bool read_name(const struct reading *r, void *out)
 {
     size_t chars = val_type(r->v) == DOC_STRING ? val_length(r->v) : 0;
     struct arena *a = r->bad->arena;
+
     if (chars <= NAME_MAX_CHARS)
         return readers[FIELD_STR](r, out);
     return reading_fail(
@@ -31,22 +32,7 @@ static bool read_name(const struct reading *r, void *out)
         arena_printf(a, "{\"field_type\":\"Value\",\"max_length\":%d,\"actual_length\":%zu}",
                      NAME_MAX_CHARS, chars));
 }
-/* Length of the JSON text without blanks between tokens. */
-static size_t compact_length(struct raw json)
-{
-    size_t blanks = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < json.len; i++) {
-        char c = json.text[i];
-        if (c == '"')
-            quoted = !quoted;
-        else if (quoted && c == '\\')
-            i++;
-        else if (!quoted && strchr(" \t\r\n", c))
-            blanks++;
-    }
-    return json.len - blanks;
-}
+
 static const char *check_value(struct arena *a, const void *value)
 {
     (void)a;

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 start_ours
 rss() { awk '/VmRSS/ {printf "%.1f MB", $2 / 1024}' "/proc/${1:-$pid}/status"; }
 
-flow=$(curl -sS -X POST "$api/flows/" -d '{"name":"bench"}' | json id)
+flow=$(curl -sS -X POST "$api/flows/" -H "content-type: application/json" -d '{"name":"bench"}' | json id)
 sql -c "INSERT INTO flow_run (id, name, flow_id, state_id, state_type, state_name, state_timestamp, state_details, expected_start_time)
         SELECT md5(i::text)::uuid, 'run-' || i, '$flow', gen_random_uuid(), 'PENDING', 'Pending', now(), '{}', now() FROM generate_series(1, 20000) i"
 sql -c "VACUUM ANALYZE"

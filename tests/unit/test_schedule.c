@@ -116,7 +116,7 @@ static const struct {
      "{\"interval\":3600.0,\"anchor_date\":\"2024-01-01T00:00:00Z\",\"timezone\":\"UTC\"}"},
     {"{\"interval\":\"P1DT1H\",\"anchor_date\":\"2024-02-03T04:05:06+02:00\",\"timezone\":"
      "\"Europe/Berlin\"}",
-     "{\"interval\":90000.0,\"anchor_date\":\"2024-02-03T02:05:06Z\",\"timezone\":\"Europe/"
+     "{\"interval\":90000.0,\"anchor_date\":\"2024-02-03T04:05:06+02:00\",\"timezone\":\"Europe/"
      "Berlin\"}"},
     {"{\"cron\":\"@daily\"}", "{\"cron\":\"@daily\",\"timezone\":null,\"day_or\":true}"},
     {"{\"cron\":\"0 0 1 * 1\",\"day_or\":false,\"timezone\":\"UTC\"}",

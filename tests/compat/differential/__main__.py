@@ -192,7 +192,7 @@ def main():
     stale = [] if options.groups else uses.unused()
     for rule in stale:
         print(f"allowed.py: nothing differs (any more) by {rule}")
-    print(f"\n{uses.count} differences known, {uses.open} of them open")
+    print(f"\n{uses.count} differences known")
     if options.table:
         table.write(results, uses, options.live or NEWEST, differing)
     bad = differing

@@ -12,8 +12,8 @@ HEAD = """# Compatibility with Prefect {version}
 Made by `make compat-table`: every request of `tests/compat/differential` is sent to our server, and its reply (status, headers, members,
 types and values) held against what a real Prefect {version} answered.
 
-{total} requests over {operations} operations: {equal} answered alike, {known} with known differences
-({open} places in their replies are still open), {differing} with differences that nobody has explained yet.
+{total} requests over {operations} operations: {equal} answered alike, {known} with known differences, {differing} with differences that
+nobody has explained yet.
 
 ## Differences
 
@@ -43,6 +43,6 @@ def write(results, uses, version, differing):
                ((r.replace("|", " or "), w, why) for r, w, _, why in allowed.DIFFERENCES)]
     reasons.insert(0, f"| anywhere | {allowed.BETTER} |")
     PAGE.write_text(HEAD.format(
-        version=version, total=len(results), operations=len(asked), equal=equal, known=len(results) - equal - differing, differing=differing, open=uses.open,
+        version=version, total=len(results), operations=len(asked), equal=equal, known=len(results) - equal - differing, differing=differing,
         reasons="\n".join(reasons),
         rows="\n".join(f"| {name} | {asked[name]} | {alike[name]} |" for name in sorted(asked, key=lambda n: n.split()[::-1]))))

@@ -18,7 +18,7 @@ rows = [
     post("create", "/task_runs/", task("tr-a", "a"), tr_a="id"),
     post("create again", "/task_runs/", task("tr-a2", "a")),
     post("create full", "/task_runs/", task("tr-b", "b", cache_key="ck", cache_expiration="<now+60>", task_version="v", tags=["t"],
-                                            labels={"l": 1}, empirical_policy={"retries": 3, "retry_delay": [1, 2, 3],
+                                            labels={"l": 1}, empirical_policy={"retries": 3, "retry_delay": [0, 2, 3],
                                                                                "retry_jitter_factor": 0.5},
                                             task_inputs={"x": [{"input_type": "task_run", "id": "<tr_a>"}],
                                                          "y": [{"input_type": "constant", "type": "int"}],
