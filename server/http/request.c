@@ -130,7 +130,7 @@ static bool says_json(const char *type)
                     (len == 16 || (len > 16 && type[len - 5] == '+')));
 }
 
-/* FastAPI: a body of another type is one text, and holds no parameters. */
+/* What is not JSON and does not say that it is, is one text (a template). */
 static enum err_code parse_text(struct request *rq)
 {
     struct buf quoted = {.max_bytes = QUOTED_FACTOR * rq->body.len + QUOTED_SPARE_BYTES};
@@ -150,10 +150,10 @@ static enum err_code parse_body(struct request *rq)
 
     if (!rq->body.len)
         return ERR_OK;
-    if (!says_json(request_header(rq, "Content-Type")))
-        return parse_text(rq);
     if (doc_parse(&rq->work.arena, rq->body.bytes, rq->body.len, &rq->doc, &bad))
         return ERR_OK;
+    if (!bad.unreadable && !says_json(request_header(rq, "Content-Type")))
+        return parse_text(rq);
     if (bad.unreadable)
         return err_set(&rq->work.err, BAD_REQUEST, "There was an error parsing the body");
     invalid_syntax(&rq->invalid, &bad);
@@ -166,8 +166,6 @@ static enum err_code decode_body(struct request *rq)
     struct val root = rq->body.len ? doc_root(&rq->doc) : (struct val){0};
     enum err_code rc;
 
-    if (r->extra && !says_json(request_header(rq, "Content-Type")))
-        root = (struct val){0};
     if (rq->route->flags & BODY_LIST) {
         rc = json_decode_list(r, root, &loc_body, &rq->in, &rq->in_count, &rq->invalid);
     } else {

@@ -14,6 +14,7 @@ DIFFERENCES = [
     (r"deployments/job variables (bad|kept)", ANY, "", "A PATCH's job variables are checked against the pool's template; Prefect does so only when the pool is sent too."),
     (r"states/5\d pause then", r"\$\.body\.(empirical_policy.*|run_count)", "", "A refused resume leaves the run's policy alone; Prefect leaves `resuming` set, and then does not count the next attempt."),
     (r"generated/POST /block_types/\.slug text", BODY, "", "Of two block types with one name Prefect answers with the older one."),
+    (r"forms/type '.*", ANY, "", "A body is JSON whatever its Content-Type says (`curl -d`); Prefect takes only application/json for one."),
     # by nature
     (r".*", r"\$\.body\.request_body.*", "", "A refusal repeats the body as it came; Prefect shows it with its own additions."),
     (r"(generated/POST /deployments/|deployments/create ).*", r"\$\.body\.exception_detail\[\d+\]\.input\.parameters", "", "Prefect shows its own addition to what came."),
