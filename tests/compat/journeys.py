@@ -45,6 +45,7 @@ JOURNEYS = [
     ("flow_run_cli", False),
     ("work_pools", False),
     ("project", False),
+    ("command", False),
 ]
 
 

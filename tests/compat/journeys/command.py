@@ -170,7 +170,7 @@ def deployments(pool):
     has(said("flow-run", "execute", run), "shown 7")
     ends(run)
     said("flow-run", "retry", run)  # scheduled again: its deployment has a pool
-    assert flow_run(run)["state_name"] == "AwaitingRetry", flow_run(run)["state"]
+    assert flow_run(run)["state"]["message"] == "Retried via CLI", flow_run(run)["state"]
     said("flow-run", "cancel", run)
     rows = task_runs(run, 1)
     has(said("task-run", "ls", "--task-run-name", rows[0]["name"]), rows[0]["name"])
