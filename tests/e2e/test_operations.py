@@ -104,7 +104,10 @@ class Operations(unittest.TestCase):
         self.assertTrue(self.ok("GET", f"/work_queues/{queue}/status")["healthy"])
         self.ok("PATCH", "/work_queues/" + queue, {"concurrency_limit": 2})
         self.assertEqual(self.ok("POST", f"/work_queues/{queue}/get_runs", {}), [])
-        self.assertIn(queue, [q["id"] for q in self.ok("GET", f"/deployments/{deployment['id']}/work_queue_check")])
+        check = f"/deployments/{deployment['id']}/work_queue_check"  # only queues with a filter of the old kind pick
+        self.assertEqual(self.ok("GET", check), [])
+        self.ok("PATCH", "/work_queues/" + queue, {"filter": {"tags": [], "deployment_ids": None}})
+        self.assertEqual([q["id"] for q in self.ok("GET", check)], [queue])
 
     def test_queues_without_a_pool(self):
         queue = self.ok("POST", "/work_queues/", {"name": "old"})
