@@ -93,8 +93,10 @@ export function traceView(m) {
     if (asked) asked.abort();
     const mine = asked = new AbortController(), pixels = Math.round(Math.min(2000, Math.max(200, W - LEFT - RIGHT)));
     try {
-      const found = ofServer(await get(`switchyard/traces/${sha}?from=${view.from}&to=${view.to}&pixels=${pixels}`, mine.signal));
+      const all = data === whole && view.to - view.from >= whole.to, range = all ? '' : `from=${view.from}&to=${view.to}&`; // how long it is, only the server knows
+      const found = ofServer(await get(`switchyard/traces/${sha}?${range}pixels=${pixels}`, mine.signal));
       if (mine !== asked || !found.mean.length) return;
+      if (all) view = {from: 0, to: found.end};
       [data, end, rate] = [found, found.end, found.rate];
       draw();
     } catch (e) {
