@@ -109,7 +109,7 @@ static const struct {
      "{" OLD "\"retries\":null,\"retry_delay\":null,\"pause_keys\":[],\"resuming\":null,"
      "\"retry_type\":null}"},
     {RUN_TASK, "{\"retries\":1,\"retry_delay\":[1, 2.5],\"retry_jitter_factor\":0.5}",
-     "{" OLD "\"retries\":1,\"retry_delay\":[1, 2.5],\"retry_jitter_factor\":0.5}"},
+     "{" OLD "\"retries\":1,\"retry_delay\":[1.0,2.5],\"retry_jitter_factor\":0.5}"},
     {RUN_TASK, "{\"retry_delay_seconds\":2.5}",
      "{\"max_retries\":0,\"retry_delay_seconds\":2.5,\"retries\":null,\"retry_delay\":2.5,"
      "\"retry_jitter_factor\":null}"},
