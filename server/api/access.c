@@ -48,7 +48,7 @@ enum err_code access_load(struct work *w)
         rc = csrf_token_list(w, &rows);
     if (!rc)
         csrf_set_key(w->server->csrf, key);
-    for (int i = 0; i < rows.count && !rc; i++)
+    for (int i = 0; !rc && i < rows.count; i++)
         csrf_learn(w->server->csrf, rows_text(&rows, i, 0), rows_text(&rows, i, 1));
     return rc;
 }

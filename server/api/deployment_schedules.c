@@ -60,8 +60,10 @@ struct window_in {
 };
 
 static const struct field window_fields[] = {
-    F_TIME(struct window_in, start_time, F_NULLABLE, .read = read_plain_time, .doc = "Now by default."),
-    F_TIME(struct window_in, end_time, F_NULLABLE, .read = read_plain_time, .doc = "No run is after it."),
+    F_TIME(struct window_in, start_time, F_NULLABLE, .read = read_plain_time,
+           .doc = "Now by default."),
+    F_TIME(struct window_in, end_time, F_NULLABLE, .read = read_plain_time,
+           .doc = "No run is after it."),
     F_NUM(struct window_in, min_time, F_NULLABLE, .doc = "Seconds that are to be covered."),
     F_INT(struct window_in, min_runs, F_NULLABLE, .doc = "Runs that are wanted."),
     F_INT(struct window_in, max_runs, F_NULLABLE, .doc = "No more runs than this."),

@@ -283,7 +283,7 @@ static enum err_code read_countable(struct request *rq, enum countable *out)
 enum err_code events_count_by(struct request *rq)
 {
     struct count_in in = {0};
-    struct event_filter filter;
+    struct event_filter filter = {0};
     enum countable by = BY_DAY;
     struct rows rows;
     enum err_code rc = read_countable(rq, &by);

@@ -198,7 +198,8 @@ struct graph_query {
     int64_t since_us;
 };
 static const struct field graph_query_fields[] = {
-    F_TIME(struct graph_query, since, .read = read_plain_time, .doc = "Nodes that ended before it are left out."),
+    F_TIME(struct graph_query, since, .read = read_plain_time,
+           .doc = "Nodes that ended before it are left out."),
 };
 static const struct resource graph_query_resource =
     RESOURCE(graph_query, graph_query_fields, .extra = true);

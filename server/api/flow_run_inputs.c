@@ -27,7 +27,8 @@ static bool read_bytes(const struct reading *r, void *out)
 static const struct field create_fields[] = {
     F_STR(struct input_create, key, F_REQUIRED, F_PATTERN("^[a-z0-9-]*$"),
           .doc = "Unique within the run."),
-    F_STR(struct input_create, value, F_REQUIRED, .read = read_bytes, .doc = "JSON, as the flow wants it."),
+    F_STR(struct input_create, value, F_REQUIRED, .read = read_bytes,
+          .doc = "JSON, as the flow wants it."),
     F_STR(struct input_create, sender, F_NULLABLE, .doc = "Who sends it."),
 };
 const struct resource flow_run_input_create_resource =

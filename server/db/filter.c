@@ -211,7 +211,9 @@ void sql_text_search(struct sql *s, const char *text, const struct text_query *q
     const struct {
         const struct strings *words;
         const char *how;
-    } rows[] = {{&q->any, " AND t LIKE ANY("}, {&q->all, " AND t LIKE ALL("}, {&q->none, " AND t NOT LIKE ALL("}};
+    } rows[] = {{&q->any, " AND t LIKE ANY("},
+                {&q->all, " AND t LIKE ALL("},
+                {&q->none, " AND t NOT LIKE ALL("}};
 
     /* The text of a row is put together and lowered once, whatever is looked for in it. */
     sql_add(s, "EXISTS (SELECT FROM (SELECT lower(");

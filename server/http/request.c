@@ -137,11 +137,12 @@ static enum err_code parse_text(struct request *rq)
     struct doc_error bad;
 
     write_string_n(&quoted, rq->body.bytes, rq->body.len);
-    const char *text = quoted.full ? NULL
-                                   : arena_strndup(&rq->work.arena, quoted.bytes, quoted.len);
+    const char *text =
+        quoted.full ? NULL : arena_strndup(&rq->work.arena, quoted.bytes, quoted.len);
     bool good = text && doc_parse(&rq->work.arena, text, quoted.len, &rq->doc, &bad);
     buf_free(&quoted);
-    return good ? ERR_OK : err_set(&rq->work.err, BAD_REQUEST, "There was an error parsing the body");
+    return good ? ERR_OK
+                : err_set(&rq->work.err, BAD_REQUEST, "There was an error parsing the body");
 }
 
 static enum err_code parse_body(struct request *rq)

@@ -1,7 +1,7 @@
 /* Parameters as users of the dashboard enter them: objects with `__prefect_kind` stand for a value.
  *
- *   none{value} -> value    json{value: text} -> parsed    workspace_variable{variable_name} -> its value
- *   jinja{template} -> rendered
+ *   none{value} -> value    json{value: text} -> parsed    workspace_variable{variable_name} -> its
+ * value jinja{template} -> rendered
  *
  * An object of an unknown kind stands for its `value`.  Kinds nest; json or workspace_variable
  * without its member removes what it stands for.

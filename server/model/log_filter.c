@@ -119,8 +119,8 @@ static void ask(struct score *s, bool asked, bool met)
 
 static bool listed(const struct uuids *ids, struct uuid id)
 {
-    for (size_t i = 0; i < ids->count; i++)
-        if (memcmp(&ids->items[i], &id, sizeof(id)) == 0)
+    for (size_t i = 0; ids->items && i < ids->count; i++)
+        if (uuid_equal(ids->items[i], id))
             return true;
     return false;
 }

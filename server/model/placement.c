@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#include "server/model/agent.h"
+
+enum { STEPS_MAX = 20000 };
+
 /* ---- selectors ---- */
 
 static bool same(const char *wanted, const char *have)
@@ -131,13 +135,15 @@ static bool is_usable(const struct placement *p, const struct selector *s, size_
     return true;
 }
 
-/* Every selector its device; tries all ways, which are few. */
+/* Every selector its device.  Tries all ways, but not more than STEPS_MAX devices: what is so hard
+ * to place waits until more of them are idle. */
 static bool assign(struct placement *p, const struct selector *selectors, size_t count, size_t at,
                    size_t *picks)
 {
     if (at == count)
         return true;
-    for (size_t d = 0; d < p->count; d++) {
+    for (size_t d = 0; d < p->count && p->steps < STEPS_MAX; d++) {
+        p->steps++;
         if (!selector_matches(&selectors[at], &p->devices[d]) || !is_usable(p, &selectors[at], d) ||
             !is_idle(p, d))
             continue;
@@ -164,7 +170,7 @@ static bool needs_several(const struct placement *p, const struct selector *sele
 static void reserve(struct placement *p, const struct selector *selectors, size_t count,
                     size_t *picks)
 {
-    int64_t used[1000];
+    int64_t used[AGENT_DEVICES_MAX] = {0};
 
     if (p->count > COUNT(used) || !needs_several(p, selectors, count))
         return;
@@ -172,6 +178,7 @@ static void reserve(struct placement *p, const struct selector *selectors, size_
         used[i] = p->devices[i].used;
         p->devices[i].used = 0;
     }
+    p->steps = 0;
     bool fits = assign(p, selectors, count, 0, picks);
     for (size_t i = 0; i < p->count; i++)
         p->devices[i].used = used[i];
@@ -186,6 +193,7 @@ static void reserve(struct placement *p, const struct selector *selectors, size_
 bool placement_take(struct placement *p, const struct selector *selectors, size_t count,
                     size_t *out_picks)
 {
+    p->steps = 0;
     if (assign(p, selectors, count, 0, out_picks))
         return true;
     reserve(p, selectors, count, out_picks);

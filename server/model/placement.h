@@ -34,6 +34,7 @@ struct placed_device {
 struct placement {
     struct placed_device *devices; /* of one agent */
     size_t count;
+    size_t steps; /* of the search that goes on */
 };
 
 /* The number of selectors; more than PLACEMENT_PICKS_MAX become one that is never met. */

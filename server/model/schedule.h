@@ -26,7 +26,7 @@ struct schedule {
     const struct zone *zone;
     int64_t interval_us, anchor_us;
     int anchor_offset_s; /* of the text it came in */
-    const char *text; /* of the cron expression or the rule */
+    const char *text;    /* of the cron expression or the rule */
     struct cron cron;
     struct rrule_set *rrule;
 };

@@ -54,7 +54,7 @@ const struct resource storage_configuration_resource = RESOURCE_NAMED("WorkPoolS
     F_STR(struct work_pool, status, F_NULLABLE, .doc = "READY, NOT_READY or PAUSED."), \
     F_UUID(struct work_pool, default_queue_id, F_NULLABLE, .doc = "Where runs go that name no queue."), \
     F_DICT(struct work_pool, storage_configuration, \
-        .column = storage_column, \
+        .column = (storage_column), \
         .doc = "Where code bundles and results go."), \
     F_INT(struct work_pool, active_slots, F_NULLABLE, \
         .column = "CASE WHEN wp.concurrency_limit IS NOT NULL THEN (SELECT count(*) FROM flow_run sfr JOIN work_queue sq ON sq.id = sfr.work_queue_id " \

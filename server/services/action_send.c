@@ -179,7 +179,7 @@ enum err_code action_call_webhook(struct work *w, const struct claimed_action *a
     enum err_code rc = load_block(w, a, result, &b);
     if (rc || result->reason)
         return rc;
-    if (strcmp(b.slug, "webhook") != 0) {
+    if (!b.slug || strcmp(b.slug, "webhook") != 0) {
         result->reason = "The referenced block was not a webhook block";
         return ERR_OK;
     }

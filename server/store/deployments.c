@@ -191,9 +191,8 @@ static enum err_code find_labels(struct work *w, const struct deployment_write *
 static enum err_code insert(struct work *w, const struct deployment_write *in,
                             const struct placement *where, const char *id)
 {
-    const struct extra_column extra[] = {{"id", id},
-                                         {"work_queue_id", where->queue_id},
-                                         {"labels", where->labels}};
+    const struct extra_column extra[] = {
+        {"id", id}, {"work_queue_id", where->queue_id}, {"labels", where->labels}};
     struct rows none;
     struct sql s;
 

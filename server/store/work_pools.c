@@ -195,11 +195,11 @@ enum err_code work_queue_create(struct work *w, const char *pool, const struct w
     if (!rc)
         rc = db_begin(w);
     if (!rc)
-        rc = db_query(w, Q_work_queue_insert,
-                      PARAMS(param_uuid(w, id), in->name, in->description,
-                             param_bool(in->is_paused), param_int(w, in->concurrency_limit),
-                             priority, pool_id, filter),
-                      &none);
+        rc =
+            db_query(w, Q_work_queue_insert,
+                     PARAMS(param_uuid(w, id), in->name, in->description, param_bool(in->is_paused),
+                            param_int(w, in->concurrency_limit), priority, pool_id, filter),
+                     &none);
     if (!rc && priority)
         rc = db_query(w, Q_work_queue_move, PARAMS(pool_id, param_uuid(w, id), priority), &none);
     if (!rc)

@@ -275,7 +275,8 @@ static bool read_list(const struct reading *r, void *out)
     size_t count = val_count(r->v), before = r->bad->count;
 
     if (of->sequence && val_type(r->v) == DOC_STRING)
-        return reading_fail(r, "sequence_str", "'str' instances are not allowed as a Sequence value",
+        return reading_fail(r, "sequence_str",
+                            "'str' instances are not allowed as a Sequence value",
                             "{\"type_name\":\"str\"}");
     if (of->sequence && val_type(r->v) != DOC_ARRAY)
         return reading_fail(r, "is_instance_of", "Input should be an instance of Sequence",

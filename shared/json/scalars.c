@@ -227,7 +227,7 @@ bool read_bool(const struct reading *r, void *out)
 
 bool read_tri(const struct reading *r, void *out)
 {
-    bool value;
+    bool value = false;
 
     if (!read_bool(r, &value))
         return false;

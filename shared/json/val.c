@@ -221,7 +221,7 @@ bool val_int64(struct val v, int64_t *out)
     struct raw raw = val_raw(v);
     int64_t n = 0;
 
-    if (val_type(v) != DOC_INT)
+    if (val_type(v) != DOC_INT || !raw.len)
         return false;
     bool minus = raw.text[0] == '-';
     for (size_t i = minus; i < raw.len; i++) {

@@ -94,7 +94,8 @@ static int shortest_digits(double value, char out_digits[static 32])
         e--;
     *e = '\0';
     out_digits[0] = text[0];
-    strcpy(out_digits + 1, text[1] ? text + 2 : ""); /* without the point */
+    const char *rest = text[1] ? text + 2 : ""; /* without the point */
+    memcpy(out_digits + 1, rest, strlen(rest) + 1);
     if (out_digits[1] == '0' && !out_digits[2])
         out_digits[1] = '\0';
     return exponent;

@@ -139,6 +139,26 @@ START_TEST(probation_is_for_checks)
 }
 END_TEST
 
+START_TEST(a_hard_wish_is_answered)
+{
+    enum { BOARDS = 40 };
+    static struct placed_device many[BOARDS];
+    struct placement p = {.devices = many, .count = BOARDS};
+    struct selector wishes[8] = {{0}};
+    size_t picks[8];
+
+    for (size_t i = 0; i < BOARDS; i++)
+        many[i] = (struct placed_device){.name = "b", .type = "board", .capacity = 1};
+    for (size_t i = 0; i < COUNT(wishes); i++)
+        wishes[i].type = i + 1 < COUNT(wishes) ? "board" : "meter";
+    ck_assert(!placement_take(&p, wishes, COUNT(wishes), picks)); /* 40^7 ways */
+    for (size_t i = 0; i < BOARDS; i++)
+        ck_assert_int_eq(many[i].used, 0);
+    wishes[COUNT(wishes) - 1].type = "board";
+    ck_assert(placement_take(&p, wishes, COUNT(wishes), picks));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("placement");
@@ -150,6 +170,7 @@ int main(void)
     tcase_add_test(t, who_needs_two_is_not_starved);
     tcase_add_test(t, who_cannot_have_it_keeps_nobody_waiting);
     tcase_add_test(t, probation_is_for_checks);
+    tcase_add_test(t, a_hard_wish_is_answered);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

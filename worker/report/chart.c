@@ -1,5 +1,6 @@
 #include "worker/report/chart.h"
 
+#include <assert.h>
 #include <cairo-svg.h>
 #include <math.h>
 #include <stdio.h>
@@ -89,6 +90,7 @@ enum err_code chart_close(struct chart *c, struct err *e)
 
 void chart_set_colour(struct chart *c, const struct colour *colour, double alpha)
 {
+    assert(colour);
     cairo_set_source_rgba(c->cr, colour->r, colour->g, colour->b, alpha);
 }
 

@@ -20,7 +20,13 @@
 #include "worker/lab/firmware_size.h"
 #include "worker/steps.h"
 
-enum { COMMANDS_MAX = 2, WORDS_MAX = 24, ARGV_MAX = 64, COMPLAINT_BYTES = 300, COMPILER_BYTES = 160 };
+enum {
+    COMMANDS_MAX = 2,
+    WORDS_MAX = 24,
+    ARGV_MAX = 64,
+    COMPLAINT_BYTES = 300,
+    COMPILER_BYTES = 160
+};
 
 static const struct step_param params[] = {
     /* clang-format off */
@@ -348,11 +354,10 @@ static const char *tree_key(struct step_call *call)
     const struct build *b = call->state;
     char *args = json_dumps(json_object_get(call->with, "args"), JSON_COMPACT);
     const char *container = step_string(call, "container");
-    const char *key =
-        arena_printf(call->arena, "%s\n%s\n%s\n%s\n%s\n%s\n%s", step_string(call, "tool"),
-                     step_string(call, "target"), step_string(call, "profile"),
-                     step_string(call, "program"), args ? args : "", container ? container : "",
-                     b->compiler);
+    const char *key = arena_printf(call->arena, "%s\n%s\n%s\n%s\n%s\n%s\n%s",
+                                   step_string(call, "tool"), step_string(call, "target"),
+                                   step_string(call, "profile"), step_string(call, "program"),
+                                   args ? args : "", container ? container : "", b->compiler);
     free(args);
     return key;
 }
