@@ -75,23 +75,12 @@ static const char *check_positive(struct arena *a, const void *value)
     return *(const int64_t *)value > 0 ? NULL : "interval must be positive";
 }
 
-static const char *check_anchor(struct arena *a, const void *value)
+/* A date in any form; it is kept as it came. */
+static bool read_anchor(const struct reading *r, void *out)
 {
-    const struct raw *r = value;
-    struct doc doc;
-    struct doc_error bad;
-    double number;
     int64_t us;
-    size_t len;
 
-    if (!r->text || !doc_parse(a, r->text, r->len, &doc, &bad))
-        return NULL;
-    if (val_double(doc_root(&doc), &number))
-        return NULL;
-    if (val_type(doc_root(&doc)) != DOC_STRING)
-        return "anchor_date must be a date and time";
-    const char *text = val_string(a, doc_root(&doc), &len);
-    return time_parse(text, len, &us) ? NULL : arena_printf(a, "Unable to parse string [%s]", text);
+    return read_time(r, &us) && readers[r->f->kind](r, out);
 }
 
 /* A field that begins with R: croniter would choose by chance. */
@@ -134,7 +123,7 @@ static const char *check_rrule(struct arena *a, const void *value)
 #define I struct interval_in
 static const struct field interval_fields[] = {
     F_DURATION(I, interval, F_REQUIRED, .check = check_positive, .doc = "From one run to the next."),
-    F_JSON(I, anchor_date, .check = check_anchor, .doc = "A date that belongs to it; now by default."),
+    F_JSON(I, anchor_date, .read = read_anchor, .doc = "A date that belongs to it; now by default."),
     F_STR(I, timezone, F_NULLABLE, .doc = "Whole days are days of its calendar."),
 };
 #undef I

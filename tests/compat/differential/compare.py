@@ -92,26 +92,42 @@ class Comparer:
 
     def lists(self, where, theirs, ours, key):
         if len(theirs) != len(ours):
-            return self.fault(where + ".length", len(theirs), f"{len(ours)}: {brief(theirs)} / {brief(ours)}")
+            self.fault(where + ".length", len(theirs), f"{len(ours)}: {brief(theirs)} / {brief(ours)}")
         if self.any_order or key in UNORDERED:
-            ours = self.in_their_order(theirs, ours, key)
-        for i, (one, other) in enumerate(zip(theirs, ours)):
+            return self.sets(where, theirs, ours, key)
+        for i, (one, other) in enumerate(zip(theirs, ours) if len(theirs) == len(ours) else ()):
             self.walk(f"{where}[{i}]", one, other, key)
 
-    def in_their_order(self, theirs, ours, key):
-        rest, ordered = list(ours), []
-        for item in theirs:
-            match = next((i for i, other in enumerate(rest) if self.would_match(item, other, key)), 0)
-            ordered.append(rest.pop(match))
-        return ordered
+    def sets(self, where, theirs, ours, key):
+        """First those that are alike, then of the fewer ones each beside the nearest of the others; of these no ids are learnt."""
+        rest, alone = list(enumerate(ours)), []
+        for i, item in enumerate(theirs):
+            match = next((pair for pair in rest if not self.distance(item, pair[1], key)), None)
+            if match is None:
+                alone.append((i, item))
+            else:
+                rest.remove(match)
+                self.walk(f"{where}[{i}]", item, match[1], key)
+        bound = dict(self.ours), dict(self.theirs)
+        while alone and rest:
+            if len(alone) <= len(rest):
+                one = alone[0]
+                other = min(rest, key=lambda pair: self.distance(one[1], pair[1], key))
+            else:
+                other = rest[0]
+                one = min(alone, key=lambda pair: self.distance(pair[1], other[1], key))
+            alone.remove(one)
+            rest.remove(other)
+            self.walk(f"{where}[{one[0]}]", one[1], other[1], key)
+        self.ours, self.theirs = bound
 
-    def would_match(self, theirs, ours, key):
+    def distance(self, theirs, ours, key):
         kept, bound = self.found, (dict(self.ours), dict(self.theirs))
         self.found = []
         self.walk("", theirs, ours, key)
         found, self.found = self.found, kept
         self.ours, self.theirs = bound
-        return not found
+        return len(found)
 
     def rename(self, text):
         """Our ids in a text, as the tokens they stand for."""
