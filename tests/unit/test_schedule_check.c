@@ -159,9 +159,8 @@ static const struct {
     {"{\"interval\":3600,\"anchor_date\":\"yesterday\"}",
      "Value error, Unable to parse string [yesterday]"},
     {"{\"interval\":3600,\"anchor_date\":\"\"}", "Value error, Unable to parse string []"},
-    {"{\"interval\":3600,\"anchor_date\":null}",
-     "Value error, anchor_date must be a date and time"},
-    {"{\"interval\":3600,\"anchor_date\":{}}", "Value error, anchor_date must be a date and time"},
+    {"{\"interval\":3600,\"anchor_date\":null}", "value is not a valid datetime"},
+    {"{\"interval\":3600,\"anchor_date\":{}}", "value is not a valid datetime"},
 };
 
 START_TEST(a_refusal_says_why)
