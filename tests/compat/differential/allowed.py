@@ -32,6 +32,13 @@ DIFFERENCES = [
     (r"generated/POST /events/filter.*", r"\$\.body\.(total|next_page|events\[[012]\]\..*)", "", "Of a refused deployment the pool and the queues stay behind in Prefect, whose events are the newest three there; an automation that goes with its owner is an event here."),
     (r"generated/POST /block_(types|schemas)/filter.*|blocks/types system", r"\$\.body\[\d+\]\.(block_type\.)?(logo_url|documentation_url|description|code_example)", "", "Words and pictures of the block types are our own; nothing is fetched from elsewhere."),
     (r"generated/POST /block_schemas/filter.*", r"\$\.body\.length|\$\.body\[\d+\]\.fields\..*\.block_schema_checksum", "", "Prefect registers ten schemas more: older ones, which blocks refer to that others are nested in; here these refer to the newest."),
+    # of older versions
+    (r"generated/GET /observed-states.*|states/seen.*|forms/query number twice", ANY, "3.8", "Prefect has observed states since 3.9."),
+    (r"generated/POST /task_runs/(filter|paginate)\.sort .*|filters/task_runs (DURATION|START_TIME)_.*", ANY, "3.8", "Task runs are sorted by start and duration since 3.9."),
+    (r"generated/POST /ui/flow.*_ids too many|generated/POST /v2/concurrency_limits/.*\.names too few|limits/take none", ANY, "3.8", "These lists have bounds since 3.9."),
+    (r"(work_pools|deployments)/due.*", r"\$\.body\[\d+\]\.flow_run\.state", "3.8", "Runs are handed to a worker with their state since 3.9."),
+    (r"states/(69|7[0-2]) resched .*", ANY, "3.8", "How a pause is rescheduled is otherwise since 3.9."),
+    (r"generated/GET /admin/version.*|root/admin version|generated/POST /block_schemas/filter.*", r"\$\.body(\[\d+\]\.version)?", "3.8", "The version itself."),
 ]
 
 

@@ -99,7 +99,8 @@ class Prefect:
         raise OSError(f"Prefect {self.version} does not start:\n" + (self.home / "server.log").read_text()[-3000:])
 
     def stop(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it did not start
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def __exit__(self, *_):
