@@ -32,8 +32,7 @@ struct db *db_open(const char *conninfo)
 struct db *db_open_for_batches(const char *conninfo)
 {
     struct db *db = db_open(conninfo);
-    db->more_options = " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off"
-                       " -c plan_cache_mode=force_generic_plan";
+    db->more_options = " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off";
     return db;
 }
 

@@ -29,7 +29,7 @@ enum { DB_PARAMETERS_MAX = 96 };
 /* Never fails: connects when first used, and again after the connection was lost. */
 struct db *db_open(const char *conninfo);
 /* For batches: joins walk the given rows in their order and look each up by an index, so that all
- * batches lock rows in the order of their ids; statements are planned once. */
+ * batches lock rows in the order of their ids. */
 struct db *db_open_for_batches(const char *conninfo);
 void db_close(struct db *db);
 
