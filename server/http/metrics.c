@@ -87,7 +87,8 @@ static void put_route(struct request *rq, const struct route *r)
 static void put_lanes(struct request *rq)
 {
     struct server *s = rq->work.server;
-    struct lane *const lanes[] = {s->transitions, s->creations, s->reads, s->logs, s->events};
+    struct lane *const lanes[] = {s->transitions, s->creations, s->reads, s->logs,
+                                  s->events,      s->streams,   s->looks, s->socket_jobs};
 
     put(rq,
         "# TYPE switchyard_lane_items_total counter\n# TYPE switchyard_lane_batches_total counter\n"
