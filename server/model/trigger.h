@@ -54,6 +54,10 @@ bool trigger_read(const struct reading *r, void *out_raw);
 MUST_CHECK enum err_code trigger_load(struct arena *a, struct raw json, struct trigger *out,
                                       struct err *e);
 
+/* What an automation tells of its own work (triggered, action.*) is no news to itself, nor to those
+ * that watch everything: each firing would lead to three more. */
+bool trigger_ignores(const struct trigger *t, struct uuid automation,
+                     const struct seen_event *event);
 /* Whether the event has anything to do with an event trigger. */
 bool trigger_covers(const struct trigger *t, const struct seen_event *event);
 bool trigger_starts_after(const struct trigger *t, const struct seen_event *event);

@@ -45,6 +45,42 @@ bool trigger_expects(const struct trigger *t, const struct seen_event *event)
     return !t->expect.count || named(&t->expect, event->name);
 }
 
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool any_begins(const struct strings *texts, const char *with)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (begins(texts->items[i], with))
+            return true;
+    return false;
+}
+
+/* Who asks for what automations do, by event or by resource, not only for everything. */
+static bool asks_for_automations(const struct trigger *t)
+{
+    for (size_t i = 0; i < t->resource.count; i++)
+        if (strcmp(t->resource.labels[i].name, "prefect.resource.id") == 0 &&
+            any_begins(&t->resource.labels[i].values, "prefect.automation."))
+            return true;
+    return any_begins(&t->expect, "prefect.automation.") ||
+           any_begins(&t->after, "prefect.automation.");
+}
+
+bool trigger_ignores(const struct trigger *t, struct uuid automation,
+                     const struct seen_event *event)
+{
+    struct uuid teller;
+
+    if (strcmp(event->name, "prefect.automation.triggered") != 0 &&
+        !begins(event->name, "prefect.automation.action."))
+        return false;
+    return !asks_for_automations(t) || (seen_event_id_of(event, "prefect.automation", &teller) &&
+                                        uuid_equal(teller, automation));
+}
+
 bool trigger_covers(const struct trigger *t, const struct seen_event *event)
 {
     if (!trigger_expects(t, event) && !trigger_starts_after(t, event))

@@ -153,7 +153,8 @@ static void match(struct evaluation *e, struct taken *event)
 
     for (size_t i = 0; i < e->set->watcher_count && is_watched(&event->view); i++) {
         const struct watcher *watcher = &e->set->watchers[i];
-        if (!trigger_covers(watcher->trigger, &event->view))
+        if (trigger_ignores(watcher->trigger, watcher->automation->id, &event->view) ||
+            !trigger_covers(watcher->trigger, &event->view))
             continue;
         if (!event->touched)
             event->touched = arena_array(&w->arena, struct touched *, e->set->watcher_count - i);

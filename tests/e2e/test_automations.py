@@ -286,6 +286,24 @@ class Automations(unittest.TestCase):
         self.api.emit("quiet")
         self.assertEqual(self.count_fired(automation), 1)
 
+    def test_watchers_of_everything_are_not_woken_by_their_own_work(self):
+        everything = [self.api.automation({"posture": "Reactive"}) for _ in range(2)]
+        meta = self.api.automation({"posture": "Reactive", "expect": ["prefect.automation.triggered"]})
+        try:
+            self.api.emit("any")
+            for automation in (*everything, meta):
+                self.fired(automation)
+            self.api.settled()
+            for automation in everything:
+                causes = {event["payload"]["triggering_event"]["event"] for event in self.fired(automation)}
+                self.assertFalse({name for name in causes if name.startswith(("prefect.automation.triggered", "prefect.automation.action"))})
+            told = {event["payload"]["triggering_event"]["resource"]["prefect.resource.id"] for event in self.fired(meta, 2)}
+            self.assertLessEqual({f"prefect.automation.{automation}" for automation in everything}, told)
+            self.assertNotIn(f"prefect.automation.{meta}", told)
+        finally:
+            for automation in (*everything, meta):
+                self.api("DELETE", f"/automations/{automation}", expect=204)
+
     # --- actions
 
     def act(self, action, related=(), resource="thing.1"):

@@ -118,6 +118,40 @@ START_TEST(covers)
 }
 END_TEST
 
+#define ME    "0f5b2c5a-1111-4222-8333-944455556677"
+#define OTHER "0f5b2c5a-1111-4222-8333-944455556688"
+
+static const struct {
+    const char *trigger, *event, *teller;
+    bool ignored;
+} echoes[] = {
+    {"\"posture\":\"Reactive\"", "prefect.automation.triggered", ME, true},
+    {"\"posture\":\"Reactive\"", "prefect.automation.triggered", OTHER, true},
+    {"\"posture\":\"Reactive\",\"expect\":[\"prefect.*\"]", "prefect.automation.action.failed",
+     OTHER, true},
+    {"\"posture\":\"Reactive\",\"expect\":[\"prefect.automation.*\"]",
+     "prefect.automation.action.failed", OTHER, false},
+    {"\"posture\":\"Reactive\",\"expect\":[\"prefect.automation.*\"]",
+     "prefect.automation.action.failed", ME, true},
+    {"\"posture\":\"Reactive\",\"match\":{\"prefect.resource.id\":\"prefect.automation.*\"}",
+     "prefect.automation.triggered", OTHER, false},
+    {"\"posture\":\"Reactive\"", "prefect.automation.created", ME, false},
+    {"\"posture\":\"Reactive\"", "job.done", ME, false},
+};
+
+START_TEST(own_work_is_no_news)
+{
+    const char *labels = arena_printf(&arena, "{\"prefect.resource.id\":\"prefect.automation.%s\"}",
+                                      echoes[_i].teller);
+    struct uuid me;
+
+    ck_assert(uuid_parse(ME, strlen(ME), &me));
+    ck_assert_int_eq(trigger_ignores(event_trigger(echoes[_i].trigger), me,
+                                     event_of(echoes[_i].event, labels, 0)),
+                     echoes[_i].ignored);
+}
+END_TEST
+
 START_TEST(keys_come_from_labels)
 {
     struct trigger *t =
@@ -305,6 +339,7 @@ int main(void)
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_loop_test(c, wildcards, 0, (int)COUNT(globs));
     tcase_add_loop_test(c, covers, 0, (int)COUNT(coverage));
+    tcase_add_loop_test(c, own_work_is_no_news, 0, (int)COUNT(echoes));
     tcase_add_test(c, keys_come_from_labels);
     tcase_add_loop_test(c, fires, 0, (int)COUNT(windows));
     tcase_add_test(c, held_events_are_bounded);
