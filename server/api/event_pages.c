@@ -100,9 +100,11 @@ enum err_code events_filter(struct request *rq)
         return refuse(rq);
     enum err_code rc = read_filter(rq, &filter);
     if (!rc)
-        rc = events_count(&rq->work, &filter, &t.total);
-    if (!rc)
         rc = events_page(&rq->work, &filter, (struct event_cursor){0}, in.limit, &events);
+    if (!rc && (int64_t)events.count < in.limit)
+        t.total = (int64_t)events.count; /* all of them: no second look at what is stored */
+    else if (!rc)
+        rc = events_count(&rq->work, &filter, &t.total);
     if (rc)
         return rc;
     t.filter = in.filter;

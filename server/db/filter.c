@@ -6,8 +6,6 @@
 #include "server/db/filter_rows.h"
 #include "server/db/params.h"
 
-enum { LIKE_MAX_BYTES = 4096 };
-
 /* --- rows -> resources ---------------------------------------------------------------------------
  */
 
@@ -185,47 +183,39 @@ enum err_code sql_run(struct sql *s, struct rows *out)
     return rc;
 }
 
-/* Each word as a pattern that finds it anywhere. */
-static const char *anywhere(struct work *w, const struct strings *words)
+static bool is_ascii(const struct strings *words)
 {
-    struct strings patterns = {arena_array(&w->arena, const char *, words->count + 1),
-                               words->count};
-
-    for (size_t i = 0; i < words->count; i++) {
-        struct buf b = {.max_bytes = LIKE_MAX_BYTES};
-        buf_add(&b, "%", 1);
-        for (const char *c = words->items[i]; *c; c++) {
-            if (strchr("%_\\", *c))
-                buf_add(&b, "\\", 1);
-            buf_add(&b, c, 1);
-        }
-        buf_add(&b, "%", 1);
-        patterns.items[i] = arena_strndup(&w->arena, b.bytes, b.len);
-        buf_free(&b);
-    }
-    return param_text_array(w, patterns);
+    for (size_t i = 0; i < words->count; i++)
+        for (const char *c = words->items[i]; *c; c++)
+            if (*c & 0x80)
+                return false;
+    return true;
 }
 
 void sql_text_search(struct sql *s, const char *text, const struct text_query *q)
 {
     const struct {
         const struct strings *words;
-        const char *how;
-    } rows[] = {{&q->any, " AND t LIKE ANY("},
-                {&q->all, " AND t LIKE ALL("},
-                {&q->none, " AND t NOT LIKE ALL("}};
+        const char *before, *after;
+    } rows[] = {{&q->any, " AND EXISTS (", " > 0)"},
+                {&q->all, " AND NOT EXISTS (", " = 0)"},
+                {&q->none, " AND NOT EXISTS (", " > 0)"}};
 
-    /* The text of a row is put together and lowered once, whatever is looked for in it. */
-    sql_add(s, "EXISTS (SELECT FROM (SELECT lower(");
+    /* The text of a row is put together and lowered once, whatever is looked for in it; for ASCII
+     * words only its ASCII letters.  That and strpos() take a tenth of the time of a plain ILIKE. */
+    bool ascii = is_ascii(&q->any) && is_ascii(&q->all) && is_ascii(&q->none);
+    sql_add(s, "EXISTS (SELECT FROM (SELECT lower((");
     sql_add(s, text);
+    sql_add(s, ascii ? ") COLLATE \"C\"" : ")");
     sql_add(s, ") OFFSET 0) searched(t) WHERE true");
     for (size_t i = 0; i < COUNT(rows); i++) {
         if (!rows[i].words->count)
             continue;
-        sql_add(s, rows[i].how);
-        sql_add(s, "ARRAY(SELECT lower(w) FROM unnest(");
-        sql_param(s, anywhere(s->work, rows[i].words));
-        sql_add(s, "::text[]) w))");
+        sql_add(s, rows[i].before);
+        sql_add(s, "SELECT FROM unnest(");
+        sql_param(s, param_text_array(s->work, *rows[i].words));
+        sql_add(s, "::text[]) w WHERE strpos(t, lower(w))");
+        sql_add(s, rows[i].after);
     }
     sql_add(s, ")");
 }
