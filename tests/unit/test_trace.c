@@ -145,6 +145,44 @@ START_TEST(views_cover_all_samples)
 }
 END_TEST
 
+/* Each level {width, bins} as u32, then a point per `width` samples: also when they do not divide
+ * the recording. */
+START_TEST(the_pyramid_has_bins_of_its_width)
+{
+    enum { SAMPLES = 4500, PART_HEAD = 12 };
+    struct trace t;
+    size_t len;
+    uint32_t head[2];
+    struct trace_point point;
+    fill(&t, SAMPLES);
+    struct samples s = trace_samples(&t);
+    write_trace(SAMPLES);
+    uint8_t *bytes = read_file(&len);
+    const uint8_t *p = memmem(bytes, len, "PYRA", 4), *end;
+    ck_assert_ptr_nonnull(p);
+    end = p + PART_HEAD + (p[4] | p[5] << 8);
+    p += PART_HEAD;
+    for (uint32_t width = 256; width <= SAMPLES; width *= 16) {
+        memcpy(head, p, sizeof(head));
+        p += sizeof(head);
+        ck_assert_uint_eq(head[0], width);
+        ck_assert_uint_eq(head[1], (SAMPLES + width - 1) / width);
+        for (size_t bin = 0; bin < head[1]; bin++, p += sizeof(point)) {
+            size_t first = bin * width, stop = first + width < SAMPLES ? first + width : SAMPLES;
+            double sum = 0;
+            for (size_t k = first; k < stop; k++)
+                sum += sample_a(&s, k);
+            memcpy(&point, p, sizeof(point));
+            ck_assert_float_eq(point.mean_a, (float)(sum / (double)(stop - first)));
+            ck_assert(point.min_a <= point.mean_a && point.mean_a <= point.max_a);
+        }
+    }
+    ck_assert_ptr_eq(p, end);
+    free(bytes);
+    trace_free(&t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("trace");
@@ -155,6 +193,7 @@ int main(void)
     tcase_add_test(t, no_damage_passes);
     tcase_add_test(t, a_full_disk_leaves_nothing);
     tcase_add_test(t, views_cover_all_samples);
+    tcase_add_test(t, the_pyramid_has_bins_of_its_width);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -75,27 +75,35 @@ void trace_free(struct trace *t)
     *t = (struct trace){0};
 }
 
-size_t trace_view(const struct trace *t, uint64_t first, uint64_t end, size_t count,
+/* The samples [first, end), which are there, as one point. */
+static struct trace_point summarize(const struct samples *s, uint64_t first, uint64_t end)
+{
+    double sum = 0, min = sample_a(s, first), max = min;
+    for (uint64_t k = first; k < end; k++) {
+        double a = sample_a(s, k);
+        sum += a;
+        min = a < min ? a : min;
+        max = a > max ? a : max;
+    }
+    return (struct trace_point){(float)min, (float)(sum / (double)(end - first)), (float)max};
+}
+
+size_t trace_bins(const struct trace *t, uint64_t first, uint64_t end, uint64_t width,
                   struct trace_point *out)
 {
     struct samples s = trace_samples(t);
-    if (end > s.count)
-        end = s.count;
+    size_t points = 0;
+    for (uint64_t at = first; at < end; at += width)
+        out[points++] = summarize(&s, at, at + width < end ? at + width : end);
+    return points;
+}
+
+size_t trace_view(const struct trace *t, uint64_t first, uint64_t end, size_t count,
+                  struct trace_point *out)
+{
+    if (end > trace_count(t))
+        end = trace_count(t);
     if (end <= first || !count)
         return 0;
-    uint64_t width = (end - first + count - 1) / count;
-    size_t points = 0;
-    for (uint64_t at = first; at < end; at += width, points++) {
-        uint64_t stop = at + width < end ? at + width : end;
-        double sum = 0, min = sample_a(&s, at), max = min;
-        for (uint64_t k = at; k < stop; k++) {
-            double a = sample_a(&s, k);
-            sum += a;
-            min = a < min ? a : min;
-            max = a > max ? a : max;
-        }
-        out[points] =
-            (struct trace_point){(float)min, (float)(sum / (double)(stop - at)), (float)max};
-    }
-    return points;
+    return trace_bins(t, first, end, (end - first + count - 1) / count, out);
 }

@@ -70,6 +70,10 @@ void trace_mark(struct trace *t, uint64_t sample, const char *name, const char *
 void trace_window(struct trace *t, const struct trace_window *window);
 void trace_free(struct trace *t);
 
+/* Points of `width` samples each over [first, end), which are there; the last one covers the rest.
+ * Their number is returned. */
+size_t trace_bins(const struct trace *t, uint64_t first, uint64_t end, uint64_t width,
+                  struct trace_point *out);
 /* Points of equal width over [first, end); at most `count`, the number is returned. */
 size_t trace_view(const struct trace *t, uint64_t first, uint64_t end, size_t count,
                   struct trace_point *out);

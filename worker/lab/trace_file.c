@@ -105,8 +105,7 @@ static void put_pyramid(struct writer *w, const struct trace *t)
         struct trace_point *points = calloc(bins, sizeof(*points));
         if (!points)
             break;
-        uint32_t head[2] = {(uint32_t)width,
-                            (uint32_t)trace_view(t, 0, bins * width, bins, points)};
+        uint32_t head[2] = {(uint32_t)width, (uint32_t)trace_bins(t, 0, count, width, points)};
         buf_add(&b, head, sizeof(head));
         buf_add(&b, points, head[1] * sizeof(*points));
         free(points);
