@@ -9,24 +9,13 @@
  *
  * With `reuse` sources and objects live in a tree of the agent (worker/lab/build_tree.h): a new
  * model is one compile and a link, and what was built before is not built again. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "worker/lab/build_tree.h"
-#include "worker/lab/firmware_size.h"
-#include "worker/steps.h"
-
-enum {
-    COMMANDS_MAX = 2,
-    WORDS_MAX = 24,
-    ARGV_MAX = 64,
-    COMPLAINT_BYTES = 300,
-    COMPILER_BYTES = 160
-};
+#include "worker/steps/firmware_build.h"
 
 static const struct step_param params[] = {
     /* clang-format off */
@@ -59,147 +48,7 @@ static const struct step_output outputs[] = {
     {"ram_bytes", FLOW_INTEGER, "data + bss; null when not known"},
 };
 
-/* {name} is replaced; a word that names something absent is left out. */
-struct tool {
-    const char *name;
-    const char *commands[COMMANDS_MAX][WORDS_MAX];
-    const char *elf;
-};
-
-/* Source: the tools' own help. */
-static const struct tool tools[] = {
-    {"make",
-     {{"make", "-C", "{dir}", "-j{jobs}", "TARGET={target}", "MODEL_HEADER={header}",
-       "BUILD_ID={build}", "OUT={out}"}},
-     "{out}/{program}.elf"},
-    {"mbed-cli",
-     {{"mbed", "compile", "-m", "{target}", "-t", "GCC_ARM", "--profile={profile}", "--build={out}",
-       "-N", "{program}", "-j", "{jobs}", "-DBUILD_ID=\"{build}\""}},
-     "{out}/{program}.elf"},
-    {"mbed-tools",
-     {{"mbed-tools", "compile", "-m", "{target}", "-t", "GCC_ARM", "-b", "{profile}"}},
-     "{dir}/cmake_build/{target}/{profile}/GCC_ARM/{program}.elf"},
-    {"mbed-ce",
-     {{"cmake", "-S", "{dir}", "-B", "{out}", "-GNinja", "-DMBED_TARGET={target}",
-       "-DCMAKE_BUILD_TYPE={Profile}", "-DUPLOAD_METHOD=NONE", "-DBUILD_ID={build}"},
-      {"cmake", "--build", "{out}", "--target", "{program}", "-j", "{jobs}"}},
-     "{out}/{program}.elf"},
-};
-
-struct build {
-    const struct tool *tool;
-    const char *dir, *out, *elf, *build_id, *header;
-    const char *built_elf;  /* where the tool leaves it, with `reuse` */
-    struct build_tree tree; /* with `reuse` */
-    bool reuse;
-    struct firmware_size size;
-    char complaint[COMPLAINT_BYTES]; /* the first line that looks like the reason */
-    char compiler[COMPILER_BYTES];   /* what it calls itself, with `reuse`; empty: not known */
-    int command;
-};
-
 static void next_command(struct step_call *call);
-
-/* ---- from templates to arguments ---- */
-
-static const char *capital(struct step_call *call, const char *text)
-{
-    char *copy = arena_strndup(call->arena, text, strlen(text));
-    copy[0] = (char)toupper((unsigned char)copy[0]);
-    return copy;
-}
-
-static const char *value_of(struct step_call *call, const char *name, size_t len)
-{
-    const struct build *b = call->state;
-    const struct {
-        const char *name, *value;
-    } values[] = {
-        {"dir", b->dir},
-        {"out", b->out},
-        {"build", b->build_id},
-        {"target", step_string(call, "target")},
-        {"program", step_string(call, "program")},
-        {"profile", step_string(call, "profile")},
-        {"Profile", capital(call, step_string(call, "profile"))},
-        {"header", b->header},
-        {"jobs", arena_printf(call->arena, "%lld", (long long)step_integer(call, "jobs"))},
-    };
-    for (size_t i = 0; i < COUNT(values); i++)
-        if (strlen(values[i].name) == len && !memcmp(values[i].name, name, len))
-            return values[i].value;
-    return NULL;
-}
-
-/* NULL when a value is absent. */
-static const char *expand(struct step_call *call, const char *word)
-{
-    const char *text = "", *open;
-    while ((open = strchr(word, '{'))) {
-        size_t len = strcspn(open + 1, "}");
-        const char *value = value_of(call, open + 1, len);
-        if (!value)
-            return NULL;
-        text = arena_printf(call->arena, "%s%.*s%s", text, (int)(open - word), word, value);
-        word = open + len + 2;
-    }
-    return arena_printf(call->arena, "%s%s", text, word);
-}
-
-static const char *volume(struct step_call *call, const char *path)
-{
-    return arena_printf(call->arena, "%s:%s", path, path);
-}
-
-/* Prefix for a command in a container; 0 words on this machine. */
-static size_t add_container(struct step_call *call, const char **argv)
-{
-    const struct build *b = call->state;
-    const char *image = step_string(call, "container"), *work = call->run->work_dir;
-    if (!image)
-        return 0;
-    const char *const words[] = {
-        step_string(call, "engine"),
-        "run",
-        "--rm",
-        "--init",
-        "--volume",
-        volume(call, work),
-        "--workdir",
-        b->dir,
-        "--user",
-        arena_printf(call->arena, "%u:%u", (unsigned)getuid(), (unsigned)getgid()),
-        "--env",
-        "HOME=/tmp"};
-    size_t n = COUNT(words);
-    memcpy(argv, words, sizeof(words));
-    if (b->reuse) {
-        argv[n++] = "--volume";
-        argv[n++] = volume(call, arena_printf(call->arena, "%s/builds", call->run->data_dir));
-    }
-    argv[n++] = image;
-    return n;
-}
-
-static size_t add_words(struct step_call *call, const char *const *words, const char **argv,
-                        size_t n)
-{
-    for (size_t i = 0; i < WORDS_MAX && words[i]; i++) {
-        const char *word = expand(call, words[i]);
-        if (word)
-            argv[n++] = word;
-    }
-    return n;
-}
-
-static size_t add_args(struct step_call *call, const char **argv, size_t n)
-{
-    const json_t *args = json_object_get(call->with, "args");
-    for (size_t i = 0; i < json_array_size(args) && n + 1 < ARGV_MAX; i++)
-        if (json_is_string(json_array_get(args, i)))
-            argv[n++] = json_string_value(json_array_get(args, i));
-    return n;
-}
 
 /* ---- what the commands say ---- */
 
@@ -284,8 +133,8 @@ static void run_command(struct step_call *call, const char *const *argv,
 static void measure_size(struct step_call *call)
 {
     const struct build *b = call->state;
-    const char **argv = arena_array(call->arena, const char *, ARGV_MAX);
-    size_t n = add_container(call, argv);
+    const char **argv = arena_array(call->arena, const char *, BUILD_ARGV_MAX);
+    size_t n = build_container(call, argv);
 
     if (access(b->elf, R_OK)) {
         step_done(call, err_set(&call->err, NOT_FOUND,
@@ -387,7 +236,7 @@ static void on_entered(struct step_call *call, enum err_code code)
     b->dir = b->tree.src;
     b->out = b->tree.out;
     b->header = b->header ? b->tree.header : NULL;
-    b->built_elf = expand(call, b->tool->elf);
+    b->built_elf = build_expand(call, b->tool->elf);
     if (b->tree.built) {
         step_log(call, LOG_INFO, "the image of these sources and this model is there already");
         take_image(call);
@@ -422,8 +271,8 @@ static void on_compiler(struct step_call *call, const struct step_exit *how)
 /* The same tag of a container may hold another compiler tomorrow, and so may this machine. */
 static void ask_compiler(struct step_call *call)
 {
-    const char **argv = arena_array(call->arena, const char *, ARGV_MAX);
-    size_t n = add_container(call, argv);
+    const char **argv = arena_array(call->arena, const char *, BUILD_ARGV_MAX);
+    size_t n = build_container(call, argv);
     argv[n++] = "/bin/sh";
     argv[n++] = "-c";
     argv[n++] = "arm-none-eabi-gcc --version";
@@ -443,7 +292,7 @@ static void on_built(struct step_call *call, const struct step_exit *how)
         finish(call);
     else if (how->status || !ended_by_itself)
         step_done(call, failure(call, how));
-    else if (b->command < COMMANDS_MAX && b->tool->commands[b->command][0])
+    else if (b->command < BUILD_COMMANDS_MAX && b->tool->commands[b->command][0])
         next_command(call);
     else
         take_image(call);
@@ -451,15 +300,7 @@ static void on_built(struct step_call *call, const struct step_exit *how)
 
 static void next_command(struct step_call *call)
 {
-    const struct build *b = call->state;
-    const char **argv = arena_array(call->arena, const char *, ARGV_MAX);
-    size_t n = add_container(call, argv);
-
-    n = add_words(call, b->tool->commands[b->command], argv, n);
-    if (b->command == 0)
-        n = add_args(call, argv, n);
-    argv[n] = NULL;
-    run_command(call, argv, on_line, on_built);
+    run_command(call, build_command(call), on_line, on_built);
 }
 
 /* The random end of the task run's id: no two builds show the same banner. */
@@ -495,9 +336,7 @@ static void start(struct step_call *call)
 
     call->state = b;
     b->size = (struct firmware_size)FIRMWARE_SIZE_UNKNOWN;
-    for (size_t i = 0; i < COUNT(tools); i++)
-        if (!strcmp(tools[i].name, step_string(call, "tool")))
-            b->tool = &tools[i];
+    b->tool = build_tool(step_string(call, "tool"));
     b->dir = step_path(call, step_string(call, "dir"));
     b->out = step_path(call, step_string(call, "out"));
     b->reuse = step_flag(call, "reuse");
@@ -512,7 +351,7 @@ static void start(struct step_call *call)
         ask_compiler(call);
         return;
     }
-    b->elf = expand(call, b->tool->elf);
+    b->elf = build_expand(call, b->tool->elf);
     next_command(call);
 }
 
