@@ -123,7 +123,7 @@ static enum err_code analyze_trace(struct analysis *a, const char *path, struct 
     add_gate(a, "lost_samples", lost <= 0.001, lost, 0.001, detail);
     struct signal_report report = signal_inspect(&samples, t.rate_hz, 1.0);
     struct err why = {.detail = "the current varies as a current does"};
-    bool alive = !signal_judge(&report, t.rate_hz, &why) && report.finding == SIGNAL_FINE;
+    bool alive = !signal_judge(&report, t.rate_hz, &why) && report.finding != SIGNAL_CONSTANT;
     add_gate(a, "signal_alive", alive, (double)report.finding, 0,
              report.finding == SIGNAL_CONSTANT ? "all samples are equal" : why.detail);
     trace_free(&t);

@@ -13,6 +13,8 @@ enum { BUFFER_ALARM_PCT = 50, WARNINGS_MAX = 50 };
 static const double pace_rel = 0.002, jitter_s = 0.015;
 /* Boards draw more, so less is worth a word. */
 static const double little_a = 1e-3;
+static const double volts_rel = 0.01;    /* as accurate as both meters' supplies */
+static const double stamps_apart_ms = 1; /* two stamps of whole milliseconds */
 
 void recorder_init(struct recorder *r, const struct meter_info *info,
                    const struct meter_config *config, uint64_t wanted)
@@ -67,6 +69,15 @@ static void note_arrival(struct recorder *r, const struct stream_block *b)
     r->arrivals_s[r->arrival_count++] = (double)clock_monotonic_us() / 1e6 - end_s;
 }
 
+static void note_clock(struct recorder *r, const struct stream_block *b)
+{
+    if (r->stamped++) {
+        r->clock_ms += (b->stamp_ms - r->stamp_ms) & 0x7FFFFFFF;
+        r->clock_samples += b->count;
+    }
+    r->stamp_ms = b->stamp_ms;
+}
+
 static void take_block(struct recorder *r, const struct stream_block *b)
 {
     if (b->buffer_pct <= 100 && b->buffer_pct > r->buffer_max_pct)
@@ -80,6 +91,7 @@ static void take_block(struct recorder *r, const struct stream_block *b)
         recorder_warn(r, "a time stamp is missing between samples %llu and %llu; no sample is",
                       (unsigned long long)b->first, (unsigned long long)b->first + b->count);
     r->closed = b->first + b->count;
+    note_clock(r, b);
     note_arrival(r, b);
 }
 
@@ -95,7 +107,7 @@ static void take_event(struct recorder *r, const struct stream_event *event)
         break;
     case STREAM_RESTART: /* samples of an older acquisition */
         r->trace.raw.len = 0;
-        r->closed = 0;
+        r->closed = r->stamped = r->clock_ms = r->clock_samples = 0;
         r->arrival_count = 0;
         break;
     case STREAM_SKIPPED:
@@ -109,6 +121,10 @@ static void take_event(struct recorder *r, const struct stream_event *event)
     case STREAM_POWER:
         r->resets += !(event->value > 0);
         trace_mark(&r->trace, event->at, event->value > 0 ? "power_on" : "power_off", event->text);
+        break;
+    case STREAM_VOLTAGE:
+        if (fabs(event->value - r->trace.volts_v) > volts_rel * r->trace.volts_v)
+            r->wrong_volts_v = event->value;
         break;
     case STREAM_MARK:
         trace_mark(&r->trace, event->at, "edge", event->text);
@@ -184,6 +200,19 @@ static void compare_pace(struct recorder *r)
                       100 * fabs(pace), pace > 0 ? "slower" : "faster");
 }
 
+/* Every block fits the clock; together they may still drift away from it. */
+static void compare_stamps(struct recorder *r)
+{
+    double samples_ms = (double)r->clock_samples * 1000 / r->trace.rate_hz;
+    double apart_ms = (double)r->clock_ms - samples_ms;
+    if (fabs(apart_ms) > stamps_apart_ms)
+        recorder_warn(r,
+                      "by its own clock the meter took %.4f s for samples of %.4f s: the rate is "
+                      "%.3f %% off",
+                      (double)r->clock_ms / 1000, samples_ms / 1000,
+                      100 * fabs(apart_ms / samples_ms));
+}
+
 static enum err_code judge_blocks(struct recorder *r, struct err *e)
 {
     if (!r->trace.suspect_count)
@@ -205,6 +234,11 @@ static void warn(struct recorder *r, const struct samples *samples,
 {
     if (report->finding == SIGNAL_CONSTANT)
         recorder_warn(r, "all samples are exactly %.6g A: a stuck meter?", report->value_a);
+    if (report->finding == SIGNAL_LONE)
+        recorder_warn(r,
+                      "sample %llu of %.4g A stands alone between neighbours that agree: a very "
+                      "short event, or a damaged byte",
+                      (unsigned long long)report->at, report->value_a);
     struct sample_sum sum = {0};
     sum_add(&sum, samples, 0, samples->count);
     if (sum_mean_a(&sum) < little_a)
@@ -213,6 +247,7 @@ static void warn(struct recorder *r, const struct samples *samples,
     if (r->buffer_max_pct >= BUFFER_ALARM_PCT)
         recorder_warn(r, "the meter's buffer was %u %% full: the host reads too slowly",
                       r->buffer_max_pct);
+    compare_stamps(r);
     compare_pace(r);
 }
 
@@ -232,6 +267,9 @@ enum err_code recorder_judge(struct recorder *r, struct err *e)
             e, INVALID,
             "the target's supply was interrupted %llu times during the recording (brown-out)",
             (unsigned long long)r->resets);
+    if (r->wrong_volts_v > 0)
+        return err_set(e, INVALID, "the meter supplies %.3f V after it was told to supply %.3f V",
+                       r->wrong_volts_v, r->trace.volts_v);
     struct samples samples = trace_samples(&r->trace);
     struct signal_report report = signal_inspect(&samples, r->trace.rate_hz, r->range_max_a);
     if ((code = signal_judge(&report, r->trace.rate_hz, e)))

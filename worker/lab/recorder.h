@@ -17,6 +17,7 @@ struct recorder {
     double range_max_a;
     uint32_t buffer_max_pct;
     uint64_t resets;                     /* the target's supply was cut */
+    double wrong_volts_v;                /* that the meter reported in between; 0: none */
     bool full;                           /* the trace's ceiling was reached */
     uint64_t closed;                     /* samples in blocks that a time stamp closed */
     uint64_t warm_samples, warm_changes; /* of the acquisition before, which was thrown away */
@@ -24,6 +25,9 @@ struct recorder {
     /* Host time of each block's end minus its time on the meter: the lowest is the true offset. */
     double *arrivals_s;
     size_t arrival_count;
+    /* The meter's own clock over good blocks: what it counted, and what the samples say. */
+    uint32_t stamp_ms;
+    uint64_t stamped, clock_ms, clock_samples;
 };
 
 /* `r` is zeroed, or only recorder_warn() was called with it so far. */
@@ -48,6 +52,7 @@ enum signal_finding {
     SIGNAL_STUCK,       /* noise, then exactly one value */
     SIGNAL_CONSTANT,    /* exactly one value throughout: odd, not impossible */
     SIGNAL_GLITCH,      /* a few lone samples that weigh too much */
+    SIGNAL_LONE,        /* a few that hardly weigh: odd, not impossible */
 };
 
 struct signal_report {
@@ -56,7 +61,7 @@ struct signal_report {
     double value_a;
 };
 struct signal_report signal_inspect(const struct samples *s, double rate_hz, double range_max_a);
-/* INVALID with the finding as a sentence; SIGNAL_CONSTANT passes. */
+/* INVALID with the finding as a sentence; SIGNAL_CONSTANT and SIGNAL_LONE pass. */
 MUST_CHECK enum err_code signal_judge(const struct signal_report *report, double rate_hz,
                                       struct err *e);
 

@@ -4,31 +4,33 @@
 #include "worker/lab/recorder.h"
 
 /* A lone sample this far from two neighbours that agree is damage or a very short event.  Up to
- * LONE_FEW of them are taken for damage when they carry more than LONE_WEIGHT of the charge. */
-static const double lone_factor = 1.9, lone_weight = 2e-4, neighbours_rel = 0.25;
-enum { LONE_FEW = 3, RUN_SAMPLES = 200 };
+ * LONE_FEW of them are taken for damage when they carry more than lone_weight of the charge; less
+ * is enough when one changed bit or digit explains them. */
+static const double lone_factor = 1.9, lone_weight = 2e-4, damaged_weight = 1e-6,
+                    neighbours_rel = 0.25;
+/* Nearer ones are worth a word: so much of the neighbours, and so many typical steps. */
+static const double near_rel = 0.1, near_steps = 10, agree_steps = 2;
+enum { LONE_FEW = 3, RUN_SAMPLES = 200, MANTISSA_DIGITS = 6 };
 static const double zero_gap_s = 0.005, run_s = 0.02, least_a = 1e-7; /* of both meters' ranges */
 
 struct scan {
     uint64_t zeros, zero_run, zero_at, longest_zero, longest_zero_at;
     uint64_t run, longest_run, longest_run_end, changes;
-    uint64_t lone, lone_at;
-    double lone_a, lone_excess_a, total_a, steps_a;
+    double total_a, steps_a;
     uint64_t over_at, over;
     double over_a;
 };
 
-static bool is_lone(double before, double a, double after)
-{
-    double low = fmin(before, after), high = fmax(before, after);
-    if (!(low > 0) || high - low > neighbours_rel * high)
-        return false;
-    return a > lone_factor * high || a < low / lone_factor;
-}
+struct lone_samples {
+    uint64_t count, at; /* of the first */
+    double a;
+    uint64_t far, damaged;
+    double far_excess_a, damaged_excess_a;
+};
 
 static void scan_zero(struct scan *s, uint64_t k, double a)
 {
-    if (a > 0) {
+    if (a >= least_a) {
         s->zero_run = 0;
         return;
     }
@@ -54,17 +56,6 @@ static void scan_run(struct scan *s, uint64_t k, double before, double a)
     }
 }
 
-static void scan_lone(struct scan *s, uint64_t k, double before, double a, double after)
-{
-    if (!is_lone(before, a, after))
-        return;
-    s->lone_excess_a += fabs(a - (before + after) / 2);
-    if (!s->lone++) {
-        s->lone_at = k;
-        s->lone_a = a;
-    }
-}
-
 static void scan_range(struct scan *s, uint64_t k, double a, double limit_a)
 {
     if (a > limit_a && !s->over++) {
@@ -76,20 +67,117 @@ static void scan_range(struct scan *s, uint64_t k, double a, double limit_a)
 static struct scan scan(const struct samples *samples, double range_max_a)
 {
     struct scan s = {0};
-    double before = 0, a = samples->count ? sample_a(samples, 0) : 0;
+    double before = 0;
     for (uint64_t k = 0; k < samples->count; k++) {
-        bool last = k + 1 == samples->count;
-        double after = last ? 0 : sample_a(samples, k + 1);
+        double a = sample_a(samples, k);
         s.total_a += a;
         scan_zero(&s, k, a);
         scan_run(&s, k, before, a);
         scan_range(&s, k, a, 1.2 * range_max_a);
-        if (k && !last)
-            scan_lone(&s, k, before, a, after);
         before = a;
-        a = after;
     }
     return s;
+}
+
+/* ---- lone samples ---- */
+
+static bool within(double a, double low, double high)
+{
+    return a >= low && a <= high;
+}
+
+/* One of 16 bits. */
+static bool bit_explains(const uint8_t *p, double low, double high)
+{
+    unsigned word = (unsigned)(p[0] | p[1] << 8);
+    for (unsigned bit = 1; bit < 1U << 16; bit <<= 1) {
+        unsigned other = word ^ bit;
+        if (other >> 12 < 15 && within(ldexp(other & 0xFFF, -4 * (int)(other >> 12)), low, high))
+            return true;
+    }
+    return false;
+}
+
+/* Digits are characters: one bit of a digit, or a digit that was lost or came twice. */
+static bool digit_explains(const uint8_t *p, double low, double high)
+{
+    unsigned mantissa = (unsigned)(p[0] | p[1] << 8 | p[2] << 16), place = 1;
+    int exponent = (int8_t)p[3];
+    double a = mantissa * pow(10, exponent);
+    if (within(a, 9 * low, 11 * high) || within(a, low / 11, high / 9))
+        return true;
+    for (int i = 0; i < MANTISSA_DIGITS; i++, place *= 10)
+        for (unsigned bit = 1; bit <= 8; bit *= 2) {
+            unsigned digit = mantissa / place % 10, other = digit ^ bit;
+            double value = mantissa + ((double)other - digit) * place;
+            if (other < 10 && within(value * pow(10, exponent), low, high))
+                return true;
+        }
+    for (int bit = 1; bit <= 8; bit *= 2) { /* of the exponent's last digit */
+        int digit = exponent < 0 ? -exponent % 10 : exponent % 10, step = (digit ^ bit) - digit;
+        if ((digit ^ bit) < 10 && within(a * pow(10, exponent < 0 ? -step : step), low, high))
+            return true;
+    }
+    return false;
+}
+
+static bool is_lone(double before, double a, double after, double step_a)
+{
+    double low = fmin(before, after), high = fmax(before, after);
+    if (!(low > 0) || high - low > neighbours_rel * high)
+        return false;
+    double limit_a = fmax(near_rel * high, near_steps * step_a);
+    return a > fmin(lone_factor * high, high + limit_a) ||
+           a < fmax(low / lone_factor, low - limit_a);
+}
+
+static void take_lone(struct lone_samples *l, const struct samples *samples, uint64_t k,
+                      const double around_a[static 3], double step_a)
+{
+    double low = fmin(around_a[0], around_a[2]), high = fmax(around_a[0], around_a[2]);
+    double a = around_a[1], excess_a = fabs(a - (low + high) / 2), slack_a = agree_steps * step_a;
+    const uint8_t *raw = samples->raw + k * (size_t)samples->code;
+    bool far = a > lone_factor * high || a < low / lone_factor;
+    if (!l->count++) {
+        l->at = k;
+        l->a = a;
+    }
+    l->far += far;
+    l->far_excess_a += far ? excess_a : 0;
+    if (!far || l->count > LONE_FEW)
+        return;
+    bool damaged = samples->code == SAMPLE_HEX16
+                       ? bit_explains(raw, low - slack_a, high + slack_a)
+                       : digit_explains(raw, low - slack_a, high + slack_a);
+    l->damaged += damaged;
+    l->damaged_excess_a += damaged ? excess_a : 0;
+}
+
+static struct lone_samples find_lone(const struct samples *samples, const struct scan *s)
+{
+    struct lone_samples l = {0};
+    double step_a = s->changes ? s->steps_a / (double)s->changes : 0;
+    if (samples->count < 3)
+        return l;
+    double around_a[3] = {0, sample_a(samples, 0), sample_a(samples, 1)};
+    for (uint64_t k = 1; k + 1 < samples->count; k++) {
+        around_a[0] = around_a[1];
+        around_a[1] = around_a[2];
+        around_a[2] = sample_a(samples, k + 1);
+        if (is_lone(around_a[0], around_a[1], around_a[2], step_a))
+            take_lone(&l, samples, k, around_a, step_a);
+    }
+    return l;
+}
+
+/* Many are what the board does. */
+static enum signal_finding judge_lone(const struct lone_samples *l, double total_a)
+{
+    if (l->far && l->far <= LONE_FEW && l->far_excess_a > lone_weight * total_a)
+        return SIGNAL_GLITCH;
+    if (l->damaged && l->far <= LONE_FEW && l->damaged_excess_a > damaged_weight * total_a)
+        return SIGNAL_GLITCH;
+    return l->count && l->count <= LONE_FEW ? SIGNAL_LONE : SIGNAL_FINE;
 }
 
 /* Half a step of the quantiser at sample k. */
@@ -127,15 +215,17 @@ struct signal_report signal_inspect(const struct samples *samples, double rate_h
         return (struct signal_report){SIGNAL_INTERRUPTED, s.longest_zero_at, s.longest_zero,
                                       s.longest_zero_at + s.longest_zero == samples->count ? -1
                                                                                            : 0};
-    if (s.lone && s.lone <= LONE_FEW && s.lone_excess_a > lone_weight * s.total_a)
-        return (struct signal_report){SIGNAL_GLITCH, s.lone_at, s.lone, s.lone_a};
+    struct lone_samples lone = find_lone(samples, &s);
+    enum signal_finding alone = judge_lone(&lone, s.total_a);
+    if (alone == SIGNAL_GLITCH)
+        return (struct signal_report){alone, lone.at, lone.count, lone.a};
     double last_a = sample_a(samples, s.longest_run_end - 1);
     uint64_t run_at = s.longest_run_end - s.longest_run;
     if (is_stuck(samples, &s, rate_hz))
         return (struct signal_report){SIGNAL_STUCK, run_at, s.longest_run, last_a};
     if (!s.changes && samples->count >= RUN_SAMPLES)
         return (struct signal_report){SIGNAL_CONSTANT, 0, samples->count, last_a};
-    return (struct signal_report){SIGNAL_FINE, 0, 0, 0};
+    return (struct signal_report){alone, lone.at, lone.count, lone.a};
 }
 
 enum err_code signal_judge(const struct signal_report *r, double rate_hz, struct err *e)

@@ -29,7 +29,7 @@ struct build {
     bool reuse;
     struct firmware_size size;
     char complaint[BUILD_COMPLAINT_BYTES]; /* the first line that looks like the reason */
-    char compiler[BUILD_COMPILER_BYTES];   /* what it calls itself, with `reuse`; empty: not known */
+    char compiler[BUILD_COMPILER_BYTES]; /* what it calls itself, with `reuse`; empty: not known */
     int command;
 };
 
