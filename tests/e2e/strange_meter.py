@@ -15,50 +15,9 @@ import threading
 import time
 import tty
 
+from strange_dialects import FAULTS, Dialect
+
 BLOCK = 1000
-
-# What instruments disagree about: reference 2.4 and the tables of section 1.
-DIALECTS = {
-    "identity": ["v3pwr", "v3pwr_long", "lpm01a"],
-    "binary": ["bin_hexa", "bin_hex", "none"],
-    "error": ["err", "error"],
-    "threshold": ["currthres", "currthre"],
-    "prompt": ["none", "before", "after"],
-    "monitor": ["known", "unknown"],          # the command power_monitor
-    "control": ["free", "htc"],               # does configuration need `htc` first?
-    "line": ["crlf", "crlfcrlf"],             # end of a reply
-    "echo": [False, True],
-    "first_stamp": [True, False],             # a time stamp before the first sample
-    "stamp_word": ["TimeStamp", "Timestamp"],
-    "stamp_sign": [" ", ">", "<", ": "],
-    "stamp_nul": [True, False],
-    "overcurrent_tag": [0xF5, 0xF4],
-    "overcurrent_bytes": [8, 4],
-    "summary": ["text", "frame", "none"],
-    "stop_ack": ["completed", "ack", "none"],
-    "version": ["1.0.0", "FW 1.0.7 b2", "V4J4B1P2"],
-    "ascii_limit_hz": [10000, 5000, 20000],
-    "acqtime_limit_s": [100, 10],
-    "pieces": ["batch", "byte", "huge"],      # how the host gets the bytes
-    "volt_reply": ["plain", "get"],
-}
-
-
-class Dialect:
-    def __init__(self, **given):
-        for name, values in DIALECTS.items():
-            setattr(self, name, given.pop(name, values[0]))
-        assert not given, given
-
-    @classmethod
-    def drawn(cls, rng, **fixed):
-        chosen = {name: rng.choice(values) for name, values in DIALECTS.items()}
-        chosen.update(fixed)
-        return cls(**chosen)
-
-    def __str__(self):
-        return " ".join(f"{k}={getattr(self, k)}" for k in DIALECTS if getattr(self, k) != DIALECTS[k][0]) or "plain"
-
 
 # ---- numbers on the wire ----
 
@@ -100,111 +59,6 @@ def signal(kind, seed):
 
 
 # ---- the instrument ----
-
-# name: what a user must see.  `exact` = exit 0, the truth, nothing lost; `warn: X` = that, with a warning that says X;
-# `refuse: X` = no figure, and the sentence says X; `either: X` = exact or refuse X; `named: X` = warn or refuse X.
-# X is a regular expression.
-LOST = r"lost|missing|damag|incomplete|suspect|sample count|odd|blocks?|corrupt"
-GONE = r"went away|disconnect|unplug|gone|vanish|hang|closed|no longer|stopped sending|I/O"
-FAULTS = {
-    "none": "exact",
-    "unplug_mid_frame": "refuse:" + GONE,
-    "unplug_mid_sample": "refuse:" + GONE,
-    "unplug_before_stop": "either:" + GONE,
-    "reenumerate": "refuse:" + GONE,
-    "unplug_in_setup": "refuse:" + GONE + "|does not answer",
-    "drop_byte": "refuse:" + LOST,
-    "drop_byte_late": "refuse:" + LOST,
-    "double_byte": "refuse:" + LOST,
-    "drop_sample": "refuse:" + LOST,
-    "double_sample": "refuse:" + LOST,
-    "drop_block": "refuse:" + LOST + r"|time",
-    "double_block": "refuse:" + LOST + r"|time",
-    "drop_block_and_stamp": "refuse:" + LOST + r"|time",
-    "double_block_and_stamp": "refuse:" + LOST + r"|time|twice|repeat",
-    "swap_bytes": "refuse:" + LOST + "|implausib|impossible|above",
-    "flip_top_bit": "refuse:" + LOST + "|implausib|impossible|above|single",
-    "flip_to_tag": "refuse:" + LOST + "|tag|unknown",
-    "flip_in_stamp": "refuse:" + LOST + "|time",
-    "flip_stamp_end": "refuse:" + LOST + "|time|frame",
-    "odd_chunk_at_start": "either:" + LOST,
-    "stamp_missing": "warn:stamp",
-    "count_999": "refuse:" + LOST,
-    "count_1001": "refuse:" + LOST,
-    "f0_before_stamp": "exact",
-    "stamp_holds_f0f3": "exact",
-    "stamp_wraps": "exact",
-    "stamp_back": "refuse:" + LOST + "|time|stamp",
-    "stamp_at_odd_time": "exact",
-    "overcurrent": "refuse:over-?current",
-    "overcurrent_at_30ms": "refuse:over-?current",
-    "error_text": "refuse:calibration lost",
-    "error_overcurrent_text": "refuse:[oO]vercurrent",
-    "unknown_tag_fa": "warn:unknown",
-    "unknown_tag_fb": "warn:unknown",
-    "unknown_tag_fe": "either:" + LOST + "|unknown|tag",
-    "information": "exact",
-    "temperature": "exact",
-    "power_status": "exact",
-    "voltage_ack": "exact",
-    "voltage_wrong": "refuse:volt|suppl",
-    "brown_out": "refuse:brown|reset|power|suppl|went down",
-    "supply_off": "refuse:power|suppl|off",
-    "stops_early": "refuse:end|stop|early|before|only",
-    "stops_early_silent": "refuse:sending|silent|silence|end|stop|quiet|nothing|no more",
-    "half_block_at_end": "exact",
-    "stuck": "warn:stuck|constant|one value|same value|never changes",
-    "zero": "warn:zero|no current|jumper",
-    "first_bias": "exact",
-    "step": "exact",
-    "drift": "exact",
-    "skew_1_percent": "warn:clock|skew|rate|fast|slow",
-    "skew_slow_1_percent": "warn:clock|skew|rate|fast|slow",
-    "skew_100_ppm": "exact",
-    "stamps_skewed": "refuse:clock|time|rate|stamp|" + LOST,
-    "residual_prompt": "exact",
-    "garbage_before": "exact",
-    "unknown_command_first": "exact",
-    "was_streaming": "exact",
-    "replies_shifted": "either:answer|repl|does not",
-    "ack_never_volt": "refuse:volt",
-    "ack_never_freq": "refuse:freq",
-    "ack_never_start": "refuse:start",
-    "ack_late": "exact",
-    "refuses_volt": "refuse:volt",
-    "refuses_freq": "refuse:freq",
-    "refuses_pwr": "named:pwr|power|suppl",
-    "refuses_start": "refuse:start",
-    "says_nothing": "refuse:answer|silent|no meter",
-    "service_lines": "exact",
-    "stale_after_stop": "exact",
-    "summary_in_pieces": "exact",
-    "no_end_mark": "warn:end mark",
-    "stop_ignored": "either:stop",
-    "buffer_60": "warn:buffer",
-    "buffer_99": "warn:buffer",
-    "buffer_overflow": "refuse:buffer|overflow|overrun|interrupted",
-    "negative": "refuse:negative|implausib|below|neither",
-    "nan": "refuse:" + LOST + "|number|nan|unreadable",
-    "five_digits": "exact",
-    "unnormalised": "exact",
-    "glued": "exact",
-    "drop_digit": "refuse:" + LOST + "|unreadable",
-    "drop_exponent_digit": "refuse:" + LOST + "|unreadable",
-    "text_junk": "refuse:" + LOST + "|unreadable",
-    "interrupted_summary": "refuse:interrupted",
-    "long_line": "refuse:" + LOST + "|long|unreadable|line",
-    "another_device": "refuse:not|no meter|power monitor|unknown",
-    "stream_pauses": "either:sending|silent|silence|stop|nothing|no more",
-    "event_lines": "exact",
-    "stop_while_stamp": "exact",
-}
-
-BINARY_ONLY = {"swap_bytes", "flip_to_tag", "flip_stamp_end", "odd_chunk_at_start", "f0_before_stamp", "stamp_holds_f0f3",
-               "stamp_wraps", "unknown_tag_fa", "unknown_tag_fb", "unknown_tag_fe", "information", "unplug_mid_frame",
-               "unnormalised", "drop_byte_late", "flip_top_bit", "flip_in_stamp", "brown_out", "voltage_wrong"}
-TEXT_ONLY = {"drop_digit", "drop_exponent_digit", "nan", "five_digits", "glued", "text_junk", "long_line", "negative"}
-
 
 class Acquisition:
     """One stream: what flowed (`true_a`, by the meter's own clock) and what was done to it."""
@@ -338,6 +192,7 @@ class Meter(threading.Thread):
             del self.out[:sent]
 
     held = 0.0
+    born = math.inf  # when the first command came
     late_s, turned = 0.0, math.inf  # the longest time in which this emulator did not come to its work
 
     def _later(self, what, delay_s=None):
@@ -357,6 +212,10 @@ class Meter(threading.Thread):
     def _reply(self, text, delay_s=None):
         prompt = self._prompt() if not self.quiet else ""
         end = "\r\n\r\n" if self.d.line == "crlfcrlf" or self.quiet else "\r\n"
+        if self.d.reply_nul:
+            text = "\0" + text
+        if self.fault == "answers_twice":
+            text = text + end + text
         if self.d.prompt == "before":
             text = prompt + text + end
         elif self.d.prompt == "after":
@@ -370,7 +229,10 @@ class Meter(threading.Thread):
 
     def _command(self, text):
         self.commands.append(text)
-        if self.d.echo and self.acq is None:
+        self.born = min(self.born, time.monotonic())
+        if self.fault == "deaf_at_first" and time.monotonic() - self.born < 1:
+            return
+        if self.d.echo and (self.acq is None or self.fault == "echo_in_stream"):
             self._later((text + "\r\n").encode(), 0)
         words = text.split()
         name, rest = words[0].lower(), words[1:]
@@ -464,6 +326,13 @@ class Meter(threading.Thread):
                     return int(left) * 10.0 ** int(sign + right)
         return float(text) if text.isdigit() else None
 
+    def _quantity(self, rest):
+        """A number as this dialect writes it."""
+        plain = rest and rest[0][-1].isdigit()
+        if not rest or self.d.numbers == "suffix" and plain and self._number(rest[0]) not in (100, 200, 500, 50, 20, 10, 5, 2, 1):
+            return None
+        return None if self.d.numbers == "plain" and not plain else self._number(rest[0])
+
     def _do_volt(self, name, rest, text):
         if rest and rest[0] in ("vout", "vaux"):
             if self.d.identity == "lpm01a":
@@ -472,17 +341,17 @@ class Meter(threading.Thread):
         if rest and rest[0] == "get":
             volts = self.volts - (0.4 if self.fault == "voltage_wrong" else 0)
             return self._reply(f"ack volt get {round(volts * 1000)}-03")
-        value = self._number(rest[0]) if rest else None
+        value = self._quantity(rest)
         low, high = (1.8, 3.3) if self.d.identity == "lpm01a" else (1.6, 3.6)
         if value is None or not low - 1e-9 <= value <= high + 1e-9:
             return self._error(text, "out of range")
         self.volts = value
         self._reply(f"ack {text}" if self.d.volt_reply == "plain" else f"ack volt {round(value * 1000)}m",
-                    1.26 if self.fault == "ack_late" else 0.02)
+                    {"ack_late": 1.26, "volt_takes_4s": 4}.get(self.fault, 0.02))
         return None
 
     def _do_freq(self, name, rest, text):
-        value = self._number(rest[0]) if rest else None
+        value = self._quantity(rest)
         if value not in (100e3, 50e3, 20e3, 10e3, 5e3, 2e3, 1e3, 500, 200, 100, 50, 20, 10, 5, 2, 1) or (
                 self.format == "ascii_dec" and value > self.d.ascii_limit_hz):
             return self._error(text, "bad frequency")
@@ -491,6 +360,8 @@ class Meter(threading.Thread):
 
     def _do_acqtime(self, name, rest, text):
         value = self._number(rest[0]) if rest else None
+        if value == math.inf and rest[0] != self.d.endless and self.d.endless != "inf":
+            value = None
         if value is None or (value != math.inf and value > self.d.acqtime_limit_s):
             return self._error(text, "out of range")
         self.acqtime = value
@@ -549,6 +420,8 @@ class Meter(threading.Thread):
         if self.acq:
             return self._error("start", "already running")
         self._reply("ack start")
+        tail = {"nothing": b"", "line": b"\r\n", "zeros": b"\0\0", "prompt": b"\r\n" + self._prompt().encode()}[self.d.after_start]
+        self._later(tail, 0)
         return self._later(self._begin, 0.02)
 
     def _do_stop(self, name, rest, text):
@@ -561,7 +434,7 @@ class Meter(threading.Thread):
             return self._error("stop", "no acquisition")
         if not self.acq.stopping:
             self.acq.stopping = True
-            self._later(lambda: self._finish("stop"), 0.02)
+            self._later(lambda: self._finish("stop"), 0.6 if self.fault == "drains_slowly" else 0.02)
         return None
 
     # -- the stream --
@@ -587,6 +460,8 @@ class Meter(threading.Thread):
         self.source = signal(self.kind, self.seed + self.number)
         self.waiting = False
         faulty = self._faulty()
+        if faulty and self.fault == "ends_at_once":
+            return self._finish("end")
         if faulty and self.fault == "odd_chunk_at_start":
             self.out += b"\x52"
         self.acq.ms = {"stamp_holds_f0f3": 0x00F0F300 - 1000 * 1000 // round(self.rate_hz),
@@ -610,9 +485,11 @@ class Meter(threading.Thread):
         faulty = self._faulty()
         if faulty and self.fault == "stamps_skewed":
             ms = a.ms + count * 1030 / a.rate_hz
+        elif faulty and self.fault == "stamps_skewed_little":
+            ms = a.ms + count * 1004 / a.rate_hz
         load = 3
         if faulty and count >= self.where:
-            load = {"buffer_60": 60, "buffer_99": 99}.get(self.fault, 3)
+            load = {"buffer_60": 60, "buffer_99": 99, "buffer_49": 49, "buffer_50": 50}.get(self.fault, 3)
         if faulty and self.fault == "stamp_back" and count == 2 * BLOCK:
             ms -= 3000 * 1000 / a.rate_hz
         ms = round(ms) if ms >= 0 else 0
@@ -632,6 +509,8 @@ class Meter(threading.Thread):
     def _current(self, k):
         """What flows at sample k of this acquisition."""
         current = next(self.source)
+        if self.d.supply == "pwr on" and self.power == "off":
+            return 0.0
         faulty = self._faulty()
         if self.number == 0 and self.fault == "first_bias":
             current += 0.008
@@ -645,7 +524,9 @@ class Meter(threading.Thread):
             return current + 0.010
         if self.fault == "drift":
             return current * (1 + 0.3 * k / 3000)
-        if self.fault in ("brown_out",) and self.where <= k < self.where + 200:
+        if self.fault == "dim_brown_out" and self.where <= k < self.where + 200:
+            return 3e-8
+        if self.fault == "brown_out" and self.where <= k < self.where + 200:
             return 0.0
         return current
 
@@ -703,12 +584,15 @@ class Meter(threading.Thread):
     def _end_of_block(self, count):
         faulty, fault = self._faulty(), self.fault
         second = faulty and count == 2 * BLOCK
-        if second and fault == "stamp_missing":
+        if second and fault == "stamp_missing" or faulty and fault == "stamps_missing_all" or \
+                faulty and fault == "stamps_missing_two" and count in (2 * BLOCK, 3 * BLOCK):
             return
         if second and fault == "unplug_mid_frame":
             self.out += self._stamp(count)[:4]
             return self.unplug()
         self.out += self._stamp(count)
+        if second and fault == "stamp_doubled":
+            self.out += self._stamp(count)
         if second and fault == "double_block":
             self.out += self.block_copy + self._stamp(count)
         if second and fault == "double_block_and_stamp":
@@ -736,6 +620,11 @@ class Meter(threading.Thread):
             self._trouble("buffer overflow, acquisition stopped", summary="Measurement interrupted")
         elif fault == "interrupted_summary":
             self._finish("interrupted")
+        elif fault == "overcurrent_then_silence":
+            self._overcurrent(silent=True)
+        elif fault == "overcurrent_in_status":
+            self.status_text = "Overcurrent >59mA, dynamic acquisition stopped"
+            self._finish("overcurrent")
         elif fault == "stops_early":
             self._finish("end")
         elif fault == "stops_early_silent":
@@ -766,13 +655,14 @@ class Meter(threading.Thread):
     def _go_on(self):
         self.waiting = False
 
-    def _overcurrent(self):
+    def _overcurrent(self, silent=False):
         if self._binary():
             size = self.d.overcurrent_bytes
             self._frame(self.d.overcurrent_tag, b"\0\0\x02\x26"[:size - 4])
         else:
             self._text("error Overcurrent >59mA, dynamic acquisition stopped")
-        self._finish("overcurrent")
+        self.waiting = silent
+        return None if silent else self._finish("overcurrent")
 
     def _trouble(self, text, summary=None):
         self.status_text = text
@@ -804,6 +694,20 @@ class Meter(threading.Thread):
                 out += out[before:]
         elif fault == "double_sample":
             out += out[before:]
+        elif fault == "drop_first_byte":
+            del out[before:before + 1]
+        elif fault == "flip_mantissa":
+            out[before] ^= 0x02
+        elif fault == "flip_digit":
+            out[before + 1] ^= 0x04
+        elif fault == "drop_digit_of_many":
+            del out[before]
+        elif fault == "service_in_stream":
+            self._text("calibration request handled")
+        elif fault == "voltage_wrong_in_stream":
+            self._frame(0xF7, struct.pack(">H", 2100))
+        elif fault == "unknown_tag_fc":
+            self._frame(0xFC, b"\x01\x02\x03\x04\x05")
         elif fault == "swap_bytes":
             out[before], out[before + 1] = out[before + 1], out[before]
         elif fault == "flip_top_bit":
@@ -886,7 +790,11 @@ class Meter(threading.Thread):
                     self._later(piece[i:i + 3], 0.001)
             pieces = []
         if fault == "stale_after_stop" and self.number == 0:
-            self._later(b"".join(struct.pack(">H", word_of(0.4)) for _ in range(333)) if self._binary()
-                        else b"4000-04\r\n" * 333, 0.004)
+            self._later(self._stale(333), 0.004)
+        if fault == "stale_long_after_stop" and self.number == 0:
+            self._later(self._stale(200), 0.1)
         self.out += b"".join(pieces)
         self.acq = None
+
+    def _stale(self, count):
+        return b"".join(struct.pack(">H", word_of(0.4)) for _ in range(count)) if self._binary() else b"4000-04\r\n" * count

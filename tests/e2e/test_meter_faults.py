@@ -7,7 +7,7 @@ import sys
 import unittest
 
 import meter_cases
-from strange_meter import FAULTS, Dialect
+from strange_dialects import FAULTS, Dialect
 
 BUSY_MAX = 0.5  # of the cases may meet a machine that is too busy for an emulator which keeps time
 

@@ -24,7 +24,7 @@ enum {
     FAULT_MS = 250,
     ASK_MS = 700,
     BLOCKS_WITHOUT_STAMP = 5,
-    ASCII_RATE_MAX_HZ = 10000,
+    ASCII_RATE_MAX_HZ = 20000, /* a meter that carries less refuses the rate */
 };
 
 struct meter {
