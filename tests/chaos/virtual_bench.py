@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""One measurement on a virtual bench, for weekend.py: virtual_bench.py FOLDER RUN BENCH MODEL TARGET.
+"""One measurement on a virtual bench, for weekend.py: virtual_bench.py FOLDER RUN BENCH MODEL TARGET; FOLDER image MODEL TARGET
+prints what an emulated board shall run.
 
 Prints the artifact of the measurement, or ends with a reason on stderr.  What will happen is drawn from seed, model and target
-alone (`plan`), so that weekend.py knows it too.  A few runs are measured by the real `switchyard-worker power record` on an
+alone (`plan`), so that weekend.py knows it too.  A fifth of the runs is measured by the real `switchyard-worker power record` on an
 emulated meter with a fault of the reference's list."""
 import collections
 import fcntl
@@ -24,9 +25,32 @@ METERED = {"none": "", "summary_in_pieces": "", "drop_byte": "stream is damaged"
            "overcurrent": "overcurrent", "unplug_mid_sample": "unplugged", "zero": "zero current", "stops_early": "ended the acquisition"}
 
 
+EMULATED = ["netduinoplus2", "netduino2"]  # the targets of benches that the real steps drive
+_BOOT = "printf 'SY-BOOT build=%s target=t model=m\\r\\n'\n"
+_RUN = "printf 'SY-START n=%s\\r\\nSY-END n=%s us=%s check=0\\r\\n' $n $n $((n * 2000))\n"
+# What the board runs: a script that stands in for QEMU and firmware; and the reason that the run must give.
+BOARDS = {"none": (_BOOT + "while read -r word n; do\n" + _RUN + "done\n", ""),
+          "boots another build": (_BOOT.replace("%s", "other") + "exec sleep 100\n", "runs build other"),
+          "does not boot": ("exec sleep 100\n", "did not boot"),
+          "refuses the model": (_BOOT + "read -r l\nprintf 'SY-ERR no TFL3 id\\r\\n'\nexec sleep 100\n", "no TFL3 id"),
+          "is deaf": (_BOOT + "exec sleep 100\n", "did not answer `run 1`"),
+          "two boot banners": (_BOOT + "read -r w n\n" + _BOOT + "exec sleep 100\n", "rebooted")}
+
+
+def build_id(model, target):
+    return "b" + hashlib.sha256(f"{model}/{target}".encode()).hexdigest()[:7]
+
+
+def image(seed, model, target):
+    return "\x7fELF\n" + BOARDS[plan(seed, model, target).fault or "none"][0].replace("build=%s", "build=" + build_id(model, target))
+
+
 def plan(seed, model, target):
     rng = random.Random(f"{seed}/{model}/{target}")
-    kind = rng.choices(["fine", "transient", "permanent", "hang", "metered"], [76, 9, 10, 1, 4])[0]
+    if target in EMULATED:
+        fault = rng.choices(list(BOARDS), [70, 6, 6, 6, 6, 6])[0]
+        return Plan(None if fault == "none" else fault, "real", "FAILED" if BOARDS[fault][1] else "COMPLETED", BOARDS[fault][1])
+    kind = rng.choices(["fine", "transient", "permanent", "hang", "metered"], [60, 9, 10, 1, 20])[0]
     if kind == "fine":
         return Plan(None, kind, "COMPLETED", "")
     if kind == "transient":
@@ -120,5 +144,10 @@ def main(folder, run, bench, model, target):
     return 0
 
 
+def print_image(folder, _, model, target):
+    settings = json.loads((pathlib.Path(folder) / "plan.json").read_text(encoding="utf-8"))
+    print(image(settings["seed"], model, target), end="")
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(print_image(*sys.argv[1:]) if sys.argv[2] == "image" else main(*sys.argv[1:]))

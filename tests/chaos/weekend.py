@@ -3,11 +3,13 @@
 
 The server, its PostgreSQL and the agents are the real programs.  The boards are virtual: a run's work is `virtual_bench.py`,
 whose clock runs `speed` times as fast.  What each run must end as is known beforehand (`plan`); the benches keep a diary.
+Beside them each agent has emulated benches, whose runs go through the real `board.flash` and `power.measure`, with boards that
+boot another build, do not boot, are deaf, reboot, or refuse their model.
 
 Asks in the end: has every run exactly one outcome, and is it the honest one?  Was a bench ever driven by two at once?  Are all
 benches free?  Does the campaign's report have a row for every run?
 
-    tests/chaos/weekend.py [--hours H] [--minutes M] [--runs N] [--kills N] [--seed N]
+    tests/chaos/weekend.py [--hours H] [--minutes M] [--runs N] [--real-runs N] [--kills N] [--seed N]
 """
 import argparse
 import collections
@@ -57,6 +59,42 @@ tasks:
 """
 
 
+REAL = "weekend-real"
+REAL_FLOW = """
+name: weekend-real
+parameters:
+  model: {type: string}
+  target: {type: string}
+devices:
+  bench: {target: "{{ parameters.target }}"}
+tasks:
+  image:
+    uses: shell
+    with:
+      run: |
+        python3 %(bench)s %(folder)s image {{ parameters.model }} {{ parameters.target }} > image.elf
+        python3 -c 'import sys; sys.path.insert(0, "%(code)s"); import virtual_bench as v; print(v.build_id("{{ parameters.model }}", "{{ parameters.target }}"))'
+  flash:
+    uses: board.flash
+    needs: image
+    retries: 1
+    with: {image: image.elf, build_id: "{{ tasks.image.outputs.stdout }}", boot_timeout: 6}
+  measure:
+    uses: power.measure
+    needs: flash
+    retries: 2
+    with:
+      model: "{{ parameters.model }}"
+      build_id: "{{ tasks.image.outputs.stdout }}"
+      rate: 20k
+      windows: 2
+      window: 0.2
+      baseline: 0.15
+  supply_off: {uses: board.off, always: true, retries: 1}
+"""
+CAMPAIGNS = {CAMPAIGN: ("weekend/default", TARGETS), REAL: ("weekend-real/default", virtual_bench.EMULATED)}
+
+
 class Lab(chaos.Stack):
     """A server and several agents, each with its share of the boards."""
 
@@ -64,16 +102,25 @@ class Lab(chaos.Stack):
         super().__init__(build, folder, port, 0)
         self.agents = [None] * agents
         self.benches = [f"bench-{k:02d}" for k in range(boards)]
+        self.emulated = [f"emulated-{k}" for k in range(2 * agents)]
+        (folder / "bin").mkdir()
+        qemu = folder / "bin/qemu-system-arm"
+        qemu.write_text("#!/bin/sh\n# -M MACHINE -kernel IMAGE: what stands behind the mark\nsed 1d \"$4\" >\"$4.sh\"\nexec /bin/sh \"$4.sh\"\n")
+        qemu.chmod(0o755)
+        self.environment = {**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
         for k in range(agents):
             lines = [f"  - {{name: {name}, target: {TARGETS[i % len(TARGETS)]}, board: {{backend: msd, serial: S{i}, uart: /dev/null}}, "
                      f"meter: {{port: /dev/null}}}}" for i, name in enumerate(self.benches) if i % agents == k]
+            lines += [f"  - {{name: {name}, target: {virtual_bench.EMULATED[i // agents]}, emulated: true}}"
+                      for i, name in enumerate(self.emulated) if i % agents == k]
             (folder / f"agent{k}.yaml").write_text("benches:\n" + "\n".join(lines) + "\n")
 
     def start_one(self, k):
-        share = len(self.benches) // len(self.agents) + 1
+        share = (len(self.benches) + len(self.emulated)) // len(self.agents) + 1
         self.agents[k] = subprocess.Popen(
             [self.build / "switchyard-worker", "--server", self.api, "--pool", CAMPAIGN, "--data", self.folder / f"agent{k}",
-             "--slots", str(share), "--name", f"lab-{k}", "--config", self.folder / f"agent{k}.yaml"], stdout=self.out, stderr=self.out)
+             "--slots", str(share), "--name", f"lab-{k}", "--config", self.folder / f"agent{k}.yaml"], stdout=self.out, stderr=self.out,
+            env=self.environment)
 
     def kill_one(self, rng):
         k = rng.randrange(len(self.agents))
@@ -109,20 +156,22 @@ def wait_until(what, ready, timeout_s):
 def deploy(lab, options, speed):
     flows = lab.folder / "flows"
     flows.mkdir()
-    text = FLOW % {"bench": ROOT / "tests/chaos/virtual_bench.py", "folder": lab.folder, "api": lab.api,
-                   "timeout_s": max(20, 3 * options.run_hours * 3600 / speed)}
-    (flows / "weekend.yaml").write_text(text)
+    names = {"bench": ROOT / "tests/chaos/virtual_bench.py", "code": ROOT / "tests/chaos", "folder": lab.folder, "api": lab.api,
+             "timeout_s": max(20, 3 * options.run_hours * 3600 / speed)}
+    (flows / "weekend.yaml").write_text(FLOW % names)
+    (flows / "weekend-real.yaml").write_text(REAL_FLOW % names)
     shutil.copy(ROOT / "deploy/demo/energy-report.yaml", flows)
-    done = lab.cli("deploy", flows / "weekend.yaml", flows / "energy-report.yaml", "--pool", CAMPAIGN)
+    done = lab.cli("deploy", flows / "weekend.yaml", flows / "weekend-real.yaml", flows / "energy-report.yaml", "--pool", CAMPAIGN)
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
 
 
-def create(lab, models):
+def create(lab, campaign, models):
     """Again after a kill: it is idempotent."""
+    deployment, targets = CAMPAIGNS[campaign]
     for _ in range(60):
-        done = lab.cli("campaign", "create", CAMPAIGN, "weekend/default", "-m", "model=" + ",".join(models), "-m",
-                       "target=" + ",".join(TARGETS))
+        done = lab.cli("campaign", "create", campaign, deployment, "-m", "model=" + ",".join(models), "-m",
+                       "target=" + ",".join(targets))
         if done.returncode == 0:
             return
         time.sleep(1)
@@ -130,8 +179,11 @@ def create(lab, models):
 
 
 def status(lab):
-    done = lab.cli("-o", "json", "campaign", "status", CAMPAIGN)
-    return json.loads(done.stdout) if done.stdout else None
+    """Done and total of both campaigns, or None."""
+    said = [lab.cli("-o", "json", "campaign", "status", campaign).stdout for campaign in CAMPAIGNS]
+    if not all(said):
+        return None
+    return {key: sum(json.loads(text)[key] for text in said) for key in ("done", "total")}
 
 
 def trouble(lab, rng, kills, count, wall_s, limit_s):
@@ -162,10 +214,10 @@ def trouble(lab, rng, kills, count, wall_s, limit_s):
     return done_kills, time.monotonic() - begin
 
 
-def all_runs(lab):
+def all_runs(lab, campaign):
     runs, offset = [], 0
     while True:
-        page = lab.call("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": ["campaign:" + CAMPAIGN]}}, "sort": "ID_DESC",
+        page = lab.call("POST", "/flow_runs/filter", {"flow_runs": {"tags": {"all_": ["campaign:" + campaign]}}, "sort": "ID_DESC",
                                                       "limit": 200, "offset": offset})
         runs += page
         if len(page) < 200:
@@ -199,13 +251,14 @@ def check_diary(folder, runs):
                 attempts[entry["run"]] += 1
             elif entry["what"] == "end":
                 worked_s[entry["bench"]] += entry["virtual_s"]
-    problems += [f"{run['id']} is {run['state_type']} and no bench knows it" for run in runs if run["id"] not in attempts]
+    problems += [f"{run['id']} is {run['state_type']} and no bench knows it" for run in runs
+                 if run["id"] not in attempts and run["parameters"]["target"] in TARGETS]
     return problems, worked_s, attempts
 
 
-def check_report(lab, runs):
-    folder = lab.folder / "report"
-    done = lab.cli("campaign", "report", CAMPAIGN, "--dir", folder)
+def check_report(lab, campaign, runs):
+    folder = lab.folder / ("report-" + campaign)
+    done = lab.cli("campaign", "report", campaign, "--dir", folder)
     if done.returncode or not (folder / "report.csv").exists():
         return ["no report: " + done.stdout[-300:] + done.stderr[-300:]]
     with open(folder / "report.csv", encoding="utf-8") as file:
@@ -222,8 +275,10 @@ def check_report(lab, runs):
 
 
 def check(lab, options, seed):
-    runs = all_runs(lab)
-    problems = [] if len(runs) == options.runs else [f"{len(runs)} runs, {options.runs} were asked for"]
+    by_campaign = {campaign: all_runs(lab, campaign) for campaign in CAMPAIGNS}
+    runs = [run for some in by_campaign.values() for run in some]
+    wanted = options.runs + options.real_runs
+    problems = [] if len(runs) == wanted else [f"{len(runs)} runs, {wanted} were asked for"]
     for run in runs:
         wrong = check_run(lab, run, seed)
         if wrong:
@@ -231,14 +286,18 @@ def check(lab, options, seed):
     more, worked_s, attempts = check_diary(lab.folder, runs)
     problems += more
     devices = {d["name"]: d for d in lab.call("GET", "/switchyard/devices")}
-    for name in lab.benches:
+    for name in lab.benches + lab.emulated:
         if devices.get(name, {}).get("status") != "FREE":
             problems.append(f"{name} is leaked: {devices.get(name)}")
-    problems += check_report(lab, runs)
-    kinds = collections.Counter(virtual_bench.plan(seed, r["parameters"]["model"], r["parameters"]["target"]).fault or "none" for r in runs)
-    print("weekend: runs %s; faults %s" % (dict(collections.Counter(r["state_type"] for r in runs)), dict(kinds)))
-    print("weekend: %d attempts for %d runs, %.0f virtual hours of measuring on %d benches, %d bad" % (
-        sum(attempts.values()), len(runs), sum(worked_s.values()) / 3600, len(worked_s), len(problems)))
+    for campaign, some in by_campaign.items():
+        problems += check_report(lab, campaign, some)
+    plans = [virtual_bench.plan(seed, r["parameters"]["model"], r["parameters"]["target"]) for r in runs]
+    real = collections.Counter(p.kind for p in plans)
+    print("weekend: runs %s; faults %s" % (dict(collections.Counter(r["state_type"] for r in runs)),
+                                           dict(collections.Counter(p.fault or "none" for p in plans))))
+    print("weekend: through the real steps %d, through the real driver %d" % (real["real"], real["metered"]))
+    print("weekend: %d attempts for %d virtual runs, %.0f virtual hours of measuring on %d benches, %d bad" % (
+        sum(attempts.values()), options.runs, sum(worked_s.values()) / 3600, len(worked_s), len(problems)))
     return problems
 
 
@@ -256,6 +315,7 @@ def main():
     parser.add_argument("--boards", default=40, type=int)
     parser.add_argument("--agents", default=4, type=int)
     parser.add_argument("--runs", default=960, type=int, help="a multiple of 6")
+    parser.add_argument("--real-runs", default=160, type=int, help="through board.flash and power.measure; even")
     parser.add_argument("--kills", default=14, type=int)
     parser.add_argument("--seed", default=None, type=int)
     options = parser.parse_args()
@@ -276,10 +336,12 @@ def main():
         lab.start_server()
         for k in range(options.agents):
             lab.start_one(k)
-        wait_until("the benches", lambda: sum(d["status"] == "FREE" for d in lab.call("GET", "/switchyard/devices")) == options.boards, 60)
+        wait_until("the benches", lambda: sum(d["status"] == "FREE" for d in lab.call("GET", "/switchyard/devices")) ==
+                   options.boards + len(lab.emulated), 60)
         deploy(lab, options, speed)
-        create(lab, [f"m{k:03d}" for k in range(options.runs // len(TARGETS))])
-        done, took_s = trouble(lab, rng, kills, options.runs, options.minutes * 60, options.minutes * 60 * 6 + 300)
+        create(lab, CAMPAIGN, [f"m{k:03d}" for k in range(options.runs // len(TARGETS))])
+        create(lab, REAL, [f"m{k:03d}" for k in range(options.real_runs // len(virtual_bench.EMULATED))])
+        done, took_s = trouble(lab, rng, kills, options.runs + options.real_runs, options.minutes * 60, options.minutes * 60 * 6 + 300)
         print("weekend: killed %s; %.0f s, %.1f virtual hours" % (dict(done), took_s, took_s * speed / 3600))
         problems = check(lab, options, seed)
         for problem in problems[:40]:
