@@ -4,9 +4,10 @@
     PYTHON tools/make_block_types.py > server/model/block_types.json      PYTHON: one that has Prefect 3.9.1
 
 Names, slugs, capabilities, versions and schemas are Prefect's (Apache-2.0) to the letter: an SDK looks schemas up by
-their checksum.  What a type is for is said in our own words; the example is one line that loads a block; there are no
-logos, since an SDK takes only absolute addresses and nothing of ours shows pictures from elsewhere.  Types stand after
-those they refer to, one on a line.
+their checksum.  What a type is for is said in our own words; the example is one line that loads a block; the
+logo is a drawing of our own for the kind of thing it is (web/logos), without an address: the server puts its own before it.
+Types stand in the order in which Prefect registers them, one on a line: schemas that are nested in those before their
+own types are made from what these say of them.
 """
 import json
 import re
@@ -78,6 +79,18 @@ WORDS = {
 }
 
 
+# slug -> web/logos/NAME.svg; the first word that a slug has
+LOGOS = {"aws-secret": "secret", "gcpsecret": "secret", "secret": "secret", "email": "mail", "sendgrid": "mail", "sms": "message", "slack-credentials": "message",
+         "opsgenie": "alarm", "pager": "alarm", "custom-webhook": "webhook", "-webhook": "message", "webhook": "webhook",
+         "repository": "repository", "kubernetes": "kubernetes", "docker": "docker", "file-system": "folder", "smb": "folder",
+         "-bucket": "bucket", "storage-container": "bucket", "shell": "process", "dbt": "transform", "lambda": "function",
+         "warehouse": "database", "connector": "database", "database": "database", "cosmos": "database", "credentials": "key"}
+
+
+def logo(slug):
+    return f"/logos/{next(name for word, name in LOGOS.items() if word in slug)}.svg"
+
+
 def text(url):
     return None if url is None else str(url)
 
@@ -95,6 +108,7 @@ def entry(t, schema, checksum):
         "type": {
             "name": t["name"],
             "slug": t["slug"],
+            "logo_url": logo(t["slug"]),
             "documentation_url": text(t.get("documentation_url")),
             "description": words,
             "code_example": f'```python\nfrom {module} import {name}\n\nblock = {name}.load("BLOCK_NAME")\n```',
@@ -121,29 +135,9 @@ def collections():
             yield entry(t, t["block_schema"], t["block_schema"]["checksum"])
 
 
-def slugs_named(e):
-    for refs in e["fields"]["block_schema_references"].values():
-        yield from (r["block_type_slug"] for r in (refs if isinstance(refs, list) else [refs]))
-
-
-def ordered(entries):
-    todo = {e["type"]["slug"]: e for e in sorted(entries, key=lambda e: e["type"]["slug"])}
-    done = {}
-
-    def visit(slug):
-        if slug not in done:
-            for other in slugs_named(todo[slug]):
-                visit(other)
-            done[slug] = todo[slug]
-
-    for slug in todo:
-        visit(slug)
-    return list(done.values())
-
-
 def main():
     entries = {e["type"]["slug"]: e for e in [*core(), *collections()]}
-    rows = ",\n".join(json.dumps(e, separators=(",", ":")) for e in ordered(entries.values()))
+    rows = ",\n".join(json.dumps(e, separators=(",", ":")) for e in entries.values())
     print(f'{{"source":"Prefect {prefect.__version__} (Apache-2.0)","blocks":[\n{rows}\n]}}')
 
 

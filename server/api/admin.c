@@ -46,11 +46,10 @@ enum err_code admin_settings(struct request *rq)
 enum err_code admin_ui_settings(struct request *rq)
 {
     struct server *s = rq->work.server;
-    const char *host = request_header(rq, "Host");
     const char *url = s->config.ui_api_url;
 
     if (!url)
-        url = arena_printf(&rq->work.arena, "http://%s/api", host ? host : s->config.listen);
+        url = arena_printf(&rq->work.arena, "%s/api", rq->work.origin);
     struct buf *b = &rq->reply.body;
     write_object(b);
     write_key(b, "api_url");

@@ -41,6 +41,7 @@ static const struct listing block_types = {
     .resource = &block_type_resource,
     .from = "block_type bt",
     .alias = "bt",
+    .complete = block_types_place_logos,
     .target = FILTER_BLOCK_TYPES,
     .sorts = sorts,
     .sort_count = COUNT(sorts),

@@ -50,14 +50,11 @@ static enum err_code read_filter(struct request *rq, struct event_filter *out)
 /* Where the client reaches this API: http://host/api/events/filter/next. */
 static const char *next_url(struct request *rq, const char *token)
 {
-    const char *host = request_header(rq, "Host"),
-               *scheme = request_header(rq, "X-Forwarded-Proto");
     const char *events = strstr(rq->path, "/events");
     int before = events ? (int)(events - rq->path) : 0;
 
-    return arena_printf(&rq->work.arena, "%s://%s%.*s/events/filter/next?page-token=%s",
-                        scheme && strcmp(scheme, "https") == 0 ? "https" : "http",
-                        host ? host : "localhost", before, rq->path, token);
+    return arena_printf(&rq->work.arena, "%s%.*s/events/filter/next?page-token=%s",
+                        rq->work.origin, before, rq->path, token);
 }
 
 /* `t` is the token of this page; of its last event the next one is made. */

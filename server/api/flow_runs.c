@@ -10,6 +10,7 @@
 #include "server/http/reply.h"
 #include "server/store/flow_runs.h"
 #include "server/store/transitions.h"
+#include "shared/json/decode.h"
 #include "shared/json/write.h"
 
 enum err_code flow_runs_update_one(struct request *rq)
@@ -31,14 +32,16 @@ enum err_code flow_runs_delete_one(struct request *rq)
 
 enum err_code flow_runs_labels(struct request *rq)
 {
-    if (!rq->doc.count || val_type(doc_root(&rq->doc)) != DOC_OBJECT) {
-        bool missing = !rq->doc.count || val_type(doc_root(&rq->doc)) == DOC_NULL;
-        invalid_add(&rq->invalid, &loc_body, missing ? "missing" : "dict_type",
-                    missing ? "Field required" : "Input should be a valid dictionary",
-                    missing ? RAW("null") : val_raw(doc_root(&rq->doc)), NULL);
+    static const struct field whole = {.kind = FIELD_LABELS};
+    struct val sent = rq->doc.count ? doc_root(&rq->doc) : (struct val){0};
+    struct raw labels;
+
+    if (val_type(sent) == DOC_NONE || val_type(sent) == DOC_NULL)
+        invalid_add(&rq->invalid, &loc_body, "missing", "Field required", RAW("null"), NULL);
+    else
+        readers[FIELD_LABELS](&(struct reading){&whole, sent, &loc_body, &rq->invalid}, &labels);
+    if (rq->invalid.count)
         return err_set(&rq->work.err, INVALID, "%s", rq->invalid.first);
-    }
-    struct raw labels = val_raw(doc_root(&rq->doc));
     labels.text = arena_strndup(&rq->work.arena, labels.text, labels.len);
     enum err_code rc = flow_run_add_labels(&rq->work, rq->ids[0], labels);
     return rc ? rc : reply_empty(rq, 204);

@@ -104,7 +104,10 @@ enum err_code task_runs_count(struct request *rq)
 
 enum err_code task_runs_paginate(struct request *rq)
 {
-    return listing_paginate(rq, &task_runs_listing);
+    struct listing paged = task_runs_listing;
+
+    paged.resource = &task_run_paged_resource;
+    return listing_paginate(rq, &paged);
 }
 
 enum err_code task_runs_history(struct request *rq)

@@ -41,6 +41,7 @@ static void run_one(struct executor *ex, struct request *rq, struct db *db)
 {
     rq->work.db = db;
     rq->work.now_us = clock_now_us();
+    rq->work.origin = request_origin(rq);
     rq->parks = false;
     rq->work.err = (struct err){0};
     enum err_code rc = request_decode(rq);

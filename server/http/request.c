@@ -7,6 +7,7 @@
 #include "server/http/reply.h"
 #include "server/http/route.h"
 #include "server/http/unescape.h"
+#include "server/server.h"
 #include "shared/json/write.h"
 
 enum { QUERY_MAX_BYTES = 64 << 10, QUOTED_FACTOR = 6, QUOTED_SPARE_BYTES = 16 };
@@ -16,6 +17,16 @@ const char *const method_names[METHOD_COUNT] = {"GET", "POST", "PUT", "PATCH", "
 const char *request_header(struct request *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
+}
+
+const char *request_origin(struct request *rq)
+{
+    const char *host = request_header(rq, "Host"),
+               *scheme = request_header(rq, "X-Forwarded-Proto");
+
+    return arena_printf(&rq->work.arena, "%s://%s",
+                        scheme && strcmp(scheme, "https") == 0 ? "https" : "http",
+                        host ? host : rq->work.server->config.listen);
 }
 
 struct wanted {

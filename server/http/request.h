@@ -73,6 +73,8 @@ typedef enum err_code handler_fn(struct request *rq);
 
 /* NULL when absent.  Borrows: valid until the reply is sent. */
 const char *request_header(struct request *rq, const char *name);
+/* "http://host:port": where the client reaches this server. */
+const char *request_origin(struct request *rq);
 /* Decoded; the last one when it is repeated, NULL when absent. */
 const char *request_query(struct request *rq, const char *name);
 bool request_query_bool(struct request *rq, const char *name);

@@ -5,6 +5,7 @@
 #include "server/model/flow.h"
 #include "shared/json/doc.h"
 
+#define LOGOS      "/logos/"
 #define SLUG_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 static const char *check_slug(struct arena *a, const void *value)
@@ -51,6 +52,13 @@ const char *block_escape_html(struct arena *a, const char *text)
             *to++ = *text;
     }
     return out;
+}
+
+const char *block_logo(struct arena *a, const char *origin, const char *stored)
+{
+    if (!origin || !stored || strncmp(stored, LOGOS, strlen(LOGOS)) != 0)
+        return stored;
+    return arena_printf(a, "%s%s", origin, stored);
 }
 
 /* clang-format off */

@@ -63,4 +63,7 @@ enum {
 };
 
 /* `<`, `>` and `&` as HTML entities, as Prefect stores descriptions; NULL for NULL. */
+/* Logos of types of the system are files of this server, stored as paths; clients get them with the
+ * server's `origin` before it (NULL: as stored). */
+const char *block_logo(struct arena *a, const char *origin, const char *stored);
 const char *block_escape_html(struct arena *a, const char *text);

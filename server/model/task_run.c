@@ -115,37 +115,50 @@ static bool read_inputs(const struct reading *r, void *out)
 
 /* clang-format off */
 #define R struct task_run
+#define TASK_RUN_IDENTITY \
+    F_UUID(R, id, F_REQUIRED, .doc = "Assigned by the client or the server."), \
+    F_TIME(R, created, F_NULLABLE, .doc = "When the run was made."), \
+    F_TIME(R, updated, F_NULLABLE, .doc = "When it was last changed."), \
+    F_STR(R, name, .doc = "Two words of the server's unless given."), \
+    F_UUID(R, flow_run_id, F_NULLABLE, .doc = "Null: it stands for itself."), \
+    F_STR(R, task_key, F_REQUIRED, .doc = "Which task.")
+#define TASK_RUN_KIND \
+    F_STR(R, task_version, F_NULLABLE, .doc = "Version of the task's code."), \
+    F_DICT(R, empirical_policy, .doc = "How it retries."), \
+    F_STRS(R, tags, .doc = "For filters and concurrency limits.")
+#define TASK_RUN_NEEDS \
+    F_UUID(R, state_id, F_NULLABLE, .doc = "The current state."), \
+    F_DICT(R, task_inputs, .doc = "What it waits for and reads.")
+#define TASK_RUN_COURSE \
+    F_TIME(R, start_time, F_NULLABLE, .doc = "When it first ran."), \
+    F_TIME(R, end_time, F_NULLABLE, .doc = "When it ended."), \
+    F_NUM(R, total_run_time, .doc = "Seconds in RUNNING, up to the last state."), \
+    F_NUM(R, estimated_run_time, .column = RUN_ESTIMATED_RUN_TIME("tr"), .doc = "Seconds in RUNNING, up to now."), \
+    F_NUM(R, estimated_start_time_delta, .column = RUN_ESTIMATED_DELTA("tr"), .doc = "Seconds it was, or is, late."), \
+    F_ROW("state", R, state, FIELD_OBJECT, struct state_read *, .of = &run_state_resource, F_NULLABLE, F_INLINED, .doc = "The current state.")
+
 static const struct field fields[] = {
-    F_UUID(R, id, F_REQUIRED, .doc = "Assigned by the client or the server."),
-    F_TIME(R, created, F_NULLABLE, .doc = "When the run was made."),
-    F_TIME(R, updated, F_NULLABLE, .doc = "When it was last changed."),
-    F_STR(R, name, .doc = "Two words of the server's unless given."),
-    F_UUID(R, flow_run_id, F_NULLABLE, .doc = "Null: it stands for itself."),
-    F_STR(R, task_key, F_REQUIRED, .doc = "Which task."),
+    TASK_RUN_IDENTITY,
     F_STR(R, dynamic_key, F_REQUIRED, .doc = "Which call of it within the flow run."),
     F_STR(R, cache_key, F_NULLABLE, .doc = "Runs with the same key share their state."),
     F_TIME(R, cache_expiration, F_NULLABLE, .doc = "Until when they do."),
-    F_STR(R, task_version, F_NULLABLE, .doc = "Version of the task's code."),
-    F_DICT(R, empirical_policy, .doc = "How it retries."),
-    F_STRS(R, tags, .doc = "For filters and concurrency limits."),
+    TASK_RUN_KIND,
     F_LABELS(R, labels, .doc = "Of the flow run and the task run."),
-    F_UUID(R, state_id, F_NULLABLE, .doc = "The current state."),
-    F_DICT(R, task_inputs, .doc = "What it waits for and reads."),
+    TASK_RUN_NEEDS,
     F_STR(R, state_type, F_NULLABLE, .doc = "What the run does."),
     F_STR(R, state_name, F_NULLABLE, .doc = "The state's name."),
     F_INT(R, run_count, .doc = "How often it was started."),
     F_INT(R, flow_run_run_count, .doc = "In which attempt of the flow run it last started."),
     F_TIME(R, expected_start_time, F_NULLABLE, .doc = "When it was first meant to start."),
     F_TIME(R, next_scheduled_start_time, F_NULLABLE, .doc = "When it is due, if it is SCHEDULED."),
-    F_TIME(R, start_time, F_NULLABLE, .doc = "When it first ran."),
-    F_TIME(R, end_time, F_NULLABLE, .doc = "When it ended."),
-    F_NUM(R, total_run_time, .doc = "Seconds in RUNNING, up to the last state."),
-    F_NUM(R, estimated_run_time, .column = RUN_ESTIMATED_RUN_TIME("tr"), .doc = "Seconds in RUNNING, up to now."),
-    F_NUM(R, estimated_start_time_delta, .column = RUN_ESTIMATED_DELTA("tr"), .doc = "Seconds it was, or is, late."),
-    F_ROW("state", R, state, FIELD_OBJECT, struct state_read *, .of = &run_state_resource, F_NULLABLE, F_INLINED, .doc = "The current state."),
+    TASK_RUN_COURSE,
 };
+
+/* What a page shows of a run. */
+static const struct field paged_fields[] = {TASK_RUN_IDENTITY, TASK_RUN_KIND, TASK_RUN_NEEDS, TASK_RUN_COURSE};
 #undef R
 const struct resource task_run_resource = RESOURCE_NAMED("TaskRun", task_run, fields, .doc = "A run of a task.");
+const struct resource task_run_paged_resource = RESOURCE_NAMED("TaskRunResponse", task_run, paged_fields);
 
 #define C struct task_run_create
 static const struct field create_fields[] = {

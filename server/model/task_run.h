@@ -46,4 +46,5 @@ struct task_run_update {
     const char *name;
 };
 
-extern const struct resource task_run_resource, task_run_create_resource, task_run_update_resource;
+extern const struct resource task_run_resource, task_run_paged_resource, task_run_create_resource,
+    task_run_update_resource;

@@ -1,15 +1,27 @@
 #include "server/store/block_sets.h"
 
+#include <string.h>
+
 #include "server/db/params.h"
 
-static const struct column *columns_at(struct work *w, const struct rows *rows, int row, int first,
-                                       size_t count)
+static struct column *columns_at(struct work *w, const struct rows *rows, int row, int first,
+                                 size_t count)
 {
     struct column *columns = arena_array(&w->arena, struct column, count);
 
     for (size_t i = 0; i < count; i++)
         columns[i] = (struct column){rows_text(rows, row, first + (int)i),
                                      rows_len(rows, row, first + (int)i)};
+    return columns;
+}
+
+static const struct column *type_at(struct work *w, const struct rows *rows, int row, int first)
+{
+    struct column *columns = columns_at(w, rows, row, first, BLOCK_TYPE_COLUMNS);
+    struct column *logo = &columns[columns_index(&block_type_resource, "logo_url")];
+
+    logo->text = block_logo(&w->arena, w->origin, logo->text);
+    logo->len = logo->text ? strlen(logo->text) : 0;
     return columns;
 }
 
@@ -21,7 +33,7 @@ void block_rows_take(struct work *w, const struct rows *rows, size_t own, struct
         out->rows[i] = (struct block_row){
             .id = rows_text(rows, i, 0),
             .columns = columns_at(w, rows, i, 0, own),
-            .type = columns_at(w, rows, i, (int)own, BLOCK_TYPE_COLUMNS),
+            .type = type_at(w, rows, i, (int)own),
         };
 }
 

@@ -9,9 +9,25 @@
 #include "server/store/event_emit.h"
 #include "shared/json/codec.h"
 
-static enum err_code one(struct work *w, enum err_code rc, const struct rows *rows)
+enum err_code block_types_place_logos(struct work *w, struct rows *rows)
 {
-    return rc ? rc : rows->count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Block type not found");
+    int logo = columns_index(&block_type_resource, "logo_url");
+
+    for (int i = 0; i < rows->count; i++) {
+        const char *stored = rows_text(rows, i, logo);
+        const char *placed = block_logo(&w->arena, w->origin, stored);
+        if (placed != stored && !rows_set(rows, i, logo, placed))
+            return err_set(&w->err, INTERNAL, "no memory for the logos of block types");
+    }
+    return ERR_OK;
+}
+
+static enum err_code one(struct work *w, enum err_code rc, struct rows *rows)
+{
+    if (rc)
+        return rc;
+    return rows->count ? block_types_place_logos(w, rows)
+                       : err_set(&w->err, NOT_FOUND, "Block type not found");
 }
 
 /* Without blanks around it. */
@@ -86,7 +102,9 @@ enum err_code block_type_update(struct work *w, struct uuid id, const struct blo
     enum err_code rc = event_begin(w, &own);
 
     if (!rc)
-        rc = one(w, db_query(w, Q_block_type_update, parameters, &rows), &rows);
+        rc = db_query(w, Q_block_type_update, parameters, &rows);
+    if (!rc && !rows.count)
+        rc = err_set(&w->err, NOT_FOUND, "Block type not found");
     if (!rc)
         rc = event_emit_rows(w, SUBJECT_BLOCK_TYPE, "updated", &rows);
     return event_end(w, own, rc);

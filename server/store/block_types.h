@@ -6,6 +6,8 @@
 /* FORBIDDEN for names of the system, CONFLICT when the slug is taken. */
 MUST_CHECK enum err_code block_type_create(struct work *w, const struct block_type *in,
                                            struct rows *out);
+/* Completes the logos of rows for who asks. */
+MUST_CHECK enum err_code block_types_place_logos(struct work *w, struct rows *rows);
 /* NOT_FOUND otherwise. */
 MUST_CHECK enum err_code block_type_get(struct work *w, struct uuid id, struct rows *out);
 MUST_CHECK enum err_code block_type_get_by_slug(struct work *w, const char *slug, struct rows *out);

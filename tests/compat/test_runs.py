@@ -13,6 +13,7 @@ import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 EXPECTED = HERE / "runs.json"
@@ -36,6 +37,7 @@ class Talk:
                 text, status, kind = reply.read(), reply.status, reply.headers.get("Content-Type", "")
         except urllib.error.HTTPError as error:
             text, status, kind = error.read(), error.code, error.headers.get("Content-Type", "")
+        contract.hold(method, path, status, text)
         return status, json.loads(text) if text and "json" in kind else text.decode()
 
     def name(self, value, meaning):

@@ -55,11 +55,6 @@ class SdkTest(unittest.TestCase):
                             lambda rows: len(rows) == 5 and all(r["end_time"] for r in rows))
 
     @classmethod
-    def tearDownClass(cls):
-        print(f"{cls.api.checked} replies held against Prefect's OpenAPI document"
-              if cls.api.contract else "Prefect's OpenAPI document is not at hand: replies not held against it")
-
-    @classmethod
     def task_runs(cls, run_id):
         return cls.api.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}, "sort": "NAME_ASC"})
 

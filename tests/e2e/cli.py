@@ -14,6 +14,7 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 CLI = live.BUILD / "switchyard"
@@ -68,6 +69,7 @@ class CliTest(unittest.TestCase):
                                          {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=30) as reply:
             text = reply.read()
+            contract.hold(method, path, reply.status, text)
         return json.loads(text) if text else None
 
     @classmethod

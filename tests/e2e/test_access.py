@@ -14,6 +14,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import contract  # noqa: E402
 import live  # noqa: E402
 import test_services  # noqa: E402
 
@@ -41,6 +42,7 @@ class Access(unittest.TestCase):
         text = reply.read()
         connection.close()
         self.headers = reply.headers
+        contract.hold(method, path, reply.status, text)
         try:
             return reply.status, json.loads(text) if text else None
         except json.JSONDecodeError:

@@ -16,6 +16,7 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 WAIT_S = 120
@@ -31,6 +32,7 @@ def call(url, method, path, body=None, raw=None, headers=None):
             status, text = reply.status, reply.read()
     except urllib.error.HTTPError as e:
         status, text = e.code, e.read()
+    contract.hold(method, path, status, text)
     try:
         return status, json.loads(text) if text else None
     except ValueError:

@@ -16,7 +16,8 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from live import Server
+import contract  # noqa: E402
+from live import Server  # noqa: E402
 
 WAIT_S = 20
 
@@ -33,6 +34,7 @@ class Api:
                 status, text = reply.status, reply.read()
         except urllib.error.HTTPError as e:
             status, text = e.code, e.read()
+        contract.hold(method, path, status, text)
         if expect is not None and status != expect:
             raise AssertionError(f"{method} {path}: {status} {text[:600]!r}")
         return json.loads(text) if text else None

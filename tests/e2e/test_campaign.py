@@ -13,6 +13,7 @@ import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 READ_PARQUET = """
@@ -44,6 +45,7 @@ class Campaign(unittest.TestCase):
                                          method=method)
         with urllib.request.urlopen(request, timeout=30) as reply:
             text = reply.read()
+            contract.hold(method, path, reply.status, text)
         return json.loads(text) if text else None
 
     def cli(self, *words, status=0):

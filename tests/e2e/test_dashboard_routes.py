@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 
@@ -21,9 +22,11 @@ def call(url, method, path, body=None, raw=None):
     request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as reply:
-            return reply.status, reply.headers, reply.read().decode()
+            status, headers, text = reply.status, reply.headers, reply.read().decode()
     except urllib.error.HTTPError as e:
-        return e.code, e.headers, e.read().decode()
+        status, headers, text = e.code, e.headers, e.read().decode()
+    contract.hold(method, path, status, text)
+    return status, headers, text
 
 
 class Dashboard(unittest.TestCase):

@@ -13,6 +13,7 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 
@@ -26,6 +27,7 @@ class Bench(unittest.TestCase):
                                          {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=30) as reply:
             text = reply.read()
+            contract.hold(method, path, reply.status, text)
         return json.loads(text) if text else None
 
     def cli(self, *words, status=0):

@@ -11,6 +11,7 @@ import urllib.request
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 LIMIT, ASKING, ROUNDS = 2, 12, 25
@@ -32,9 +33,12 @@ def call(method, path, body=None):
     try:
         with urllib.request.urlopen(request, timeout=30) as reply:
             text = reply.read()
+            contract.hold(method, path, reply.status, text)
             return reply.status, json.loads(text) if text else None
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        text = error.read()
+        contract.hold(method, path, error.code, text)
+        return error.code, text
 
 
 class Contention(unittest.TestCase):

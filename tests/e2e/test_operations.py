@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
@@ -28,6 +29,7 @@ class Operations(unittest.TestCase):
         except urllib.error.HTTPError as refused:
             text = refused.read()
             self.headers, status = refused.headers, refused.code
+        contract.hold(method, path, status, text)
         return status, json.loads(text) if text else None
 
     def ok(self, method, path, body=None):
@@ -167,6 +169,28 @@ class Operations(unittest.TestCase):
             self.assertIn("command", made["base_job_template"]["variables"]["properties"])
         self.assertEqual(self.ok("GET", "/collections/views/demo-flows"), {})
         self.assertEqual(self.detail("GET", "/collections/views/nope"), (404, "View nope not found in registry"))
+
+    def test_logos_of_block_types_come_from_the_server_that_was_asked(self):
+        types = self.ok("POST", "/block_types/filter", {})
+        self.assertGreater(len(types), 10)
+        schemas = self.ok("POST", "/block_schemas/filter", {})
+        for logo in {t["logo_url"] for t in types} | {s["block_type"]["logo_url"] for s in schemas}:
+            self.assertTrue(logo.startswith(self.server.url[:-4] + "/logos/"), logo)
+            with urllib.request.urlopen(logo, timeout=30) as reply:
+                self.assertEqual(reply.headers["Content-Type"], "image/svg+xml")
+        behind = urllib.request.Request(self.server.url + "/block_types/slug/secret", headers={"Host": "lab.example", "X-Forwarded-Proto": "https"})
+        with urllib.request.urlopen(behind, timeout=30) as reply:
+            self.assertEqual(json.load(reply)["logo_url"], "https://lab.example/logos/secret.svg")
+
+    @unittest.skipUnless(contract.contract(), "Prefect's OpenAPI document is not here")
+    def test_the_contract_is_strict(self):
+        flow = self.ok("POST", "/flows/", {"name": "strict"})
+        for spoilt in ({**flow, "more": 1}, {k: v for k, v in flow.items() if k != "labels"}, {**flow, "id": "zz"},
+                       {**flow, "created": "2024-01-01"}, {**flow, "tags": None}):
+            with self.assertRaises(AssertionError):
+                contract.hold("GET", "/flows/" + flow["id"], 200, json.dumps(spoilt))
+        with self.assertRaises(AssertionError):
+            contract.hold("GET", "/flows/" + flow["id"], 404, json.dumps({"error": "not found"}))
 
     def test_the_limit_of_lists_is_a_setting(self):
         self.assertEqual(self.detail("POST", "/flows/filter", {"limit": 21}),

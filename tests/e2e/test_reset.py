@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import contract  # noqa: E402
 import live  # noqa: E402
 
 WAIT_S = 30
@@ -29,6 +30,7 @@ class Reset(unittest.TestCase):
         request = urllib.request.Request(self.server.url + path, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=WAIT_S) as reply:
             text = reply.read()
+            contract.hold(method, path, reply.status, text)
         return json.loads(text) if text else None
 
     def reset(self, *options):

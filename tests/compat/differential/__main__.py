@@ -13,9 +13,9 @@ import time
 
 import allowed
 import corpus
-import servers
+import servers  # which puts tests/ on the path
+import contract
 import table
-import wire
 from compare import HEADERS, Comparer, Recorder
 from generate import generate
 from rows import NOTHING, Row
@@ -106,7 +106,7 @@ def record_all(groups):
     with servers.Prefect(NEWEST) as peer:
         for group in groups:
             if group == "generated":
-                rows = generate(json.loads(wire.find_document().read_text()))
+                rows = generate(json.loads(contract.find_document().read_text()))
             else:
                 rows = corpus.rows(group)
             started = time.monotonic()
@@ -136,8 +136,26 @@ def check(server, rows, notes, any_order):
             found = comparer.faults(note, noted(heard[1]), heard[0], row.options)
         if note["status"] >= 500 and 400 <= heard[1].status < 500:
             found = []  # allowed.BETTER
-        results.append((row, found))
+        results.append((row, found + outside(row, heard[1])))
     return results
+
+
+def outside(row, reply):
+    """Faults of a reply that does not keep to the OpenAPI document."""
+    document = contract.contract()
+    path = row.path if row.path.startswith("/") else "/" + row.path
+    if document is None or path.startswith("//"):
+        return []
+    return [("document", "", fault) for fault in document.faults(row.method, path, reply.status, reply.body)]
+
+
+def uncovered(results):
+    """Operations of the document that no row asks for by a path of its own."""
+    document = contract.contract()
+    if document is None:
+        return []
+    asked = {id(document.operation(row.method, row.path.split("?")[0])) for row, _ in results}
+    return [f"{method} {operation['operationId']}" for _, method, _, operation in document.operations if id(operation) not in asked]
 
 
 def shown(value):
@@ -190,12 +208,15 @@ def main():
     uses = allowed.Uses(options.live or NEWEST, [] if options.strict else allowed.DIFFERENCES)
     differing = report(results, uses)
     stale = [] if options.groups else uses.unused()
+    missing = [] if options.groups else uncovered(results)
+    for operation in missing:
+        print(f"not ok {operation}: no row asks for it")
     for rule in stale:
         print(f"allowed.py: nothing differs (any more) by {rule}")
     print(f"\n{uses.count} differences known")
     if options.table:
         table.write(results, uses, options.live or NEWEST, differing)
-    bad = differing
+    bad = differing + len(missing)
     print(f"Ran {len(results)} tests in 0s\n" + (f"FAILED (failures={bad})" if bad else "OK"))
     sys.exit(1 if bad else 0)
 
