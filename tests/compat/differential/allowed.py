@@ -31,6 +31,12 @@ DIFFERENCES = [
     (r"flow_runs/paginate", r"\$\.body\.results\[\d+\]\.job_variables", "", "Job variables that were set to null are none; Prefect's pages alone show null."),
     (r"generated/POST /events/filter.*", r"\$\.body\.(total|next_page|events\[[012]\]\..*)", "", "Of a refused deployment the pool and the queues stay behind in Prefect, whose events are the newest three there; an automation that goes with its owner is an event here."),
     (r"generated/POST /block_(types|schemas)/filter.*|blocks/types system", r"\$\.body\[\d+\]\.(block_type\.)?(logo_url|documentation_url|description|code_example)", "", "Words and pictures of the block types are our own; nothing is fetched from elsewhere."),
+    (r"root/settings|generated/GET /admin/settings.*", r"\$\.body\.((home|profiles_path|ui_url|api\.(url|ssl_cert_file)|logging\.config_path|results\.local_storage_path"
+     r"|server\.(memo_store_path|logging_level|metrics_enabled|api\.keepalive_timeout|database\.connection_url|docket\.url|ui\..*|services\.event_persister\..*"
+     r"|services\.db_vacuum\.enabled|concurrency\.lease_storage|worker_channel\.cleanup_queue_storage|events\.(messaging_broker|messaging_cache|causal_ordering))))", "",
+     "Where the server was started and what this one has instead of Prefect's parts; what does nothing here is shown with its default."),
+    (r"root/worker types", r"\$\.body\.(prefect-(aws|azure|gcp)|switchyard|.*\.(logo_url|documentation_url|description|example|install_command|title))", "",
+     "Worker types that this server hands runs to: process, docker, kubernetes and its own; words and pictures are its own."),
     # of older versions
     (r"generated/GET /observed-states.*|states/seen.*|forms/query number twice", ANY, "3.8", "Prefect has observed states since 3.9."),
     (r"generated/POST /task_runs/(filter|paginate)\.sort .*|filters/task_runs (DURATION|START_TIME)_.*", ANY, "3.8", "Task runs are sorted by start and duration since 3.9."),

@@ -40,5 +40,7 @@ rows = [
     post("a text", "/flows/", "x"),
     post("a number", "/flows/", 5),
     get("ui settings", "//ui-settings", vary=("api_url",)),
+    get("settings", "/admin/settings"),
+    get("worker types", "/collections/views/aggregate-worker-metadata"),
     get("storage unset", "/admin/storage"),
 ]
