@@ -66,10 +66,32 @@ static enum err_code ensure_pool(struct cli *cli, const char *name)
     return code;
 }
 
-/* What the agent gets: the file, and the devices it needs, as the flow says them. */
+/* One bench that is told by its target alone is `bench`; everything else is the list `devices`, each
+ * with the name that the flow gives it. */
+static json_t *device_variables(const struct shipment *s)
+{
+    json_t *map = s->flow->devices ? node_json(s->flow->devices) : json_object();
+    json_t *bench = json_object_get(map, "bench"), *list = json_array(), *selector;
+    const char *as;
+
+    if (!json_object_size(map) || (json_object_size(map) == 1 && json_object_size(bench) == 1 &&
+                                   json_object_get(bench, "target"))) {
+        json_decref(list);
+        return map;
+    }
+    json_object_foreach(map, as, selector)
+    {
+        json_object_set_new(selector, "as", json_string(as));
+        json_array_append(list, selector);
+    }
+    json_decref(map);
+    return json_pack("{s:o}", "devices", list);
+}
+
+/* What the agent gets: the file, and the devices it needs. */
 static json_t *job_variables(const struct shipment *s)
 {
-    json_t *job = s->flow->devices ? node_json(s->flow->devices) : json_object();
+    json_t *job = device_variables(s);
 
     json_object_set_new(job, "native_flow", json_sprintf("sha256:%s", s->sha));
     return job;

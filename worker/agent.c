@@ -15,6 +15,7 @@
 #include "shared/base/log.h"
 #include "worker/config.h"
 #include "worker/lab/bench.h"
+#include "worker/lab/inventory.h"
 #include "worker/run/claim.h"
 #include "worker/run/process_orphan.h"
 #include "worker/run/run.h"
@@ -44,6 +45,7 @@ struct agent {
     struct journal *journal;
     struct claims *claims;
     struct lab *lab;
+    struct inventory inventory;
     struct run_host host;
     uv_signal_t signals[2]; /* TERM, INT */
     uv_timer_t deadline;    /* of the start, of a drain, then of the last delivery */
@@ -184,6 +186,20 @@ static void on_cancel(void *ctx, const char *flow_run_id)
     run_event(run, EV_CANCEL);
 }
 
+static void on_extended(void *ctx, const char *claim_id, int64_t sent_us, double lease_s)
+{
+    struct agent *agent = ctx;
+    struct run *run = run_find(&agent->host, claim_id);
+    if (run)
+        lease_extend(&run->lease, sent_us, lease_s);
+}
+
+static void on_look(void *ctx, double lease_s)
+{
+    struct agent *agent = ctx;
+    run_host_leases(&agent->host, lease_s);
+}
+
 static void on_return(void *ctx, const char *device)
 {
     struct agent *agent = ctx;
@@ -203,22 +219,10 @@ static json_t *live_claims(void *ctx)
     return list;
 }
 
-/* What a run of ours holds is for the server to know; here only what works counts. */
 static json_t *devices(void *ctx)
 {
     struct agent *agent = ctx;
-    json_t *list = json_array();
-
-    for (size_t i = 0; agent->lab && i < lab_count(agent->lab); i++) {
-        const struct bench *b = lab_at(agent->lab, i);
-        const struct bench_health *health = lab_health(agent->lab, b);
-        bool good = b->status == BENCH_READY && !health->quarantined;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:{s:b}, s:o, s:b}", "name", b->name,
-                                              "type", "bench", "target", b->target, "labels",
-                                              "emulated", b->emulated, "health",
-                                              bench_health_json(health), "free", good));
-    }
-    return list;
+    return inventory_devices(&agent->inventory);
 }
 
 static void on_fatal(void *ctx, const char *reason)
@@ -258,8 +262,8 @@ static void on_caught_up(void *ctx)
         .pool = agent->config.pool,
         .epoch = journal_epoch(agent->journal),
         .slots = (int)agent->config.slots,
-        .hooks = {on_claimed, on_acked, on_lost, on_cancel, on_return, live_claims, devices,
-                  on_fatal, agent},
+        .hooks = {on_claimed, on_acked, on_lost, on_cancel, on_extended, on_look, on_return,
+                  live_claims, devices, on_fatal, agent},
     });
     if (!agent->claims)
         abort(); /* out of memory at start */
@@ -381,9 +385,14 @@ static enum err_code open_agent(struct agent *agent, struct err *e)
     if (rc)
         return rc;
     kill_orphans(agent);
+    rc = inventory_check(config->benches, config->devices, e);
+    if (rc)
+        return rc;
     rc = lab_open(&agent->lab, &agent->loop, config->benches, config->data, NULL, e);
     if (rc)
         return rc;
+    agent->inventory = (struct inventory){
+        .lab = agent->lab, .declared = config->devices, .discover = !config->hide};
     agent->host = (struct run_host){
         .loop = &agent->loop,
         .http = agent->http,
@@ -437,6 +446,8 @@ int agent_main(int argc, char *argv[])
         puts("switchyard-worker " VERSION), status = EXIT_SUCCESS;
     else if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
         status = run_agent(agent);
+    if (agent)
+        inventory_close(&agent->inventory);
     free(agent);
     arena_reset(&arena);
     return status;

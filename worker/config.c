@@ -25,7 +25,7 @@ static const struct setting {
 } settings[] = {
     {"server",        "server",        TEXT,   offsetof(struct agent_config, server),          0, 0,           "URL",  "the server, with or without /api (default: $PREFECT_API_URL)"},
     {"pool",          "pool",          TEXT,   offsetof(struct agent_config, pool),            0, 0,           "NAME", "the work pool to take runs from; made when it is missing"},
-    {"config",        NULL,            TEXT,   offsetof(struct agent_config, file),            0, 0,           "FILE", "a YAML file with these settings and `benches`"},
+    {"config",        NULL,            TEXT,   offsetof(struct agent_config, file),            0, 0,           "FILE", "a YAML file with these settings, `benches` and `devices`"},
     {"name",          "name",          TEXT,   offsetof(struct agent_config, name),            0, 0,           "NAME", "how the agent is shown (default: the host's name)"},
     {"data",          "data",          TEXT,   offsetof(struct agent_config, data),            0, 0,           "DIR",  "its journal and work folders (default: ~/.switchyard/worker-POOL)"},
     {"slots",         "slots",         NUMBER, offsetof(struct agent_config, slots),           1, SLOTS_MAX,   "N",    "how many runs at once (default: 4)"},
@@ -134,10 +134,15 @@ static enum err_code read_member(struct arena *a, struct agent_config *c, const 
     const char *where =
         arena_printf(a, "%s:%u:%u: %s", c->file, m->key->line, m->key->column, name);
 
-    if (strcmp(name, "benches") == 0) {
-        json_t *benches = node_json(m->value);
-        arena_defer(a, release_json, benches);
-        c->benches = benches;
+    bool is_benches = strcmp(name, "benches") == 0;
+    if (is_benches || strcmp(name, "devices") == 0) {
+        json_t *list = node_json(m->value);
+        arena_defer(a, release_json, list);
+        *(is_benches ? &c->benches : &c->devices) = list;
+        return ERR_OK;
+    }
+    if (strcmp(name, "discover") == 0 && m->value->type == NODE_BOOLEAN) {
+        c->hide = !m->value->flag;
         return ERR_OK;
     }
     if (!s)

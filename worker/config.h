@@ -7,6 +7,8 @@
  *   slots: 4
  *   drain_timeout: 600     # seconds
  *   benches: [...]         # worker/lab/bench.h
+ *   devices: [...]         # worker/lab/inventory.h
+ *   discover: true         # false: what is plugged in and not declared is not told
  *
  * Errors: name the file, the line or the option, and what was expected. */
 #pragma once
@@ -22,6 +24,8 @@ struct agent_config {
     const char *auth_string;   /* PREFECT_API_AUTH_STRING; NULL: none */
     const char *authorization; /* the header's value; NULL: none */
     const json_t *benches;     /* NULL: none */
+    const json_t *devices;     /* NULL: none */
+    bool hide;                 /* `discover: false` */
     bool help, version;
 };
 

@@ -27,6 +27,7 @@
 struct step_call;
 struct step_job;
 struct lab;
+struct lease;
 
 struct step {
     struct step_schema schema;
@@ -44,8 +45,9 @@ struct step_run {
     const char *authorization; /* value of the header Authorization; NULL: none */
     struct uuid flow_run_id;
     const char *flow_run_name;
-    /* leased for this run: {"bench": {"id", "name", "token", ...}}; may be empty */
+    /* leased for this run: {"bench": {"name", "token"}}, as the flow calls them; may be empty */
     const json_t *devices;
+    const struct lease *lease; /* of all of them; NULL: nobody else can have them */
     struct lab *lab; /* the agent's boards and meters; NULL: none */
     bool dry_run;
 };

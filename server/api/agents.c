@@ -205,6 +205,13 @@ static void run_looks(struct work *w, struct lane_item **items, size_t count)
 
 const struct lane_kind looks_lane = {"looks", 256, 65536, run_looks};
 
+/* How long a claim is the agent's, from the moment at which it sent the request. */
+static void write_lease(struct work *w, struct buf *b)
+{
+    write_key(b, "lease_s");
+    write_int64(b, claim_term(w));
+}
+
 /* ---- acknowledgement ---- */
 
 static bool has_id(const struct rows *rows, struct uuid id)
@@ -240,6 +247,7 @@ enum err_code agents_ack(struct request *rq)
         if (!has_id(&live, in->claims[i].claim_id))
             write_uuid(b, in->claims[i].claim_id);
     write_end_array(b);
+    write_lease(&rq->work, b);
     write_end_object(b);
     return reply_status(rq, 200);
 }
@@ -267,6 +275,7 @@ enum err_code agents_heartbeat(struct request *rq)
     write_ids(&rq->reply.body, "cancel", &beat.cancel);
     write_ids(&rq->reply.body, "lost", &beat.gone);
     write_ids(&rq->reply.body, "return", &beat.returns);
+    write_lease(w, &rq->reply.body);
     write_end_object(&rq->reply.body);
     return reply_status(rq, 200);
 }

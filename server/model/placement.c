@@ -93,7 +93,8 @@ static bool has_items(struct val wanted, struct val have)
 
 bool selector_matches(const struct selector *s, const struct placed_device *d)
 {
-    return !s->never && same(s->name, d->name) && same(s->type, d->type) &&
+    bool asked = !d->bench || s->name || s->type;
+    return asked && !s->never && same(s->name, d->name) && same(s->type, d->type) &&
            same(s->target, d->target) && has_labels(s->labels, d->labels) &&
            has_items(s->capabilities, d->capabilities);
 }
@@ -130,7 +131,7 @@ static bool is_usable(const struct placement *p, const struct selector *s, size_
     if (p->devices[d].obstacle || (p->devices[d].probation && !s->health))
         return false;
     for (size_t i = 0; i < p->count; i++)
-        if (placement_is_part(p, d, i) && p->devices[i].obstacle)
+        if ((placement_is_part(p, d, i) || placement_is_part(p, i, d)) && p->devices[i].obstacle)
             return false;
     return true;
 }

@@ -322,9 +322,14 @@ enum err_code claims_take(struct work *w, const struct agent_call *in, struct ro
 
 /* ---- keeping ---- */
 
+int64_t claim_term(const struct work *w)
+{
+    return w->server->config.outage_s + CLAIM_GRACE_S;
+}
+
 const char *claim_term_s(struct work *w)
 {
-    return param_i64(w, w->server->config.outage_s + CLAIM_GRACE_S);
+    return param_i64(w, claim_term(w));
 }
 
 enum err_code claims_ack(struct work *w, struct uuid agent, int64_t epoch,

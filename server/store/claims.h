@@ -18,6 +18,7 @@
 enum { CLAIM_GRACE_S = 60, CLAIM_OFFER_S = 5 };
 
 /* How long a live claim lasts without a heartbeat: the outage that is allowed, and the grace. */
+int64_t claim_term(const struct work *w);
 const char *claim_term_s(struct work *w);
 
 struct transition_list {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "worker/lab/bench_config.h"
+#include "worker/lab/inventory.h"
 
 static const struct {
     const char *yaml_as_json, *detail; /* detail NULL: accepted */
@@ -24,6 +25,9 @@ static const struct {
     {"[{'name':'b1','target':'t'}]", "benches: b1: `board.backend` is missing"},
     {"[{'name':'b1','target':'t','board':{'backend':'x'}}]", "benches: b1: `board.uart` is missing"},
     {"[{'name':'b1','target':'t','board':{'backend':7}}]", "benches: b1: `board.backend` is not a text"},
+    {"[{'name':'b1','target':'t','emulated':true,'labels':{'rack':'3'},'capabilities':['uart'],'location':'lab 2'}]", NULL},
+    {"[{'name':'b1','target':'t','emulated':true,'labels':['x']}]", "benches: b1: `labels` is not a map of texts"},
+    {"[{'name':'b1','target':'t','emulated':true,'capabilities':[7]}]", "benches: b1: `capabilities` is not a list of texts"},
     {"[{'name':'b','target':'t','emulated':true},{'name':'b','target':'t','emulated':true}]", "benches: two have the name b"},
     /* clang-format on */
 };
@@ -152,9 +156,13 @@ START_TEST(a_simulator_that_does_not_work_leaves_the_bench_down)
     for (int i = 0; i < 10; i++)
         uv_run(&loop, UV_RUN_ONCE);
     ck_assert_int_eq(lab_at(lab, 0)->status, BENCH_DOWN);
-    json_t *devices = lab_devices(lab);
-    ck_assert(json_is_false(json_object_get(json_array_get(devices, 0), "free")));
+    struct inventory inventory = {.lab = lab, .sysfs = "/nowhere"};
+    json_t *devices = inventory_devices(&inventory), *device;
+    size_t i;
+    ck_assert_uint_eq(json_array_size(devices), 3); /* with its board and its meter */
+    json_array_foreach(devices, i, device) ck_assert(json_is_false(json_object_get(device, "free")));
     json_decref(devices);
+    inventory_close(&inventory);
     close_lab();
 }
 END_TEST

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,6 @@
 #include "shared/base/log.h"
 #include "worker/lab/bench_config.h"
 #include "worker/lab/usb.h"
-#include "worker/steps.h"
 
 enum {
     LOOK_MS = 50,    /* for the ports of a simulator that starts */
@@ -33,6 +33,7 @@ struct slot {
     int64_t started_us;
     int pause_ms;
     const struct bench_ticket *holder;
+    int64_t token; /* of the newest lease that was given to a run */
     struct bench_health health;
 };
 
@@ -431,12 +432,24 @@ const struct bench *lab_find(const struct lab *lab, const char *name)
     return NULL;
 }
 
-static bool is_free(const struct lab *lab, const struct slot *s)
+void bench_part_name(const struct bench *bench, const char *part, char *out, size_t size)
 {
-    bool wanted = false;
-    for (const struct bench_ticket *t = lab->line; t; t = t->next)
-        wanted |= fits(&s->face, t);
-    return s->face.status == BENCH_READY && !s->health.quarantined && !s->holder && !wanted;
+    snprintf(out, size, "%s.%s", bench->name, part);
+}
+
+const struct bench *lab_find_device(const struct lab *lab, const char *name)
+{
+    const struct bench *found = lab_find(lab, name);
+    const char *dot = strrchr(name, '.');
+
+    if (found || !dot || (strcmp(dot, ".board") != 0 && strcmp(dot, ".meter") != 0))
+        return found;
+    for (size_t i = 0; i < lab->count; i++) {
+        const char *own = lab->slots[i].face.name;
+        if (strlen(own) == (size_t)(dot - name) && !memcmp(own, name, strlen(own)))
+            return &lab->slots[i].face;
+    }
+    return NULL;
 }
 
 static struct slot *slot_of(const struct lab *lab, const struct bench *bench)
@@ -447,46 +460,26 @@ static struct slot *slot_of(const struct lab *lab, const struct bench *bench)
     return NULL;
 }
 
-struct bench_health *lab_health(struct lab *lab, const struct bench *bench)
+struct bench_health *lab_health(const struct lab *lab, const struct bench *bench)
 {
     struct slot *s = slot_of(lab, bench);
     return s ? &s->health : NULL;
 }
 
+void lab_leased(struct lab *lab, const struct bench *bench, int64_t token)
+{
+    struct slot *s = slot_of(lab, bench);
+    if (s && token > s->token)
+        s->token = token;
+}
+
+int64_t lab_token(const struct lab *lab, const struct bench *bench)
+{
+    const struct slot *s = slot_of(lab, bench);
+    return s ? s->token : 0;
+}
+
 void lab_changed(struct lab *lab)
 {
     settle_soon(lab);
-}
-
-json_t *lab_devices(const struct lab *lab)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < lab->count; i++) {
-        const struct slot *s = &lab->slots[i];
-        const struct bench *b = &s->face;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:o, s:b}", "name",
-                                        b->name, "type", "bench", "target", b->target, "labels",
-                                        "emulated", b->emulated ? "true" : "false", "backend",
-                                        b->backend, "meter", b->meter_driver, "health",
-                                        bench_health_json(&s->health), "free", is_free(lab, s)));
-    }
-    return list;
-}
-
-enum err_code bench_of(struct step_call *call, const struct bench **out)
-{
-    const json_t *device = json_object_get(call->run->devices, "bench");
-    const char *name = json_string_value(json_object_get(device, "name"));
-
-    if (!name)
-        return err_set(&call->err, INVALID,
-                       "%s needs a bench, and this run has none: name `bench: {target: ...}` "
-                       "in the deployment's job",
-                       call->step->schema.name);
-    const struct bench *b = call->run->lab ? lab_find(call->run->lab, name) : NULL;
-    if (!b)
-        return err_set(&call->err, NOT_FOUND, "this agent has no bench named %s", name);
-    *out = b;
-    return ERR_OK;
 }

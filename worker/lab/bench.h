@@ -40,6 +40,8 @@ struct bench {
     const char *meter_port;        /* path of the meter's serial port */
     const char *dir;               /* absolute; of an emulated bench, else NULL */
     const char *hooks[RUNG_COUNT]; /* commands that replace a rung; NULL: the agent's own way */
+    const char *location;          /* "" : not told */
+    const json_t *labels, *capabilities; /* NULL: none; kept by the lab */
     bool emulated;
     enum bench_status status;
 };
@@ -49,6 +51,8 @@ struct bench_health {
     unsigned flashes, failures, rungs[RUNG_COUNT];
     bool quarantined; /* handed to nobody until it is returned */
     char reason[200];
+    /* As the devices themselves said when they were used last; "" : not yet. */
+    char probe_version[48], meter_version[48], meter_serial[64];
 };
 
 /* A place in the line for a bench.  Embedded by the one who waits; unused when zeroed. */
@@ -84,10 +88,10 @@ void lab_close(struct lab *lab, void (*closed)(void *ctx), void *ctx);
 size_t lab_count(const struct lab *lab);
 const struct bench *lab_at(const struct lab *lab, size_t index);
 const struct bench *lab_find(const struct lab *lab, const char *name); /* NULL: there is none */
-
-/* As the agent protocol's `devices`: [{"name", "type": "bench", "target", "labels", "health",
- * "free"}].  `free` is false for a bench that is DOWN, quarantined, held, or waited for. */
-json_t *lab_devices(const struct lab *lab);
+/* The bench of that name, or the one that has a part of that name.  Parts are BENCH.board and
+ * BENCH.meter. */
+const struct bench *lab_find_device(const struct lab *lab, const char *name);
+void bench_part_name(const struct bench *bench, const char *part, char *out, size_t size);
 
 /* First come, first served among the tickets that a bench fits; only READY benches are given.
  * Errors: ERR_NOT_FOUND: no bench can ever fit. */
@@ -99,13 +103,30 @@ void lab_leave(struct lab *lab, struct bench_ticket *ticket);
 /* What a step has seen of a bench; RUNG_QUARANTINE takes it out, with the reason. */
 void lab_note_flash(struct lab *lab, const struct bench *bench, bool good);
 void lab_note_rung(struct lab *lab, const struct bench *bench, enum rung rung, const char *reason);
+void lab_note_meter(struct lab *lab, const struct bench *bench, const char *serial,
+                    const char *version);
+void lab_note_probe(struct lab *lab, const struct bench *bench, const char *version);
 void lab_return(struct lab *lab, const struct bench *bench); /* out of quarantine */
 /* NULL: not of this lab. */
-struct bench_health *lab_health(struct lab *lab, const struct bench *bench);
+struct bench_health *lab_health(const struct lab *lab, const struct bench *bench);
 json_t *bench_health_json(const struct bench_health *health);
 void lab_changed(struct lab *lab); /* who waits is looked at anew */
 
-/* The bench leased to the run of a call (`devices.bench.name`).
- * Errors: ERR_INVALID: the run has none; ERR_NOT_FOUND: this agent has not that one. */
+/* The newest lease of it that a run was given: older ones do not drive it any more. */
+void lab_leased(struct lab *lab, const struct bench *bench, int64_t token);
+int64_t lab_token(const struct lab *lab, const struct bench *bench);
+
+/* The bench that a step drives: of the device that its `device` names, else of `bench`, else of the
+ * only one.  The run must have all of it: the bench, or its board and its meter.
+ * Errors: INVALID: the run has not got it; NOT_FOUND: this agent has not that one; CONFLICT as the
+ * next. */
 struct step_call;
+struct step_run;
 MUST_CHECK enum err_code bench_of(struct step_call *call, const struct bench **out);
+/* Asked before each thing that is done to the bench.  CONFLICT: the lease is over, or another has
+ * it. */
+MUST_CHECK enum err_code bench_may_drive(const struct step_run *run, const struct bench *bench,
+                                         struct err *e);
+/* `device` in the table of such a step. */
+#define BENCH_PARAM                                                                                \
+    {"device", FLOW_STRING, false, NULL, "which of the flow's `devices`; default: `bench`, or the only one"}

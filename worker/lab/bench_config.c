@@ -18,6 +18,7 @@ static const struct member members[] = {
     /* clang-format off */
     {NULL,    "name",    offsetof(struct bench, name),         NULL,       NULL},
     {NULL,    "target",  offsetof(struct bench, target),       NULL,       NULL},
+    {NULL,    "location", offsetof(struct bench, location),    "",         ""},
     {"board", "backend", offsetof(struct bench, backend),      "qemu",     NULL},
     {"board", "serial",  offsetof(struct bench, board_serial), "",         ""},
     {"board", "volume",  offsetof(struct bench, volume),       "",         ""},
@@ -59,6 +60,32 @@ static enum err_code read_member(const json_t *config, const struct member *m, s
     return ERR_OK;
 }
 
+static void release_json(void *json)
+{
+    json_decref(json);
+}
+
+/* NULL or of the type, with texts in it. */
+static enum err_code read_texts(const json_t *config, const char *member, json_type type,
+                                struct arena *a, const json_t **out, struct err *e)
+{
+    json_t *given = json_object_get(config, member), *item;
+    const char *key;
+    size_t i;
+    bool good = !given || json_typeof(given) == type;
+
+    json_array_foreach(given, i, item) good &= json_is_string(item);
+    json_object_foreach(given, key, item) good &= json_is_string(item);
+    if (!good)
+        return err_set(e, INVALID, "benches: %s: `%s` is not a %s of texts",
+                       json_string_value(json_object_get(config, "name")), member,
+                       type == JSON_ARRAY ? "list" : "map");
+    if (given)
+        arena_defer(a, release_json, json_incref(given));
+    *out = given;
+    return ERR_OK;
+}
+
 static enum err_code read_bench(const json_t *config, const char *data_dir, struct arena *a,
                                 struct bench *b, struct err *e)
 {
@@ -76,6 +103,11 @@ static enum err_code read_bench(const json_t *config, const char *data_dir, stru
         if (code)
             return code;
     }
+    enum err_code code = read_texts(config, "labels", JSON_OBJECT, a, &b->labels, e);
+    if (!code)
+        code = read_texts(config, "capabilities", JSON_ARRAY, a, &b->capabilities, e);
+    if (code)
+        return code;
     const json_t *hooks = json_object_get(config, "recovery");
     for (size_t i = 0; i < RUNG_COUNT; i++) {
         const char *hook = json_string_value(json_object_get(hooks, recovery_rungs[i].name));

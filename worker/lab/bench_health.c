@@ -37,6 +37,23 @@ void lab_note_rung(struct lab *lab, const struct bench *bench, enum rung rung, c
     log_warn("bench is quarantined", KV_S("bench", bench->name), KV_S("reason", reason));
 }
 
+void lab_note_meter(struct lab *lab, const struct bench *bench, const char *serial,
+                    const char *version)
+{
+    struct bench_health *h = lab ? lab_health(lab, bench) : NULL;
+    if (!h)
+        return;
+    snprintf(h->meter_serial, sizeof(h->meter_serial), "%s", serial);
+    snprintf(h->meter_version, sizeof(h->meter_version), "%s", version);
+}
+
+void lab_note_probe(struct lab *lab, const struct bench *bench, const char *version)
+{
+    struct bench_health *h = lab ? lab_health(lab, bench) : NULL;
+    if (h)
+        snprintf(h->probe_version, sizeof(h->probe_version), "%s", version);
+}
+
 void lab_return(struct lab *lab, const struct bench *bench)
 {
     struct bench_health *h = lab_health(lab, bench);

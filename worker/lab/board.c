@@ -138,3 +138,20 @@ enum err_code board_verdict(const struct board_verdict *v, const struct step_exi
                            name, v->backend->proof[i], how->last[0] ? how->last : "none");
     return ERR_OK;
 }
+
+/* "V", a digit, "J", digits, then whatever of M, B, S comes with digits. */
+bool board_probe_version(const char *line, char *out, size_t size)
+{
+    static const char digits[] = "0123456789";
+
+    for (const char *v = strchr(line, 'V'); v; v = strchr(v + 1, 'V')) {
+        size_t major = strspn(v + 1, digits), len = 1 + major;
+        if (!major || major > 2 || v[len] != 'J' || !strspn(v + len + 1, digits))
+            continue;
+        for (len++; v[len] && (strchr(digits, v[len]) || strchr("MBS", v[len]));)
+            len++;
+        snprintf(out, size, "%.*s", (int)len, v);
+        return true;
+    }
+    return false;
+}

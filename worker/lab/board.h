@@ -45,6 +45,9 @@ struct board_verdict {
     bool proven[BACKEND_TEXTS_MAX];
     char complaint[BACKEND_COMPLAINT_BYTES]; /* the first line that reports a failure */
 };
+/* The firmware version of a probe as tools print it, such as V3J10M3B5S1; false: none in the line.
+ */
+bool board_probe_version(const char *line, char *out, size_t size);
 void board_verdict_line(struct board_verdict *v, const char *line);
 /* OK only when it proved itself; `how` is how it ended. */
 MUST_CHECK enum err_code board_verdict(const struct board_verdict *v, const struct step_exit *how,

@@ -349,6 +349,12 @@ static void enter(struct measure *m, enum stage stage)
 {
     if (m->stage == OVER) /* cancelled by the one who was just told something */
         return;
+    enum err_code code =
+        m->listener.may_drive ? m->listener.may_drive(m->listener.ctx, &m->err) : ERR_OK;
+    if (code) { /* another attempt would be no better */
+        finish(m, code);
+        return;
+    }
     m->stage = stage;
     wait_ms(m, METER_TIMEOUT_MS);
     switch (stage) {

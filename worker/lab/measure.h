@@ -31,6 +31,9 @@ struct measure_listener {
     void (*progress)(void *ctx, double done, double total);
     /* Once.  OK: the result can be read (a gate may still have failed); else `err` says why not. */
     void (*done)(void *ctx, enum err_code code, const struct err *err);
+    /* Asked before each thing that is done to the bench; an error ends the measurement.  NULL: it
+     * may. */
+    enum err_code (*may_drive)(void *ctx, struct err *err);
 };
 
 struct measure_result {

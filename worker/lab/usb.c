@@ -65,6 +65,9 @@ static bool read_device(const char *root, const char *entry, struct usb_device *
         return false;
     read_text(d->folder, "serial", d->serial, sizeof(d->serial));
     read_text(d->folder, "product", d->name, sizeof(d->name));
+    unsigned release = read_number(d->folder, "bcdDevice", 16);
+    if (release)
+        snprintf(d->version, sizeof(d->version), "%x.%02x", release >> 8 & 0xff, release & 0xff);
     d->bus = read_number(d->folder, "busnum", 10);
     d->number = read_number(d->folder, "devnum", 10);
     /* 0483:5740 is any CDC device of ST; the meter says what it is */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/base/log.h"
+#include "worker/lab/lease.h"
 
 enum {
     WAIT_S = 30,
@@ -32,6 +33,7 @@ struct ack {
     struct http_call *call;
     json_t *ids;
     char *body;
+    int64_t sent_us;
 };
 
 struct claims {
@@ -43,6 +45,9 @@ struct claims {
     uint64_t polled_ms; /* loop time of the open poll */
     uint64_t beaten_ms; /* loop time of the last heartbeat */
     json_t *told;       /* the devices that it had */
+    json_t *kept;       /* the claims that it had */
+    int64_t sent_us;    /* lease_now_us() of it */
+    double lease_s;     /* how long the server keeps a claim; 0: not told yet */
     int open_handles;
     bool stopped;
 };
@@ -55,6 +60,25 @@ static void each_text(const json_t *list, void (*take)(void *ctx, const char *te
     const json_t *item;
 
     json_array_foreach(list, i, item) if (json_is_string(item)) take(ctx, json_string_value(item));
+}
+
+/* The claims of `ids` that the answer does not name as lost are ours for its `lease_s`. */
+static void tell_extended(struct claims *c, const json_t *ids, const json_t *answer, int64_t sent_us)
+{
+    double lease_s = json_number_value(json_object_get(answer, "lease_s"));
+    const json_t *lost = json_object_get(answer, "lost"), *id, *gone;
+    size_t i, k;
+
+    if (lease_s <= 0)
+        return;
+    c->lease_s = lease_s;
+    json_array_foreach(ids, i, id)
+    {
+        bool ours = true;
+        json_array_foreach(lost, k, gone) ours &= !json_equal(gone, id);
+        if (ours)
+            c->o.hooks.extended(c->o.hooks.ctx, json_string_value(id), sent_us, lease_s);
+    }
 }
 
 /* ---- one request of a line ---- */
@@ -123,6 +147,7 @@ static void on_acked(void *ctx, const struct http_reply *reply)
 
     ack->call = NULL;
     if (root) {
+        tell_extended(ack->claims, json_object_get(root, "live"), root, ack->sent_us);
         each_text(json_object_get(root, "live"), hooks->acked, hooks->ctx);
         each_text(json_object_get(root, "lost"), hooks->lost, hooks->ctx);
     } else {
@@ -145,7 +170,7 @@ static void send_ack(struct claims *c, json_t *claims, json_t *ids)
     if (!ack || !text)
         abort(); /* out of memory for a few hundred bytes: let the supervisor start the agent anew
                   */
-    *ack = (struct ack){.claims = c, .next = c->acks, .ids = ids, .body = text};
+    *ack = (struct ack){.claims = c, .next = c->acks, .ids = ids, .body = text, .sent_us = lease_now_us()};
     c->acks = ack;
     ack->call = http_send(c->o.http, &(struct http_request){
                                          .method = "POST",
@@ -244,6 +269,7 @@ static void on_beaten(void *ctx, const struct http_reply *reply)
     struct claims_hooks *hooks = &line->claims->o.hooks;
     json_t *root = line_answer(line, reply, "claims.heartbeat");
 
+    tell_extended(line->claims, line->claims->kept, root, line->claims->sent_us);
     each_text(json_object_get(root, "lost"), hooks->lost, hooks->ctx);
     each_text(json_object_get(root, "cancel"), hooks->cancel, hooks->ctx);
     each_text(json_object_get(root, "return"), hooks->returns, hooks->ctx);
@@ -256,7 +282,10 @@ static void beat(struct claims *c)
 {
     json_t *body = identify(c);
 
-    json_object_set_new(body, "claims", c->o.hooks.live(c->o.hooks.ctx));
+    json_decref(c->kept);
+    c->kept = c->o.hooks.live(c->o.hooks.ctx);
+    c->sent_us = lease_now_us();
+    json_object_set(body, "claims", c->kept);
     json_decref(c->told);
     c->told = json_incref(json_object_get(body, "devices"));
     c->beaten_ms = uv_now(c->o.loop);
@@ -268,6 +297,7 @@ static void on_look(uv_timer_t *timer)
     struct claims *c = timer->data;
     bool due = uv_now(c->o.loop) - c->beaten_ms >= HEARTBEAT_MS;
 
+    c->o.hooks.look(c->o.hooks.ctx, c->lease_s);
     if (c->heartbeat.call || c->pool.call)
         return;
     json_t *devices = due ? NULL : c->o.hooks.devices(c->o.hooks.ctx);
@@ -285,7 +315,7 @@ static json_t *pool_template(void)
         "}}\",\"working_dir\":\"{{ working_dir }}\","
         "\"stream_output\":\"{{ stream_output }}\",\"grace_s\":\"{{ grace_s "
         "}}\",\"native_flow\":\"{{ native_flow }}\","
-        "\"bench\":\"{{ bench }}\",\"lost_attempts\":\"{{ lost_attempts }}\"},"
+        "\"bench\":\"{{ bench }}\",\"devices\":\"{{ devices }}\",\"lost_attempts\":\"{{ lost_attempts }}\"},"
         "\"variables\":{\"type\":\"object\",\"properties\":{"
         "\"command\":{\"type\":\"string\",\"title\":\"Command\",\"description\":\"What to execute; "
         "default: the flow's entrypoint.\"},"
@@ -299,6 +329,8 @@ static json_t *pool_template(void)
         "flow\",\"description\":\"sha256:... of a YAML file in the file store.\"},"
         "\"bench\":{\"type\":\"object\",\"title\":\"Bench\",\"description\":\"{\\\"target\\\": "
         "...}: a free bench of that target.\"},"
+        "\"devices\":{\"type\":\"array\",\"title\":\"Devices\",\"items\":{\"type\":\"object\"},"
+        "\"description\":\"Instead: a list of what it needs, all of one agent.\"},"
         "\"lost_attempts\":{\"type\":\"integer\",\"title\":\"Attempts that may be "
         "lost\",\"default\":3}}}}";
     return json_loads(text, 0, NULL);
@@ -373,6 +405,7 @@ static void on_closed(uv_handle_t *handle)
     if (--c->open_handles)
         return;
     json_decref(c->told);
+    json_decref(c->kept);
     free(c);
 }
 

@@ -7,6 +7,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/json/write.h"
+#include "worker/lab/bench.h"
 #include "worker/run/run_folder.h"
 
 enum { DONE_MAX_BYTES = 4096 };
@@ -28,8 +29,23 @@ static void start(struct run *run)
 
 static void stop(struct run *run)
 {
-    log_info("run.stop", KV_S("run", run->flow_run_id));
+    if (!run->why_stopped)
+        run->why_stopped = run->lost ? "The agent is stopping." : "The run was cancelled.";
+    log_info("run.stop", KV_S("run", run->flow_run_id), KV_S("why", run->why_stopped));
     run->kind->stop(run);
+}
+
+/* The devices are not touched any more: by clean-ups neither. */
+static void lose(struct run *run)
+{
+    atomic_store(&run->lease.lost, true);
+}
+
+static void abandon(struct run *run)
+{
+    run->why_stopped = "The claim was lost: another may have the run and its devices.";
+    lose(run);
+    stop(run);
 }
 
 static void nothing(struct run *run)
@@ -104,13 +120,13 @@ static const struct rule {
     { RUN_STARTING,   EV_STARTED, nothing, RUN_RUNNING    },
     { RUN_STARTING,   EV_FAILED,  report,  RUN_REPORTING  },
     { RUN_STARTING,   EV_CANCEL,  stop,    RUN_STOPPING   },
-    { RUN_STARTING,   EV_LOST,    stop,    RUN_ABANDONING },
+    { RUN_STARTING,   EV_LOST,    abandon, RUN_ABANDONING },
     { RUN_RUNNING,    EV_ENDED,   report,  RUN_REPORTING  },
     { RUN_RUNNING,    EV_CANCEL,  stop,    RUN_STOPPING   },
-    { RUN_RUNNING,    EV_LOST,    stop,    RUN_ABANDONING },
+    { RUN_RUNNING,    EV_LOST,    abandon, RUN_ABANDONING },
     { RUN_STOPPING,   EV_ENDED,   report,  RUN_REPORTING  },
     { RUN_STOPPING,   EV_FAILED,  report,  RUN_REPORTING  },
-    { RUN_STOPPING,   EV_LOST,    nothing, RUN_ABANDONING },
+    { RUN_STOPPING,   EV_LOST,    lose,    RUN_ABANDONING },
     { RUN_ABANDONING, EV_ENDED,   finish,  RUN_DONE       },
     { RUN_ABANDONING, EV_FAILED,  finish,  RUN_DONE       },
     { RUN_REPORTING,  EV_WRITTEN, finish,  RUN_DONE       },
@@ -221,6 +237,56 @@ static void release_json(void *json)
     json_decref(json);
 }
 
+void run_host_leases(struct run_host *host, double seconds)
+{
+    for (struct run *run = host->runs, *next; run; run = next) {
+        next = run->next;
+        if (!run->has_devices || run->lost || !lease_ends(&run->lease, seconds))
+            continue;
+        run->lost = true;
+        run->why_stopped = "The lease of the devices may be over: the server was not heard of.";
+        run_say(run, "prefect.flow_runs", 40, NULL, run->why_stopped, strlen(run->why_stopped));
+        run_event(run, EV_CANCEL);
+    }
+}
+
+/* A run that has lost its claim may take a moment to let go of its devices. */
+static bool is_in_use(const struct run_host *host, const char *device)
+{
+    size_t i;
+    const json_t *name;
+
+    for (const struct run *run = host->runs; run; run = run->next)
+        json_array_foreach(
+            json_object_get(run->claim, "devices"), i,
+            name) if (run->state == RUN_ABANDONING &&
+                      lab_find_device(host->lab, json_string_value(name)) ==
+                          lab_find_device(host->lab, device)) return true;
+    return false;
+}
+
+static enum err_code take_devices(struct run *run, struct err *e)
+{
+    const json_t *name, *list = json_object_get(run->claim, "devices");
+    struct lab *lab = run->host->lab;
+    size_t i;
+
+    json_array_foreach(list, i, name) if (lab && json_is_string(name) &&
+                                          lab_find_device(lab, json_string_value(name)) &&
+                                          is_in_use(run->host, json_string_value(name))) return
+        err_set(e, BUSY, "the device %s is still being left by a run that lost it",
+                json_string_value(name));
+    json_array_foreach(list, i, name)
+    {
+        const struct bench *bench =
+            lab && json_is_string(name) ? lab_find_device(lab, json_string_value(name)) : NULL;
+        run->has_devices = true;
+        if (bench)
+            lab_leased(lab, bench, run->token);
+    }
+    return ERR_OK;
+}
+
 enum err_code run_new(struct run_host *host, json_t *claim, struct err *e)
 {
     const char *claim_id = json_string_value(json_object_get(claim, "claim_id"));
@@ -242,6 +308,14 @@ enum err_code run_new(struct run_host *host, json_t *claim, struct err *e)
     run->flow_run_name = name ? name : "";
     run->token = json_integer_value(json_object_get(claim, "token"));
     run->job = job;
+    run->lease.token = run->token;
+    enum err_code code = take_devices(run, e);
+    if (code) {
+        struct arena arena = run->arena;
+        arena_reset(&arena);
+        free(run);
+        return code;
+    }
     run->kind =
         json_is_string(json_object_get(job, "native_flow")) ? &run_native_kind : &run_process_kind;
     run->log = (struct run_log){.journal = host->journal, .flow_run_id = id, .token = run->token};

@@ -15,6 +15,7 @@
  * Thread: the loop thread. */
 #pragma once
 #include "shared/base/arena.h"
+#include "worker/lab/lease.h"
 #include "worker/run/process.h"
 #include "worker/run/run_log.h"
 
@@ -82,6 +83,9 @@ struct run {
     struct run_lookup *lookups;
     bool cancelled; /* the server asked for the end */
     bool lost;      /* the agent stops it for reasons of its own: another attempt may follow */
+    const char *why_stopped;
+    bool has_devices;
+    struct lease lease; /* of its devices */
 };
 
 void run_host_init(struct run_host *host);
@@ -91,7 +95,11 @@ void run_host_hold(struct run_host *host, bool hold);
 struct run *run_find(const struct run_host *host, const char *claim_id);
 struct run *run_find_flow_run(const struct run_host *host, const char *flow_run_id);
 
-/* Takes a reference to the claim.  ERR_INVALID: a member is missing. */
+/* Stops the runs whose lease of devices is about to be over: `seconds` is how long one is. */
+void run_host_leases(struct run_host *host, double seconds);
+
+/* Takes a reference to the claim.  ERR_INVALID: a member is missing; ERR_BUSY: a run that is being
+ * stopped has not left a device yet. */
 MUST_CHECK enum err_code run_new(struct run_host *host, json_t *claim, struct err *e);
 
 /* News for a run; what its state does not wait for is ignored. */

@@ -195,14 +195,43 @@ static const json_t *related(struct run *run)
     return keep(run, list);
 }
 
+static json_t *take_device(const struct run *run, size_t at)
+{
+    return json_pack("{s:O, s:I}", "name",
+                     json_array_get(json_object_get(run->claim, "devices"), at), "token",
+                     (json_int_t)run->token);
+}
+
+/* What one selector of the job got: one device, or a list for its `count`. */
+static json_t *take_devices(const struct run *run, const json_t *selector, size_t *in_out_at)
+{
+    json_int_t count = json_integer_value(json_object_get(selector, "count"));
+    json_t *list = count > 1 ? json_array() : NULL;
+
+    if (!list)
+        return take_device(run, (*in_out_at)++);
+    for (; count > 0; count--)
+        json_array_append_new(list, take_device(run, (*in_out_at)++));
+    return list;
+}
+
+/* The claim's devices are in the order of the job's `devices`, which say what the flow calls each;
+ * `bench` is the short form for one. */
 static const json_t *devices(struct run *run)
 {
+    const json_t *selectors = json_object_get(run->job, "devices"), *selector;
+    size_t i, at = 0, count = json_array_size(json_object_get(run->claim, "devices"));
     json_t *all = json_object();
-    const json_t *bench = json_array_get(json_object_get(run->claim, "devices"), 0);
 
-    if (bench)
-        json_object_set_new(
-            all, "bench", json_pack("{s:O, s:I}", "name", bench, "token", (json_int_t)run->token));
+    if (!json_is_array(selectors) && count)
+        json_object_set_new(all, "bench", take_device(run, at));
+    json_array_foreach(selectors, i, selector)
+    {
+        const char *as = json_string_value(json_object_get(selector, "as"));
+        if (at < count)
+            json_object_set_new(all, as ? as : i ? arena_printf(&run->arena, "device%zu", i + 1) : "bench",
+                                take_devices(run, selector, &at));
+    }
     return keep(run, all);
 }
 
@@ -234,6 +263,7 @@ static void start_flow(struct run *run, const char *text, size_t len)
                 .authorization = run->host->authorization,
                 .flow_run_name = run->flow_run_name,
                 .devices = devices(run),
+                .lease = run->has_devices ? &run->lease : NULL,
                 .lab = run->host->lab,
             },
         .run_count = (int)json_integer_value(json_object_get(flow_run, "run_count")) + 1,
@@ -321,7 +351,7 @@ static void start(struct run *run)
 static void stop(struct run *run)
 {
     if (run->native) {
-        native_cancel(run->native, run->lost ? "The agent is stopping." : "The run was cancelled.");
+        native_cancel(run->native, run->why_stopped);
         return;
     }
     http_cancel(run->fetch);

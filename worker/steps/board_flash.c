@@ -25,6 +25,7 @@ static const double tool_timeout_s = 120;
 
 static const struct step_param params[] = {
     /* clang-format off */
+    BENCH_PARAM,
     {"image",        FLOW_STRING,   true,  NULL,  "the ELF file, as firmware.build gives it"},
     {"build_id",     FLOW_STRING,   true,  NULL,  "what the boot banner must show"},
     {"volts",        FLOW_NUMBER,   false, "3.3", "supply of the board"},
@@ -187,7 +188,10 @@ static void on_tool_line(struct step_call *call, int fd, const char *line)
 {
     struct flash *f = call->state;
     (void)fd;
+    char version[48];
     step_log(call, LOG_INFO, "%s", line);
+    if (board_probe_version(line, version, sizeof(version)))
+        lab_note_probe(call->run->lab, f->what.bench, version);
     board_verdict_line(&f->verdict, line);
 }
 
@@ -274,6 +278,12 @@ static void recover(struct step_call *call, enum err_code code)
 
     if (bench->emulated || f->backend->write == board_write_qemu || code == ERR_CANCELLED) {
         finish(call, code);
+        return;
+    }
+    struct err fence = {0};
+    if (bench_may_drive(call->run, bench, &fence)) {
+        call->err = fence;
+        finish(call, fence.code);
         return;
     }
     enum rung rung = ladder_next(&f->ladder);
@@ -381,6 +391,13 @@ static void enter(struct step_call *call, enum stage stage)
     struct flash *f = call->state;
     enum err_code code;
 
+    if (f->stage == OVER)
+        return;
+    code = bench_may_drive(call->run, f->what.bench, &call->err);
+    if (code) {
+        finish(call, code);
+        return;
+    }
     f->stage = stage;
     arm(call, stage == BANNER ? 1000 * step_number(call, "boot_timeout") : METER_TIMEOUT_MS);
     switch (stage) {

@@ -12,6 +12,7 @@
 
 static const struct step_param params[] = {
     /* clang-format off */
+    BENCH_PARAM,
     {"model",           FLOW_STRING,   true,  NULL,       "name of the model"},
     {"build_id",        FLOW_STRING,   true,  NULL,       "what the boot banner must show"},
     {"firmware_commit", FLOW_STRING,   false, "\"\"",     "commit of the firmware, for the record"},
@@ -59,6 +60,13 @@ static void on_progress(void *ctx, double done, double total)
     step_progress(ctx, done, total);
 }
 
+static enum err_code may_drive(void *ctx, struct err *err)
+{
+    struct step_call *call = ctx;
+    const struct power *p = call->state;
+    return bench_may_drive(call->run, p->bench, err);
+}
+
 /* ---- the record ---- */
 
 static json_t *text_or_null(const char *text)
@@ -77,6 +85,7 @@ static json_t *make_record(struct step_call *call)
     struct power *p = call->state;
     struct measure_result *r = measure_result(p->measure);
     char meter[160];
+    lab_note_meter(call->run->lab, p->bench, r->meter.serial, r->meter.version);
     snprintf(meter, sizeof(meter), "%s %s (version %s)", r->meter.model, r->meter.serial,
              r->meter.version);
     json_t *record = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:s,s:o,s:o,s:{s:s,s:I,s:s},s:O}", "model",
@@ -189,7 +198,7 @@ static void start(struct step_call *call)
     config.meter_port = p->bench->meter_port;
     config.uart_path = p->bench->uart;
     config.build_id = step_string(call, "build_id");
-    struct measure_listener listener = {call, on_log, on_progress, on_done};
+    struct measure_listener listener = {call, on_log, on_progress, on_done, may_drive};
     code = measure_start(call->loop, &config, listener, &p->measure, &call->err);
     if (code)
         step_done(call, code);

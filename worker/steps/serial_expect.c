@@ -16,6 +16,7 @@
 
 static const struct step_param params[] = {
     /* clang-format off */
+    BENCH_PARAM,
     {"pattern", FLOW_STRING,   true,  NULL,     "regular expression that one line must match"},
     {"timeout", FLOW_DURATION, false, "10",     "from power-on, or from `send`"},
     {"fail_on", FLOW_STRING,   false, NULL,     "regular expression of a line that ends the wait as a failure"},
@@ -36,6 +37,7 @@ enum stage { CONNECT, SUPPLY_OFF, SUPPLY_ON, LISTEN, OVER };
 
 struct expect {
     enum stage stage;
+    const struct bench *bench;
     struct console *console;
     struct meter *meter;
     uv_timer_t *timer; /* frees itself */
@@ -121,6 +123,16 @@ static void listen_now(struct step_call *call)
         finish(call, code);
 }
 
+/* Ends the step when it may not. */
+static bool may_drive(struct step_call *call)
+{
+    const struct expect *x = call->state;
+    enum err_code code = bench_may_drive(call->run, x->bench, &call->err);
+    if (code)
+        finish(call, code);
+    return !code;
+}
+
 static void on_news(void *ctx, const struct meter_news *news)
 {
     struct step_call *call = ctx;
@@ -130,6 +142,8 @@ static void on_news(void *ctx, const struct meter_news *news)
     if (news->kind == METER_FAILED) {
         call->err = *news->err;
         finish(call, news->err->code);
+    } else if (news->kind == METER_READY && x->stage < SUPPLY_ON && !may_drive(call)) {
+        return;
     } else if (news->kind == METER_READY && x->stage == CONNECT) {
         x->stage = SUPPLY_OFF;
         v3pwr_meter.power(x->meter, false);
@@ -141,14 +155,14 @@ static void on_news(void *ctx, const struct meter_news *news)
         listen_now(call);
 }
 
-static enum err_code open_meter(struct step_call *call, const struct bench *bench)
+static enum err_code open_meter(struct step_call *call)
 {
     enum { METER_TIMEOUT_MS = 20000 };
     struct expect *x = call->state;
     char path[USB_PATH_BYTES];
     struct meter_config config = {
         .port = path, .volts_v = step_number(call, "volts"), .rate_hz = meter_rates_hz[0]};
-    enum err_code code = usb_resolve(bench->meter_port, path, &call->err);
+    enum err_code code = usb_resolve(x->bench->meter_port, path, &call->err);
     if (!code)
         code = v3pwr_meter.open(call->loop, &config, (struct meter_listener){call, on_news},
                                 &x->meter, &call->err);
@@ -169,7 +183,6 @@ static enum err_code compile(struct step_call *call, const char *name, void **ou
 static void start(struct step_call *call)
 {
     struct expect *x = arena_new(call->arena, struct expect);
-    const struct bench *bench = NULL;
     call->state = x;
     x->timer = malloc(sizeof(*x->timer));
     if (!x->timer) {
@@ -182,13 +195,13 @@ static void start(struct step_call *call)
     if (!code)
         code = compile(call, "fail_on", &x->fail_on);
     if (!code)
-        code = bench_of(call, &bench);
+        code = bench_of(call, &x->bench);
     if (!code)
-        code = console_open(call->loop, bench->uart, (unsigned)step_integer(call, "baud"),
+        code = console_open(call->loop, x->bench->uart, (unsigned)step_integer(call, "baud"),
                             (struct console_listener){call, on_line, on_gone}, &x->console,
                             &call->err);
     if (!code && !strcmp(step_string(call, "power"), "cycle"))
-        code = open_meter(call, bench);
+        code = open_meter(call);
     else if (!code)
         listen_now(call);
     if (code)

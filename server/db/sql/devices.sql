@@ -18,7 +18,7 @@ WITH n AS (
            CASE WHEN health->>'quarantined' = 'true' THEN now() END FROM n
         ON CONFLICT (agent_id, name) DO UPDATE
        SET type = excluded.type, target = excluded.target, labels = excluded.labels, health = excluded.health, free = excluded.free,
-           capabilities = excluded.capabilities, location = excluded.location, firmware = excluded.firmware, bench = excluded.bench,
+           capabilities = excluded.capabilities, location = excluded.location, firmware = device.firmware || excluded.firmware, bench = excluded.bench,
            capacity = excluded.capacity, gone_since = NULL,
            flash_count = device.flash_count + counted(device.health->'flashes', excluded.health->'flashes'),
            failure_count = device.failure_count + counted(device.health->'failures', excluded.health->'failures'),
@@ -27,7 +27,7 @@ WITH n AS (
      WHERE (device.type, device.target, device.labels, device.health, device.free, device.capabilities, device.location, device.firmware,
             device.bench, device.capacity, device.gone_since)
            IS DISTINCT FROM (excluded.type, excluded.target, excluded.labels, excluded.health, excluded.free, excluded.capabilities,
-            excluded.location, excluded.firmware, excluded.bench, excluded.capacity, NULL)
+            excluded.location, device.firmware || excluded.firmware, excluded.bench, excluded.capacity, NULL)
     RETURNING name, health
 ), told AS ( -- from what was to what is: other parts of this statement see the table as it was
     INSERT INTO device_event (agent_id, device_name, kind, comment)

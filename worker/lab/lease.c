@@ -1,0 +1,40 @@
+#include "worker/lab/lease.h"
+
+#include <time.h>
+
+#include "shared/base/base.h"
+
+int64_t lease_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void lease_extend(struct lease *lease, int64_t sent_us, double seconds)
+{
+    atomic_store(&lease->until_us, sent_us + (int64_t)(seconds * 1e6));
+}
+
+/* A short lease has a short margin. */
+bool lease_ends(const struct lease *lease, double seconds)
+{
+    double margin_s = seconds / 4 < LEASE_MARGIN_S ? seconds / 4 : LEASE_MARGIN_S;
+    int64_t until_us = atomic_load(&lease->until_us);
+    return until_us && lease_now_us() >= until_us - (int64_t)(margin_s * 1e6);
+}
+
+enum err_code lease_check(const struct lease *lease, const char *device, struct err *e)
+{
+    int64_t until_us = lease ? atomic_load(&lease->until_us) : 0;
+
+    if (lease && atomic_load(&lease->lost))
+        return err_set(e, CONFLICT, "the lease of %s (token %lld) was lost: it is not driven",
+                       device, (long long)lease->token);
+    if (until_us && lease_now_us() >= until_us)
+        return err_set(e, CONFLICT,
+                       "the lease of %s (token %lld) is over, the server was not heard of in time: "
+                       "it is not driven",
+                       device, (long long)lease->token);
+    return ERR_OK;
+}
