@@ -216,7 +216,7 @@ static const struct command device_commands[] = {
     {"maintenance", "on|off NAME", "keep it from all runs while somebody works on it", cmd_device_maintenance, maintenance_options, NULL, 2, 2},
     {"return",  "NAME", "end its quarantine", cmd_device_return, device_options, NULL, 1, 1},
     {"history", "NAME", "what befell it, and the runs that used it", cmd_device_history, device_options, NULL, 1, 1},
-    {"kick",    "NAME", "release it, and cancel the run that uses it", cmd_device_kick, device_options, NULL, 1, 1},
+    {"kick",    "NAME", "release it, and cancel the run that uses it", cmd_device_kick, maintenance_options, NULL, 1, 1},
     {NULL},
 };
 

@@ -66,8 +66,8 @@ static enum err_code ensure_pool(struct cli *cli, const char *name)
     return code;
 }
 
-/* One bench that is told by its target alone is `bench`; everything else is the list `devices`, each
- * with the name that the flow gives it. */
+/* One bench that is told by its target alone is `bench`; everything else is the list `devices`,
+ * each with the name that the flow gives it. */
 static json_t *device_variables(const struct shipment *s)
 {
     json_t *map = s->flow->devices ? node_json(s->flow->devices) : json_object();

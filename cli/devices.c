@@ -132,23 +132,25 @@ enum err_code cmd_device_history(struct cli *cli)
 /* The hold goes, and the run that uses it is cancelled: its clean-up still runs on the device. */
 enum err_code cmd_device_kick(struct cli *cli)
 {
-    json_t *devices = NULL, *device;
-    const char *agent = cli_option(cli, "agent");
-    size_t i;
-    enum err_code code = cmd_device_release(cli);
-    if (!code)
-        code = rest_get(&cli->rest, "/switchyard/devices", &devices);
-    json_array_foreach(devices, i, device)
-    {
-        const char *run = text_at(device, "flow_run_id");
-        if (code || strcmp(text_at(device, "name"), cli->words[0]) != 0 || !*run ||
-            (agent && strcmp(text_at(device, "agent_name"), agent) != 0))
-            continue;
-        code = run_set_state(cli, run, "CANCELLING", "Cancelling");
-        if (!code && !cli->json)
-            printf("Cancelling the run %s.\n", run);
-    }
-    return code;
+    json_t *devices = NULL, *device, *lease;
+    const char *agent = cli_option(cli, "agent"), *comment = cli_option(cli, "comment");
+    size_t i, k;
+    enum err_code code = cli_connect(cli);
+    if (code)
+        return code;
+    json_t *body = body_of(cli);
+    if (comment)
+        json_object_set_new(body, "comment", json_string(comment));
+    code = rest_post(&cli->rest, device_path(cli, cli->words[0], "kick"), body, &devices);
+    if (code || cli->json)
+        return code;
+    printf("%s is free for runs.\n", safe_text(&cli->arena, cli->words[0]));
+    json_array_foreach(devices, i,
+                       device) if (!strcmp(text_at(device, "name"), cli->words[0]) &&
+                                   (!agent || !strcmp(text_at(device, "agent_name"), agent)))
+        json_array_foreach(json_at(device, "leases"), k, lease)
+            printf("Cancelling the run %s.\n", text_at(lease, "flow_run_id"));
+    return ERR_OK;
 }
 
 enum err_code cmd_why(struct cli *cli)

@@ -284,6 +284,7 @@ const struct route routes[] = {
     {GET,    "/switchyard/devices",          devices_get,         .doc = "Devices of all agents and who holds them."},
     {POST,   "/switchyard/devices/{name}/hold", devices_hold,     .body = &device_hold_resource, .doc = "Keep a device from runs, for a person."},
     {POST,   "/switchyard/devices/{name}/release", devices_release, .body = &device_release_resource, .flags = BODY_OPTIONAL, .doc = "Give it back to runs."},
+    {POST,   "/switchyard/devices/{name}/kick", devices_kick,     .body = &device_release_resource, .flags = BODY_OPTIONAL, .doc = "Release it, and cancel the run that uses it."},
     {POST,   "/switchyard/devices/{name}/return", devices_return, .body = &device_release_resource, .flags = BODY_OPTIONAL, .doc = "End its quarantine."},
     {POST,   "/switchyard/devices/{name}/maintenance", devices_maintain, .body = &device_maintenance_resource, .doc = "Into maintenance, or out of it."},
     {GET,    "/switchyard/devices/{name}/history", devices_history, .doc = "What befell a device, and the runs that used it."},

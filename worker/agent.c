@@ -175,7 +175,7 @@ static void on_lost(void *ctx, const char *claim_id)
     run_event(run, EV_LOST);
 }
 
-static void on_cancel(void *ctx, const char *flow_run_id)
+static void on_cancel(void *ctx, const char *flow_run_id, const char *why)
 {
     struct agent *agent = ctx;
     struct run *run = run_find_flow_run(&agent->host, flow_run_id);
@@ -183,6 +183,8 @@ static void on_cancel(void *ctx, const char *flow_run_id)
         return;
     if (run->state == RUN_STARTING || run->state == RUN_RUNNING)
         run->cancelled = true;
+    if (why && !run->why_stopped)
+        run->why_stopped = arena_printf(&run->arena, "The run was cancelled: %s", why);
     run_event(run, EV_CANCEL);
 }
 

@@ -48,7 +48,7 @@ struct step_run {
     /* leased for this run: {"bench": {"name", "token"}}, as the flow calls them; may be empty */
     const json_t *devices;
     const struct lease *lease; /* of all of them; NULL: nobody else can have them */
-    struct lab *lab; /* the agent's boards and meters; NULL: none */
+    struct lab *lab;           /* the agent's boards and meters; NULL: none */
     bool dry_run;
 };
 

@@ -35,6 +35,22 @@ static void write_ids(struct buf *b, const char *key, const struct rows *rows)
     write_end_array(b);
 }
 
+/* Runs to be stopped, and why where somebody said it. */
+static void write_cancels(struct buf *b, const struct rows *rows)
+{
+    write_ids(b, "cancel", rows);
+    write_key(b, "reasons");
+    write_object(b);
+    for (int i = 0; i < rows->count; i++) {
+        const char *why = rows_text(rows, i, 1);
+        if (!why || !*why)
+            continue;
+        write_key(b, rows_text(rows, i, 0));
+        write_string(b, why);
+    }
+    write_end_object(b);
+}
+
 /* ---- claim ---- */
 
 struct found {
@@ -81,7 +97,7 @@ static enum err_code answer(struct request *rq, const struct found *found)
             &rq->work,
             (struct raw){rows_text(&found->claims, i, 0), rows_len(&found->claims, i, 0)}, b);
     write_end_array(b);
-    write_ids(b, "cancel", &found->cancels);
+    write_cancels(b, &found->cancels);
     write_end_object(b);
     return rc ? rc : reply_status(rq, 200);
 }
@@ -272,7 +288,7 @@ enum err_code agents_heartbeat(struct request *rq)
     if (beat.news)
         parking_ring(w->server->parking, claims_topic());
     write_object(&rq->reply.body);
-    write_ids(&rq->reply.body, "cancel", &beat.cancel);
+    write_cancels(&rq->reply.body, &beat.cancel);
     write_ids(&rq->reply.body, "lost", &beat.gone);
     write_ids(&rq->reply.body, "return", &beat.returns);
     write_lease(w, &rq->reply.body);

@@ -42,6 +42,16 @@ enum err_code devices_release(struct request *rq)
     return changed(rq, device_release(&rq->work, rq->params[0], asked(rq)));
 }
 
+enum err_code devices_kick(struct request *rq)
+{
+    struct transition_list done = {0};
+    enum err_code rc = device_kick(&rq->work, rq->params[0], asked(rq), &done);
+
+    if (!rc && done.count)
+        transitions_announce(&rq->work, done.items, done.count);
+    return changed(rq, rc);
+}
+
 enum err_code devices_return(struct request *rq)
 {
     return changed(rq, device_return(&rq->work, rq->params[0], asked(rq)));

@@ -2,5 +2,5 @@
 #pragma once
 #include "server/http/request.h"
 
-handler_fn devices_get, devices_hold, devices_release, devices_return, devices_maintain,
-    devices_history, flow_runs_why;
+handler_fn devices_get, devices_hold, devices_kick, devices_release, devices_return,
+    devices_maintain, devices_history, flow_runs_why;

@@ -27,6 +27,7 @@ const struct resource device_hold_resource = RESOURCE_NAMED("DeviceHold", device
 static const struct field device_release_fields[] = {
     F_STR(struct device_release, agent, F_NULLABLE, F_LEN(1, 200), .doc = "Its agent's name, when several have such a device."),
     F_STR(struct device_release, by, F_NULLABLE, F_LEN(1, 200), .doc = "Who asks for it."),
+    F_STR(struct device_release, comment, F_NULLABLE, F_LEN(0, 1000), .doc = "Why, for others."),
 };
 const struct resource device_release_resource = RESOURCE_NAMED("DeviceRelease", device_release, device_release_fields);
 

@@ -29,7 +29,7 @@ struct device_hold {
 };
 struct device_release {
     struct given given;
-    const char *agent, *by;
+    const char *agent, *by, *comment;
 };
 struct device_maintenance {
     struct given given;

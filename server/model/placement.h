@@ -1,9 +1,9 @@
 /* Which devices a run gets: all that it asks for, or none.
  *
  * A selector asks for one device (or `count` of them) by name, type, target, labels and
- * capabilities; a part of a bench only goes to one that tells its name or type.  A device has `capacity` leases; a bench is leased together with its parts, and a
- * part only while its bench is not.  What is in the way of a device (held, in maintenance, down)
- * comes as a text.
+ * capabilities; a part of a bench only goes to one that tells its name or type.  A device has
+ * `capacity` leases; a bench is leased together with its parts, and a part only while its bench is
+ * not.  What is in the way of a device (held, in maintenance, down) comes as a text.
  *
  * Fair: runs are placed in their order.  One that needs several devices and cannot have them yet
  * because they are leased reserves those that are idle, so that no later run of fewer devices takes

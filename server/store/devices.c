@@ -3,6 +3,7 @@
 #include "server/db/columns.h"
 #include "server/db/params.h"
 #include "server/store/claims.h"
+#include "server/store/claims_left.h"
 #include "server/store/liveness.h"
 #include "server/store/placement.h"
 #include "shared/json/write.h"
@@ -153,6 +154,53 @@ enum err_code device_release(struct work *w, const char *name, const struct devi
 {
     enum err_code rc = db_begin(w);
     return rc ? rc : end(w, release(w, name, in));
+}
+
+/* Each run of the device: told in its history, and stopped. */
+static enum err_code stop_runs(struct work *w, const char *name, const char *agent,
+                               const struct device_release *in, struct transition_list *done)
+{
+    struct rows runs, none;
+    const char *why =
+        arena_printf(&w->arena, "%s was kicked by %s%s%s", name, in->by ? in->by : "somebody",
+                     in->comment ? ": " : "", in->comment ? in->comment : "");
+    enum err_code rc = db_query(w, Q_device_runs, PARAMS(agent, name), &runs);
+
+    if (!rc && !runs.count)
+        return note(w, agent, name, "kick", in->by, in->comment);
+    struct transition **items =
+        arena_array(&w->arena, struct transition *, rc ? 1 : (size_t)runs.count);
+    for (int i = 0; i < runs.count && !rc; i++) {
+        items[i] = arena_new(&w->arena, struct transition);
+        items[i]->proposed = claims_proposal(STATE_CANCELLING, "Cancelling", why);
+        items[i]->policy = POLICY_FLOW;
+        if (!uuid_parse(rows_text(&runs, i, 0), rows_len(&runs, i, 0), &items[i]->run_id))
+            rc = err_set(&w->err, INTERNAL, "the id of a run");
+        if (!rc)
+            rc = db_query(w, Q_device_note,
+                          PARAMS(agent, name, "kick", in->by, in->comment, rows_text(&runs, i, 0)),
+                          &none);
+    }
+    if (!rc)
+        rc = transitions_apply(w, items, (size_t)runs.count);
+    if (!rc)
+        transition_list_add(w, done, items, (size_t)runs.count);
+    return rc;
+}
+
+enum err_code device_kick(struct work *w, const char *name, const struct device_release *in,
+                          struct transition_list *done)
+{
+    struct rows none;
+    const char *agent;
+    enum err_code rc = db_begin(w);
+
+    if (rc)
+        return rc;
+    rc = find_one(w, name, in->agent, &agent);
+    if (!rc)
+        rc = db_query(w, Q_device_release, PARAMS(name, in->agent), &none);
+    return end(w, rc ? rc : stop_runs(w, name, agent, in, done));
 }
 
 static enum err_code maintain(struct work *w, const char *name, const struct device_maintenance *in)

@@ -15,6 +15,11 @@ MUST_CHECK enum err_code device_hold(struct work *w, const char *name,
 /* Without an agent: whichever has it. */
 MUST_CHECK enum err_code device_release(struct work *w, const char *name,
                                         const struct device_release *in);
+/* The hold goes, and the runs that use it become CANCELLING; what was done to them is for
+ * transitions_announce(). */
+struct transition_list;
+MUST_CHECK enum err_code device_kick(struct work *w, const char *name,
+                                     const struct device_release *in, struct transition_list *done);
 /* In maintenance no run gets it; a run that uses it goes on. */
 MUST_CHECK enum err_code device_maintain(struct work *w, const char *name,
                                          const struct device_maintenance *in);

@@ -333,7 +333,7 @@ class Protocol(AgentTest):
         run = self.start(self.deployment, self.pool)
         claim = self.claim(me)[0]
         self.await_state(run, "SCHEDULED")
-        self.assertEqual(self.ack(me, claim), {"live": [], "lost": [claim["claim_id"]]})
+        self.assertEqual(self.ack(me, claim), {"live": [], "lost": [claim["claim_id"]], "lease_s": 360})
         self.assertEqual(self.claim(me)[0]["flow_run"]["id"], run)
 
     def test_a_record_takes_effect_once(self):
@@ -387,7 +387,7 @@ class Protocol(AgentTest):
         self.assertEqual(self.ok("POST", "/switchyard/claim", me)["cancel"], [])
         stranger = str(uuid.uuid4())
         answer = self.ok("POST", "/switchyard/heartbeat", {**me, "claims": [claim["claim_id"], stranger]})
-        self.assertEqual(answer, {"cancel": [run], "lost": [stranger], "return": []})
+        self.assertEqual(answer, {"cancel": [run], "reasons": {}, "lost": [stranger], "return": [], "lease_s": 360})
         self.deliver(me, (1, "done", {"flow_run_id": run, "token": claim["token"], "claim_id": claim["claim_id"], "message": "stopped"}))
         self.assertEqual(self.state(run)["type"], "CANCELLED")
 

@@ -131,8 +131,16 @@ class Devices(Bench):
         run = self.run_for()
         self.assertEqual(len(self.claim()), 1)
         self.rest("POST", f"/flow_runs/{run['id']}/set_state", {"state": {"type": "RUNNING"}, "force": True})
-        self.assertIn("Cancelling the run", self.cli("device", "kick", self.bench))
-        self.assertEqual(self.rest("GET", f"/flow_runs/{run['id']}")["state"]["type"], "CANCELLING")
+        self.cli("device", "hold", self.bench, "--by", "bert")
+        self.assertIn(f"Cancelling the run {run['id']}", self.cli("device", "kick", self.bench, "--by", "anna", "--comment", "smoke"))
+        state = self.rest("GET", f"/flow_runs/{run['id']}")["state"]
+        why = f"{self.bench} was kicked by anna: smoke"
+        self.assertEqual((state["type"], state["message"]), ("CANCELLING", why))
+        self.assertIsNone(self.device()["held_by"])
+        self.assertEqual(self.rest("POST", "/switchyard/claim", self.call(slots=2, wait_s=0))["reasons"], {run["id"]: why})
+        kick = self.rest("GET", f"/switchyard/devices/{self.bench}/history")["events"][0]
+        self.assertEqual((kick["kind"], kick["by"], kick["comment"], kick["flow_run_id"]), ("kick", "anna", "smoke", run["id"]))
+        self.cli("device", "kick", "nobody", status=3)
 
     def test_quarantine_is_shown(self):
         run = self.run_for()

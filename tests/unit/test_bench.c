@@ -160,7 +160,8 @@ START_TEST(a_simulator_that_does_not_work_leaves_the_bench_down)
     json_t *devices = inventory_devices(&inventory), *device;
     size_t i;
     ck_assert_uint_eq(json_array_size(devices), 3); /* with its board and its meter */
-    json_array_foreach(devices, i, device) ck_assert(json_is_false(json_object_get(device, "free")));
+    json_array_foreach(devices, i, device)
+        ck_assert(json_is_false(json_object_get(device, "free")));
     json_decref(devices);
     inventory_close(&inventory);
     close_lab();

@@ -121,7 +121,7 @@ END_TEST
 static const struct {
     const char *devices, *detail;
 } refusals[] = {
-    {"{}", "board.flash needs a bench, and this run has none"},
+    {"{}", "board.flash needs the device `bench`, and this run has none"},
     {"{\"bench\": {\"name\": \"b9\"}}", "this agent has no bench named b9"},
 };
 

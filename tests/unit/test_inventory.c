@@ -1,5 +1,5 @@
-/* What an agent tells of its devices: benches with their parts, declared ones, and what sysfs shows;
- * which of them a step may drive, and until when. */
+/* What an agent tells of its devices: benches with their parts, declared ones, and what sysfs
+ * shows; which of them a step may drive, and until when. */
 #include "tests/unit/step_harness.h"
 #include "worker/lab/bench_config.h"
 #include "worker/lab/inventory.h"
@@ -36,9 +36,10 @@ static void shell(const char *format, ...)
 static void plug(const char *port, const char *product, const char *serial, const char *name,
                  const char *release)
 {
-    shell("mkdir -p %s/%s && cd %s/%s && echo 0483 >idVendor && echo %s >idProduct && echo %s >serial"
-          " && echo '%s' >product && echo %s >bcdDevice",
-          root, port, root, port, product, serial, name, release);
+    shell(
+        "mkdir -p %s/%s && cd %s/%s && echo 0483 >idVendor && echo %s >idProduct && echo %s >serial"
+        " && echo '%s' >product && echo %s >bcdDevice",
+        root, port, root, port, product, serial, name, release);
 }
 
 static const char benches[] =
@@ -119,10 +120,11 @@ END_TEST
 
 START_TEST(what_is_plugged_in_is_found_by_its_serial)
 {
-    open_all("[{'name':'jig','type':'jig','usb':'J1','capacity':2},{'name':'oven','type':'chamber'}]");
-    plug("1-1", "374b", "066E", "STM32 STLink", "0100");       /* the board of b1 */
-    plug("1-2", "3757", "003A", "STLINK-V3PWR", "0307");       /* its meter */
-    plug("1-3", "374e", "0042", "STLINK-V3", "0301");          /* nobody's */
+    open_all(
+        "[{'name':'jig','type':'jig','usb':'J1','capacity':2},{'name':'oven','type':'chamber'}]");
+    plug("1-1", "374b", "066E", "STM32 STLink", "0100"); /* the board of b1 */
+    plug("1-2", "3757", "003A", "STLINK-V3PWR", "0307"); /* its meter */
+    plug("1-3", "374e", "0042", "STLINK-V3", "0301");    /* nobody's */
     plug("1-4", "3757", "0077", "STLINK-V3PWR", "0307");
     plug("1-5", "5740", "LPM1", "STM32 Virtual ComPort", "02"); /* no meter */
     json_t *list = inventory_devices(&inventory);

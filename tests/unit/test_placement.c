@@ -77,6 +77,10 @@ static const struct {
     {"[{\"type\": \"builder\", \"count\": 3}]", "build build build"},
     {"[{\"type\": \"builder\", \"count\": 4}]", "-"},
     {"[{\"name\": \"pair\"}, {\"name\": \"pb\"}]", "-"}, /* it goes with its bench */
+    {"[{\"target\": \"u5\"}]", "pair"},
+    {"[{\"target\": \"u5\", \"count\": 2}]", "-"}, /* a part is told by name or type only */
+    {"[{\"target\": \"u5\", \"type\": \"board\"}]", "pb"},
+    {"[{\"type\": \"board\", \"target\": \"u5\"}, {\"name\": \"pm\"}]", "pb pm"},
 };
 
 START_TEST(selectors_choose)
@@ -159,12 +163,24 @@ START_TEST(a_hard_wish_is_answered)
 }
 END_TEST
 
+START_TEST(parts_share_the_trouble_of_their_bench)
+{
+    devices[4].obstacle = "is in maintenance";
+    ck_assert_str_eq(take("[{\"name\": \"pb\"}]"), "-");
+    devices[4].obstacle = NULL;
+    devices[6].obstacle = "is held";
+    ck_assert_str_eq(take("[{\"name\": \"pair\"}]"), "-");
+    ck_assert_str_eq(take("[{\"name\": \"pb\"}]"), "pb");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("placement");
     TCase *t = tcase_create("take");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, selectors_choose, 0, COUNT(choices));
+    tcase_add_test(t, parts_share_the_trouble_of_their_bench);
     tcase_add_test(t, counted_and_exclusive);
     tcase_add_test(t, a_bench_goes_with_its_parts);
     tcase_add_test(t, who_needs_two_is_not_starved);

@@ -41,6 +41,8 @@ async function history(box, d) {
 function actionsOf(d) {
   const path = (what) => `switchyard/devices/${encodeURIComponent(d.name)}/${what}`, by = {by: 'dashboard', agent: d.agent_name};
   return [
+    (d.leases || []).length ? ['Kick', `Cancel what runs on ${d.name}?`, 'Its clean-up still uses the device.', path('kick'), by] : null,
+    d.held_by || d.maintenance_since ? null : ['Hold', `Keep ${d.name} from runs for an hour?`, 'A run that uses it goes on.', path('hold'), {...by, minutes: 60}],
     d.held_by ? ['Release', `Release ${d.name}?`, `${d.held_by} holds it.`, path('release'), by] : null,
     d.maintenance_since ? ['End maintenance', `Give ${d.name} back to runs?`, obstacleOf(d), path('maintenance'), {...by, on: false}]
       : ['Maintenance', `Keep ${d.name} from runs?`, 'A run that uses it goes on.', path('maintenance'), {...by, on: true}],
@@ -48,7 +50,14 @@ function actionsOf(d) {
   ].filter(Boolean);
 }
 
-function deviceTile(d, act) {
+// A board or a meter of a bench stands in the bench's tile.
+function partLine(d) {
+  const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()];
+  const firmware = Object.entries(d.firmware || {}).map(([k, v]) => `${k} ${v}`).join(', '), {serial} = d.labels || {};
+  return h('p', {class: 'dim'}, mark(cls, text), ` ${d.name}`, serial ? `, ${serial}` : '', firmware ? `, ${firmware}` : '');
+}
+
+function deviceTile(d, parts, act) {
   const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()], obstacle = obstacleOf(d), facts = factsOf(d);
   const labels = [...Object.entries(d.labels || {}).filter(([k]) => k !== 'emulated').map(([k, v]) => `${k}: ${v}`), ...(d.capabilities || [])];
   const past = h('details', {class: 'past', ontoggle: () => history(past, d)}, h('summary', {}, 'History'));
@@ -56,7 +65,7 @@ function deviceTile(d, act) {
     h('p', {}, d.target || d.type, ' ', String((d.labels || {}).emulated) === 'true' ? h('span', {class: 'emulated'}, 'EMULATED') : null),
     obstacle ? h('p', {class: `message ${cls}`}, obstacle) : null,
     h('p', {class: 'dim', title: when(d.last_seen)}, `${d.type} at ${d.agent_name || 'an agent'}, pool ${d.pool || '–'}, seen ${ago(d.last_seen)}`),
-    facts.length ? h('p', {class: 'dim'}, facts.join(', ')) : null,
+    facts.length ? h('p', {class: 'dim'}, facts.join(', ')) : null, parts.map(partLine),
     labels.length ? h('p', {}, labels.map((l) => h('span', {class: 'tag', style: {'margin-left': '0', 'margin-right': '6px'}}, l))) : null,
     (d.leases || []).map((l) => h('p', {}, 'leased by ', h('a', {href: `#/runs/${l.flow_run_id}`, 'data-row': true}, l.flow_run_name || 'a run'), h('span', {class: 'dim'}, ` for ${ago(l.since).replace(' ago', '')}`))),
     h('p', {class: 'tile-actions'}, actionsOf(d).map((a) => h('button', {class: 'small', onclick: () => act(a)}, a[0]))), past].flat();
@@ -99,9 +108,11 @@ export function benchPage(main, {onLink}) {
     const pool = list[turn++ % Math.max(1, list.length)];
     if (pool) workers.set(pool.name, await post(`work_pools/${encodeURIComponent(pool.name)}/workers/filter`, {limit: 100}, signal));
     const slot = Math.floor(Date.now() / 10000);
-    keyed(devices, found, (d) => `${d.agent} ${d.name}`, () => h('div', {class: 'tile'}), (el, d) => {
-      const open = el.querySelector('details[open]');
-      redraw(el, JSON.stringify([{...d, last_seen: open ? 0 : d.last_seen}, open ? 0 : slot]), () => deviceTile(d, act));
+    const partsOf = (d) => found.filter((p) => p.agent === d.agent && p.bench === d.name);
+    const alone = found.filter((d) => !d.bench || !found.some((o) => o.agent === d.agent && o.name === d.bench));
+    keyed(devices, alone, (d) => `${d.agent} ${d.name}`, () => h('div', {class: 'tile'}), (el, d) => {
+      const open = el.querySelector('details[open]'), parts = partsOf(d);
+      redraw(el, JSON.stringify([[d, ...parts].map((o) => ({...o, last_seen: open ? 0 : d.last_seen})), open ? 0 : slot]), () => deviceTile(d, parts, act));
     });
     keyed(pools, list, (p) => p.id, () => h('div', {class: 'tile'}), (el, p) => redraw(el, JSON.stringify([p, workers.get(p.name), slot]), () => poolTile(p, workers.get(p.name))));
     noDevices.hidden = found.length > 0;

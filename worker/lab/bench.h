@@ -129,4 +129,7 @@ MUST_CHECK enum err_code bench_may_drive(const struct step_run *run, const struc
                                          struct err *e);
 /* `device` in the table of such a step. */
 #define BENCH_PARAM                                                                                \
-    {"device", FLOW_STRING, false, NULL, "which of the flow's `devices`; default: `bench`, or the only one"}
+    {                                                                                              \
+        "device", FLOW_STRING, false, NULL,                                                        \
+            "which of the flow's `devices`; default: `bench`, or the only one"                     \
+    }

@@ -26,7 +26,8 @@ static bool run_has(const json_t *devices, const char *bench, const char *part)
     const char *key;
     const json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)devices, key, value) if (has(value, bench, part)) return true;
+    json_object_foreach((json_t *)(uintptr_t)devices, key,
+                        value) if (has(value, bench, part)) return true;
     return false;
 }
 

@@ -21,9 +21,9 @@ static const struct {
     enum kind kind;
     bool required;
 } members[] = {
-    {"name", TEXT, true},          {"type", TEXT, true},     {"target", TEXT, false},
-    {"capabilities", TEXTS, false}, {"labels", MAP, false},   {"location", TEXT, false},
-    {"firmware", MAP, false},      {"bench", TEXT, false},   {"capacity", NUMBER, false},
+    {"name", TEXT, true},           {"type", TEXT, true},   {"target", TEXT, false},
+    {"capabilities", TEXTS, false}, {"labels", MAP, false}, {"location", TEXT, false},
+    {"firmware", MAP, false},       {"bench", TEXT, false}, {"capacity", NUMBER, false},
     {"usb", TEXT, false},
 };
 
@@ -34,7 +34,8 @@ static bool all_texts(const json_t *value)
     size_t i;
 
     json_array_foreach(value, i, item) if (!json_is_string(item)) return false;
-    json_object_foreach((json_t *)(uintptr_t)value, key, item) if (!json_is_string(item)) return false;
+    json_object_foreach((json_t *)(uintptr_t)value, key,
+                        item) if (!json_is_string(item)) return false;
     return true;
 }
 
@@ -76,8 +77,11 @@ static enum err_code check_device(const json_t *device, struct err *e)
             return err_set(e, INVALID, "devices: %s: `%s` is not %s", name ? name : "a device",
                            members[i].name, kind_names[members[i].kind]);
     }
-    json_object_foreach((json_t *)(uintptr_t)device, key, value) if (!is_member(key)) return err_set(
-        e, INVALID, "devices: %s: there is no member `%s`", name, key);
+    json_object_foreach(
+        (json_t *)(uintptr_t)device, key,
+        value) if (!is_member(key)) return err_set(e, INVALID,
+                                                   "devices: %s: there is no member `%s`", name,
+                                                   key);
     return ERR_OK;
 }
 
@@ -87,8 +91,7 @@ static bool is_of_bench(const json_t *benches, const char *name)
     static const char *const ends[] = {"", ".board", ".meter"};
 
     for (size_t i = 0; i < json_array_size(benches); i++) {
-        const char *own =
-            json_string_value(json_object_get(json_array_get(benches, i), "name"));
+        const char *own = json_string_value(json_object_get(json_array_get(benches, i), "name"));
         size_t len = own ? strlen(own) : 0;
         for (size_t k = 0; own && !strncmp(own, name, len) && k < COUNT(ends); k++)
             if (!strcmp(name + len, ends[k]))
@@ -104,8 +107,8 @@ static enum err_code check_name(const json_t *benches, const json_t *declared, s
     bool taken = is_of_bench(benches, name);
 
     for (size_t i = 0; i < at; i++)
-        taken |= !strcmp(json_string_value(json_object_get(json_array_get(declared, i), "name")),
-                         name);
+        taken |=
+            !strcmp(json_string_value(json_object_get(json_array_get(declared, i), "name")), name);
     return taken ? err_set(e, INVALID, "devices: two have the name %s", name) : ERR_OK;
 }
 

@@ -13,7 +13,7 @@ int64_t lease_now_us(void)
 
 void lease_extend(struct lease *lease, int64_t sent_us, double seconds)
 {
-    atomic_store(&lease->until_us, sent_us + (int64_t)(seconds * 1e6));
+    atomic_store(&lease->until_us, sent_us + (int64_t)((seconds - LEASE_GUARD_S) * 1e6));
 }
 
 /* A short lease has a short margin. */
@@ -24,17 +24,21 @@ bool lease_ends(const struct lease *lease, double seconds)
     return until_us && lease_now_us() >= until_us - (int64_t)(margin_s * 1e6);
 }
 
+bool lease_is_over(const struct lease *lease)
+{
+    int64_t until_us = atomic_load(&lease->until_us);
+    return atomic_load(&lease->lost) || (until_us && lease_now_us() >= until_us);
+}
+
 enum err_code lease_check(const struct lease *lease, const char *device, struct err *e)
 {
-    int64_t until_us = lease ? atomic_load(&lease->until_us) : 0;
-
-    if (lease && atomic_load(&lease->lost))
+    if (!lease || !lease_is_over(lease))
+        return ERR_OK;
+    if (atomic_load(&lease->lost))
         return err_set(e, CONFLICT, "the lease of %s (token %lld) was lost: it is not driven",
                        device, (long long)lease->token);
-    if (until_us && lease_now_us() >= until_us)
-        return err_set(e, CONFLICT,
-                       "the lease of %s (token %lld) is over, the server was not heard of in time: "
-                       "it is not driven",
-                       device, (long long)lease->token);
-    return ERR_OK;
+    return err_set(e, CONFLICT,
+                   "the lease of %s (token %lld) is over, the server was not heard of in time: "
+                   "it is not driven",
+                   device, (long long)lease->token);
 }

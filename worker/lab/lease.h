@@ -17,7 +17,8 @@
 
 #include "shared/base/err.h"
 
-enum { LEASE_MARGIN_S = 15 };
+/* The guard is for what is on its way when the time is over. */
+enum { LEASE_MARGIN_S = 15, LEASE_GUARD_S = 1 };
 
 struct lease {
     int64_t token;
@@ -30,5 +31,6 @@ int64_t lease_now_us(void);
 void lease_extend(struct lease *lease, int64_t sent_us, double seconds);
 /* Less than the margin is left of a lease of that many seconds: who can stop should. */
 bool lease_ends(const struct lease *lease, double seconds);
+bool lease_is_over(const struct lease *lease);
 /* CONFLICT says why the device may not be driven.  NULL: nobody else can have it. */
 MUST_CHECK enum err_code lease_check(const struct lease *lease, const char *device, struct err *e);

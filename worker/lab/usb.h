@@ -14,7 +14,7 @@ struct usb_device {
     enum usb_kind kind;
     unsigned vendor, product, bus, number;
     char serial[USB_TEXT_BYTES], name[USB_TEXT_BYTES];
-    char version[16]; /* of the device, as USB tells it: "3.07" */
+    char version[16];            /* of the device, as USB tells it: "3.07" */
     char folder[USB_PATH_BYTES]; /* in sysfs */
 };
 

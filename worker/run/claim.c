@@ -63,7 +63,8 @@ static void each_text(const json_t *list, void (*take)(void *ctx, const char *te
 }
 
 /* The claims of `ids` that the answer does not name as lost are ours for its `lease_s`. */
-static void tell_extended(struct claims *c, const json_t *ids, const json_t *answer, int64_t sent_us)
+static void tell_extended(struct claims *c, const json_t *ids, const json_t *answer,
+                          int64_t sent_us)
 {
     double lease_s = json_number_value(json_object_get(answer, "lease_s"));
     const json_t *lost = json_object_get(answer, "lost"), *id, *gone;
@@ -79,6 +80,16 @@ static void tell_extended(struct claims *c, const json_t *ids, const json_t *ans
         if (ours)
             c->o.hooks.extended(c->o.hooks.ctx, json_string_value(id), sent_us, lease_s);
     }
+}
+
+static void tell_cancels(struct claims *c, const json_t *answer)
+{
+    const json_t *id, *reasons = json_object_get(answer, "reasons");
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "cancel"), i, id) if (json_is_string(id))
+        c->o.hooks.cancel(c->o.hooks.ctx, json_string_value(id),
+                          json_string_value(json_object_get(reasons, json_string_value(id))));
 }
 
 /* ---- one request of a line ---- */
@@ -170,7 +181,8 @@ static void send_ack(struct claims *c, json_t *claims, json_t *ids)
     if (!ack || !text)
         abort(); /* out of memory for a few hundred bytes: let the supervisor start the agent anew
                   */
-    *ack = (struct ack){.claims = c, .next = c->acks, .ids = ids, .body = text, .sent_us = lease_now_us()};
+    *ack = (struct ack){
+        .claims = c, .next = c->acks, .ids = ids, .body = text, .sent_us = lease_now_us()};
     c->acks = ack;
     ack->call = http_send(c->o.http, &(struct http_request){
                                          .method = "POST",
@@ -226,7 +238,7 @@ static void on_polled(void *ctx, const struct http_reply *reply)
                      !json_array_size(json_object_get(root, "cancel"));
         bool early = empty && uv_now(c->o.loop) - c->polled_ms < PAUSE_MS;
         take_claims(c, json_object_get(root, "claims"));
-        each_text(json_object_get(root, "cancel"), c->o.hooks.cancel, c->o.hooks.ctx);
+        tell_cancels(c, root);
         json_decref(root);
         if (early) /* the other side does not wait: do not hurry either */
             uv_timer_start(&c->pause, on_pause_over, PAUSE_MS, 0);
@@ -271,7 +283,7 @@ static void on_beaten(void *ctx, const struct http_reply *reply)
 
     tell_extended(line->claims, line->claims->kept, root, line->claims->sent_us);
     each_text(json_object_get(root, "lost"), hooks->lost, hooks->ctx);
-    each_text(json_object_get(root, "cancel"), hooks->cancel, hooks->ctx);
+    tell_cancels(line->claims, root);
     each_text(json_object_get(root, "return"), hooks->returns, hooks->ctx);
     json_decref(root);
     if (reply->status == 409)
@@ -292,10 +304,17 @@ static void beat(struct claims *c)
     line_send(&c->heartbeat, body, CALL_TIMEOUT_MS, 3, SMALL_REPLY_BYTES, on_beaten);
 }
 
+/* Several fit into a lease. */
+static uint64_t heartbeat_ms(const struct claims *c)
+{
+    double quarter_ms = c->lease_s * 1000 / 4;
+    return c->lease_s > 0 && quarter_ms < HEARTBEAT_MS ? (uint64_t)quarter_ms : HEARTBEAT_MS;
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct claims *c = timer->data;
-    bool due = uv_now(c->o.loop) - c->beaten_ms >= HEARTBEAT_MS;
+    bool due = uv_now(c->o.loop) - c->beaten_ms >= heartbeat_ms(c);
 
     c->o.hooks.look(c->o.hooks.ctx, c->lease_s);
     if (c->heartbeat.call || c->pool.call)
@@ -315,7 +334,8 @@ static json_t *pool_template(void)
         "}}\",\"working_dir\":\"{{ working_dir }}\","
         "\"stream_output\":\"{{ stream_output }}\",\"grace_s\":\"{{ grace_s "
         "}}\",\"native_flow\":\"{{ native_flow }}\","
-        "\"bench\":\"{{ bench }}\",\"devices\":\"{{ devices }}\",\"lost_attempts\":\"{{ lost_attempts }}\"},"
+        "\"bench\":\"{{ bench }}\",\"devices\":\"{{ devices }}\",\"lost_attempts\":\"{{ "
+        "lost_attempts }}\"},"
         "\"variables\":{\"type\":\"object\",\"properties\":{"
         "\"command\":{\"type\":\"string\",\"title\":\"Command\",\"description\":\"What to execute; "
         "default: the flow's entrypoint.\"},"

@@ -19,10 +19,10 @@ struct claims_hooks {
     bool (*claimed)(void *ctx, json_t *claim);
     void (*acked)(void *ctx, const char *claim_id);
     void (*lost)(void *ctx, const char *claim_id);
-    void (*cancel)(void *ctx, const char *flow_run_id);
+    void (*cancel)(void *ctx, const char *flow_run_id, const char *why); /* NULL: not told */
     /* The claim is ours for so long, counted from `sent_us` (lease_now_us()). */
     void (*extended)(void *ctx, const char *claim_id, int64_t sent_us, double lease_s);
-    void (*look)(void *ctx, double lease_s); /* every half second; 0: not known yet */
+    void (*look)(void *ctx, double lease_s);        /* every half second; 0: not known yet */
     void (*returns)(void *ctx, const char *device); /* its quarantine is over */
     /* New references. */
     json_t *(*live)(void *ctx);    /* ids of the claims that the agent works on */

@@ -36,15 +36,10 @@ static void stop(struct run *run)
 }
 
 /* The devices are not touched any more: by clean-ups neither. */
-static void lose(struct run *run)
-{
-    atomic_store(&run->lease.lost, true);
-}
-
 static void abandon(struct run *run)
 {
     run->why_stopped = "The claim was lost: another may have the run and its devices.";
-    lose(run);
+    atomic_store(&run->lease.lost, true);
     stop(run);
 }
 
@@ -126,7 +121,7 @@ static const struct rule {
     { RUN_RUNNING,    EV_LOST,    abandon, RUN_ABANDONING },
     { RUN_STOPPING,   EV_ENDED,   report,  RUN_REPORTING  },
     { RUN_STOPPING,   EV_FAILED,  report,  RUN_REPORTING  },
-    { RUN_STOPPING,   EV_LOST,    lose,    RUN_ABANDONING },
+    { RUN_STOPPING,   EV_LOST,    abandon, RUN_ABANDONING },
     { RUN_ABANDONING, EV_ENDED,   finish,  RUN_DONE       },
     { RUN_ABANDONING, EV_FAILED,  finish,  RUN_DONE       },
     { RUN_REPORTING,  EV_WRITTEN, finish,  RUN_DONE       },
@@ -237,16 +232,29 @@ static void release_json(void *json)
     json_decref(json);
 }
 
+/* Soon over: the run is stopped, and has the margin for its clean-up.  Over: that stops, too. */
+static void watch_lease(struct run *run, double seconds)
+{
+    static const char why[] = "The lease of the devices may be over: the server was not heard of.";
+
+    if (!run->lost && lease_ends(&run->lease, seconds)) {
+        run->lost = true;
+        run->why_stopped = why;
+        run_say(run, "prefect.flow_runs", 40, NULL, why, sizeof(why) - 1);
+        run_event(run, EV_CANCEL);
+    } else if (!run->fenced && lease_is_over(&run->lease)) {
+        run->fenced = true;
+        if (run->state == RUN_STOPPING)
+            run->kind->stop(run);
+    }
+}
+
 void run_host_leases(struct run_host *host, double seconds)
 {
     for (struct run *run = host->runs, *next; run; run = next) {
         next = run->next;
-        if (!run->has_devices || run->lost || !lease_ends(&run->lease, seconds))
-            continue;
-        run->lost = true;
-        run->why_stopped = "The lease of the devices may be over: the server was not heard of.";
-        run_say(run, "prefect.flow_runs", 40, NULL, run->why_stopped, strlen(run->why_stopped));
-        run_event(run, EV_CANCEL);
+        if (run->has_devices && run->state > RUN_OFFERED)
+            watch_lease(run, seconds);
     }
 }
 
@@ -257,11 +265,10 @@ static bool is_in_use(const struct run_host *host, const char *device)
     const json_t *name;
 
     for (const struct run *run = host->runs; run; run = run->next)
-        json_array_foreach(
-            json_object_get(run->claim, "devices"), i,
-            name) if (run->state == RUN_ABANDONING &&
-                      lab_find_device(host->lab, json_string_value(name)) ==
-                          lab_find_device(host->lab, device)) return true;
+        json_array_foreach(json_object_get(run->claim, "devices"), i,
+                           name) if (run->state == RUN_ABANDONING &&
+                                     lab_find_device(host->lab, json_string_value(name)) ==
+                                         lab_find_device(host->lab, device)) return true;
     return false;
 }
 
@@ -271,11 +278,14 @@ static enum err_code take_devices(struct run *run, struct err *e)
     struct lab *lab = run->host->lab;
     size_t i;
 
-    json_array_foreach(list, i, name) if (lab && json_is_string(name) &&
-                                          lab_find_device(lab, json_string_value(name)) &&
-                                          is_in_use(run->host, json_string_value(name))) return
-        err_set(e, BUSY, "the device %s is still being left by a run that lost it",
-                json_string_value(name));
+    json_array_foreach(
+        list, i,
+        name) if (lab && json_is_string(name) && lab_find_device(lab, json_string_value(name)) &&
+                  is_in_use(run->host,
+                            json_string_value(name))) return err_set(e, BUSY,
+                                                                     "the device %s is still being "
+                                                                     "left by a run that lost it",
+                                                                     json_string_value(name));
     json_array_foreach(list, i, name)
     {
         const struct bench *bench =

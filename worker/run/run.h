@@ -55,7 +55,7 @@ enum run_state {
 enum run_event { EV_ACKED, EV_LOST, EV_CANCEL, EV_STARTED, EV_FAILED, EV_ENDED, EV_WRITTEN };
 
 /* How a run is executed.  start() answers with EV_STARTED or EV_FAILED, then EV_ENDED; after stop()
- * too. */
+ * too.  A second stop() stops the clean-up. */
 struct run_kind {
     void (*start)(struct run *run);
     void (*stop)(struct run *run);
@@ -85,6 +85,7 @@ struct run {
     bool lost;      /* the agent stops it for reasons of its own: another attempt may follow */
     const char *why_stopped;
     bool has_devices;
+    bool fenced;        /* its lease is over, and it knows */
     struct lease lease; /* of its devices */
 };
 

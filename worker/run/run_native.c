@@ -229,7 +229,10 @@ static const json_t *devices(struct run *run)
     {
         const char *as = json_string_value(json_object_get(selector, "as"));
         if (at < count)
-            json_object_set_new(all, as ? as : i ? arena_printf(&run->arena, "device%zu", i + 1) : "bench",
+            json_object_set_new(all,
+                                as  ? as
+                                : i ? arena_printf(&run->arena, "device%zu", i + 1)
+                                    : "bench",
                                 take_devices(run, selector, &at));
     }
     return keep(run, all);

@@ -49,12 +49,12 @@ SELECT a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.sta
  WHERE a.id = $1::uuid;
 
 -- name: claim_cancels
--- $1 agent.  Runs that are to be stopped and of which the agent was not told yet.
+-- $1 agent.  Runs that are to be stopped and of which the agent was not told yet, and why.
 UPDATE claim c SET cancel_told = true
   FROM flow_run fr
  WHERE c.agent_id = $1::uuid AND c.state IN ('OFFERED', 'LIVE') AND NOT c.cancel_told
    AND fr.id = c.flow_run_id AND fr.state_type = 'CANCELLING'
-RETURNING fr.id;
+RETURNING fr.id, fr.state_message;
 
 -- name: claim_lock_pool
 -- $1 pool.  Its limit, while nobody else counts.
@@ -185,8 +185,8 @@ SELECT n.id FROM unnest($1::uuid[]) AS n (id)
                                          AND c.state IN ('OFFERED', 'LIVE'));
 
 -- name: claim_cancelling
--- $1 agent.
-SELECT fr.id FROM claim c JOIN flow_run fr ON fr.id = c.flow_run_id
+-- $1 agent.  Runs that are to be stopped, and why.
+SELECT fr.id, fr.state_message FROM claim c JOIN flow_run fr ON fr.id = c.flow_run_id
  WHERE c.agent_id = $1::uuid AND c.state = 'LIVE' AND fr.state_type = 'CANCELLING';
 
 -- name: claim_drop_earlier

@@ -142,6 +142,11 @@ UPDATE device d SET held_by = NULL, held_until = NULL, held_comment = NULL
  WHERE a.id = d.agent_id AND d.name = $1 AND ($2::text IS NULL OR a.name = $2)
 RETURNING d.name;
 
+-- name: device_runs
+-- $1 agent's id, $2 device.  The runs that have it.
+SELECT DISTINCT c.flow_run_id FROM claim_device cd JOIN claim c ON c.id = cd.claim_id
+ WHERE cd.agent_id = $1::uuid AND cd.device_name = $2 AND cd.released IS NULL;
+
 -- name: run_why
 -- $1 run, $2 seconds without a word after which an agent counts as offline.  What the placement of the run looks at, one row.
 WITH run AS (
