@@ -6,8 +6,6 @@
  * command can be repeated after anything. */
 #include "cli/actions.h"
 
-#include "shared/base/clock.h"
-
 #include <string.h>
 
 enum { CAP_MAX = 100000, CANCEL_PAGE = 50, PATIENCE_MS = 120000 };
@@ -71,23 +69,6 @@ enum err_code campaign_queue(struct cli *cli, const char *campaign, json_t *depl
 
 /* ---- status ---- */
 
-// clang-format off
-static const struct {
-    const char *type, *member;
-    bool done, ran, bad;
-} states[] = {
-    {"SCHEDULED",  "scheduled",  false, false, false},
-    {"PENDING",    "pending",    false, false, false},
-    {"RUNNING",    "running",    false, false, false},
-    {"PAUSED",     "paused",     false, false, false},
-    {"CANCELLING", "cancelling", false, false, false},
-    {"COMPLETED",  "completed",  true,  true,  false},
-    {"FAILED",     "failed",     true,  true,  true},
-    {"CRASHED",    "crashed",    true,  true,  true},
-    {"CANCELLED",  "cancelled",  true,  false, false},
-};
-// clang-format on
-
 static json_t *runs_filter(json_t *queue, const char *type)
 {
     json_t *body =
@@ -98,71 +79,15 @@ static json_t *runs_filter(json_t *queue, const char *type)
     return body;
 }
 
-/* When the first run of the campaign began; 0: none did. */
-static enum err_code first_start(struct cli *cli, json_t *queue, int64_t *out_us)
-{
-    json_t *rows = NULL, *body = runs_filter(queue, NULL);
-    json_object_set_new(body, "flow_runs", json_pack("{s:{s:b}}", "start_time", "is_null_", false));
-    json_object_set_new(body, "sort", json_string("START_TIME_ASC"));
-    json_object_set_new(body, "limit", json_integer(1));
-    enum err_code code = rest_post(&cli->rest, "/flow_runs/filter", body, &rows);
-    const char *text = code ? "" : text_at(json_array_get(rows, 0), "start_time");
-    *out_us = 0;
-    if (*text && !time_parse(text, strlen(text), out_us))
-        *out_us = 0;
-    return code;
-}
-
-static const char *condition(json_t *queue, int64_t total, int64_t done)
-{
-    if (json_is_true(json_at(queue, "is_paused")))
-        return "paused";
-    return total && total == done ? "done" : "running";
-}
-
-static void add_pace(json_t *status, int64_t start_us, int64_t ran, int64_t left)
-{
-    double hours = start_us ? (double)(clock_now_us() - start_us) / 3.6e9 : 0;
-    double rate = hours > 0 ? (double)ran / hours : 0;
-    json_t *eta = json_null();
-    if (!left)
-        eta = json_real(0);
-    else if (rate > 0)
-        eta = json_real((double)left / rate * 3600);
-    json_object_set_new(status, "runs_per_hour", rate > 0 ? json_real(rate) : json_null());
-    json_object_set_new(status, "eta_s", eta);
-}
-
-/* {name, state, total, done, scheduled, ..., runs_per_hour, eta_s} */
+/* {name, state, total, done, scheduled, ..., runs_per_hour, eta_s}, as the server counts it. */
 static enum err_code read_status(struct cli *cli, const char *campaign, json_t **out)
 {
-    json_t *queue = NULL, *count = NULL, *status = json_object();
-    int64_t total = 0, done = 0, ran = 0, start_us = 0;
-    arena_defer(&cli->arena, release_json, status);
-    enum err_code code = find_queue(cli, campaign, &queue);
-    for (size_t i = 0; !code && i < COUNT(states); i++) {
-        code =
-            rest_post(&cli->rest, "/flow_runs/count", runs_filter(queue, states[i].type), &count);
-        int64_t n = code ? 0 : json_integer_value(count);
-        json_object_set_new(status, states[i].member, json_integer(n));
-        done += states[i].done ? n : 0;
-        ran += states[i].ran ? n : 0;
-    }
-    if (!code) /* not their sum: runs change their state between two counts */
-        code = rest_post(&cli->rest, "/flow_runs/count", runs_filter(queue, NULL), &count);
-    total = code ? 0 : json_integer_value(count);
-    if (!code)
-        code = first_start(cli, queue, &start_us);
-    if (code)
-        return code;
-    json_object_set_new(status, "name", json_string(campaign));
-    json_object_set_new(status, "state", json_string(condition(queue, total, done)));
-    json_object_set(status, "cap", json_at(queue, "concurrency_limit"));
-    json_object_set_new(status, "total", json_integer(total));
-    json_object_set_new(status, "done", json_integer(done));
-    add_pace(status, start_us, ran, total - done);
-    *out = status;
-    return ERR_OK;
+    enum err_code code = cli_connect(cli);
+    return code ? code
+                : rest_get(&cli->rest,
+                           arena_printf(&cli->arena, "/switchyard/campaigns/%s",
+                                        http_escape(&cli->arena, campaign)),
+                           out);
 }
 
 enum err_code cmd_campaign_status(struct cli *cli)
@@ -191,9 +116,9 @@ enum err_code cmd_campaign_status(struct cli *cli)
         json_print(stdout, status);
     else
         details_print(&cli->term, &cli->arena, columns, status);
-    for (size_t i = 0; i < COUNT(states); i++)
-        if (states[i].bad && json_integer_value(json_object_get(status, states[i].member)))
-            cli->exit_status = EXIT_RUN_FAILED;
+    if (json_integer_value(json_at(status, "failed")) ||
+        json_integer_value(json_at(status, "crashed")))
+        cli->exit_status = EXIT_RUN_FAILED;
     return ERR_OK;
 }
 

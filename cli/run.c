@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_RUNS = 10000, PATIENCE_MS = 120000 };
+enum { MAX_RUNS = 10000, BATCH_RUNS = 500, PATIENCE_MS = 120000 };
 
 /* What one call of `switchyard run` creates. */
 struct batch {
@@ -138,17 +138,47 @@ static enum err_code create_run(struct cli *cli, struct batch *b, json_t *params
     return ERR_OK;
 }
 
+/* Those from `from` on in one request; *out_known false: this server (a Prefect) has no such route.
+ */
+static enum err_code create_batch(struct cli *cli, struct batch *b, size_t from, bool *out_known)
+{
+    struct arena *a = &cli->arena;
+    json_t *body = json_array(), *made = NULL, *run;
+    size_t i, end = json_array_size(b->combinations);
+    const char *path =
+        arena_printf(a, "/switchyard/deployments/%s/runs", text_at(b->deployment, "id"));
+
+    end = end > from + BATCH_RUNS ? from + BATCH_RUNS : end;
+    for (i = from; i < end; i++)
+        json_array_append_new(body, run_request(cli, b, json_array_get(b->combinations, i)));
+    enum err_code code = rest_post(&cli->rest, path, body, &made);
+    *out_known = code != ERR_NOT_FOUND && code != ERR_METHOD;
+    if (code)
+        return *out_known ? code : ERR_OK;
+    json_array_foreach(made, i, run)
+    {
+        bool created = json_is_true(json_at(run, "created"));
+        json_array_append(b->ids, json_at(run, "id"));
+        b->created += created;
+        b->there += !created;
+    }
+    return ERR_OK;
+}
+
+/* One alone, or with --retry-failed, is asked for its state as well. */
 static enum err_code create_runs(struct cli *cli, struct batch *b)
 {
+    size_t count = json_array_size(b->combinations), at = 0;
+    bool at_once = count > 1 && !cli_option(cli, "retry-failed");
     enum err_code code = ERR_OK;
-    json_t *params;
-    size_t i;
 
-    json_array_foreach(b->combinations, i, params)
-    {
-        code = create_run(cli, b, params);
-        if (code)
-            break;
+    while (at < count && !code) {
+        if (at_once)
+            code = create_batch(cli, b, at, &at_once);
+        else
+            code = create_run(cli, b, json_array_get(b->combinations, at++));
+        if (at_once)
+            at += BATCH_RUNS;
     }
     return code;
 }

@@ -6,6 +6,7 @@
 #include "server/api/automations.h"
 #include "server/api/blocks.h"
 #include "server/api/bulk.h"
+#include "server/api/campaigns.h"
 #include "server/api/collections.h"
 #include "server/api/concurrency_limits.h"
 #include "server/api/deployment_runs.h"
@@ -290,6 +291,8 @@ const struct route routes[] = {
     {GET,    "/switchyard/devices/{name}/history", devices_history, .doc = "What befell a device, and the runs that used it."},
     {POST,   "/switchyard/measurements/filter", measurements_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &measurement_resource, .doc = "Measurements that match."},
     {POST,   "/switchyard/measurements/count", measurements_count, .flags = BODY_DOC, .doc = "How many match."},
+    {POST,   "/switchyard/deployments/{id:uuid}/runs", deployments_create_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make up to 1000 runs of it at once, all or none."},
+    {GET,    "/switchyard/campaigns/{name}",   campaigns_get,       .doc = "How far a campaign is, and what is left of it in seconds."},
     {GET,    "/switchyard/measurements/compare", measurements_compare_get, .doc = "Medians of two campaigns, ?before= and ?after=, model by model."},
     {GET,    "/switchyard/traces/{sha256}",  traces_get,          .doc = "Min, mean and max of a recording, ?from= and ?to= in seconds, at ?pixels= points."},
     {GET,    "/switchyard/flow_runs/{id:uuid}/why", flow_runs_why, .doc = "What a run waits for."},

@@ -1,13 +1,14 @@
-/* POST /deployments/{id}/create_flow_run, one and many. */
+/* POST /deployments/{id}/create_flow_run, one and many; very many for campaigns. */
 #include "server/api/deployment_runs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "server/http/reply.h"
 #include "server/store/deployment_runs.h"
 #include "shared/json/write.h"
 
-enum { BULK_MAX = 100, CREATED_BY_MAX_BYTES = 8192 };
+enum { BULK_MAX = 100, BATCH_MAX = 1000, CREATED_BY_MAX_BYTES = 8192 };
 
 /* --- who made it
  * ----------------------------------------------------------------------------------- */
@@ -148,5 +149,92 @@ enum err_code deployments_create_flow_runs(struct request *rq)
     create_items(rq, &source);
     write_end_array(&rq->reply.body);
     write_end_object(&rq->reply.body);
+    return reply_status(rq, 200);
+}
+
+/* --- very many, for campaigns
+ * ------------------------------------------------------------------------- */
+
+/* Which of the items it was. */
+static void name_item(struct err *e, size_t i)
+{
+    char why[sizeof(e->detail)];
+
+    memcpy(why, e->detail, sizeof(why));
+    snprintf(e->detail, sizeof(e->detail), "run %zu: %.*s", i, (int)sizeof(why) - 32, why);
+}
+
+/* The queue that all of them name is looked for once. */
+static enum err_code prepare_all(struct request *rq, struct run_source *source,
+                                 struct flow_run_new **runs)
+{
+    const struct flow_run_create *in = rq->in;
+    const char *queue = NULL;
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < rq->in_count && !rc; i++) {
+        struct flow_run_create item = in[i];
+        if (queue && item.work_queue_name && !strcmp(queue, item.work_queue_name))
+            item.work_queue_name = NULL;
+        runs[i] = arena_new(&rq->work.arena, struct flow_run_new);
+        runs[i]->created_by = created_by_of(rq);
+        rc = run_source_prepare(&rq->work, source, &item, runs[i]);
+        if (rc)
+            name_item(&rq->work.err, i);
+        if (!rc && item.work_queue_name) {
+            queue = item.work_queue_name;
+            source->work_queue_id = runs[i]->work_queue_id;
+            source->work_queue_name = queue;
+        }
+    }
+    return rc;
+}
+
+static enum err_code insert_all(struct request *rq, struct flow_run_new **runs)
+{
+    struct work *w = &rq->work;
+    enum err_code rc = db_begin(w);
+
+    if (!rc)
+        rc = flow_runs_insert(w, runs, rq->in_count);
+    for (size_t i = 0; i < rq->in_count && !rc; i++)
+        if (uuid_is_nil(runs[i]->id))
+            rc = err_set(&w->err, CONFLICT, "run %zu: its flow or its parent is not there", i);
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback_if_open(w);
+    else
+        flow_runs_announce(w, runs, rq->in_count);
+    return rc;
+}
+
+/* Idempotent by the keys of the items: one that is there is answered as it is. */
+enum err_code deployments_create_runs(struct request *rq)
+{
+    struct run_source source;
+    struct buf *b = &rq->reply.body;
+
+    if (!rq->in_count || rq->in_count > BATCH_MAX)
+        return err_set(&rq->work.err, INVALID, "1 to %d runs at once, not %zu", BATCH_MAX,
+                       rq->in_count);
+    struct flow_run_new **runs = arena_array(&rq->work.arena, struct flow_run_new *, rq->in_count);
+    enum err_code rc = run_source_get(&rq->work, rq->ids[0], &source);
+    if (!rc)
+        rc = prepare_all(rq, &source, runs);
+    if (!rc)
+        rc = insert_all(rq, runs);
+    if (rc)
+        return rc;
+    write_array(b);
+    for (size_t i = 0; i < rq->in_count; i++) {
+        write_object(b);
+        write_key(b, "id");
+        write_uuid(b, runs[i]->id);
+        write_key(b, "created");
+        write_bool(b, runs[i]->created);
+        write_end_object(b);
+    }
+    write_end_array(b);
     return reply_status(rq, 200);
 }

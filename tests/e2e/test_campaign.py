@@ -110,7 +110,7 @@ class Campaign(unittest.TestCase):
         self.assertGreater(after["eta_s"], 0)
         self.assertEqual(after["state"], "running")
         self.assertIn("Left", self.cli("campaign", "status", name, status=5).stdout)
-        self.assertIn("there is no campaign `nope`", self.cli("campaign", "status", "nope", status=3).stderr)
+        self.assertIn("there is no campaign nope", self.cli("campaign", "status", "nope", status=3).stderr)
 
     def test_pause_resume_cancel(self):
         flow, name = self.deployment(), "p-" + uuid.uuid4().hex[:6]

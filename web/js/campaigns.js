@@ -140,16 +140,9 @@ function comparison(other, name, lines) {
       h('td', {class: 'dim'}, l.verdict === 'compared' ? '' : l.verdict)))))) : h('p', {class: 'dim'}, 'Nothing to compare.')];
 }
 
-// What is left at the pace so far, in seconds; NaN: not known.
-function leftOf(list) {
-  const ran = list.filter((r) => isTerminal(r.state_type) && r.state_type !== 'CANCELLED'), left = list.filter((r) => !isTerminal(r.state_type)).length;
-  const began = Math.min(...list.map((r) => Date.parse(r.start_time)).filter((t) => !isNaN(t)));
-  return ran.length && isFinite(began) ? left * (Date.now() - began) / 1000 / ran.length : NaN;
-}
-
 export function campaignPage(main, {args: [name], onLink}) {
   const tag = `campaign:${name}`, runs = new Map(), energies = new Map();
-  let mode = 'energy', complete = false, reportRun = null, newest = null;
+  let mode = 'energy', complete = false, left = null, reportRun = null, newest = null;
   const head = h('div'), bar = h('div'), tools = h('div', {class: 'filters'}), box = h('div', {class: 'matrix', hidden: true}), others = h('div'), table = h('section', {class: 'panel'}), compared = h('section', {class: 'panel'});
   const view = h('select', {'aria-label': 'Shown in the matrix', onchange: () => { mode = view.value; show(); }}, h('option', {value: 'energy'}, 'Energy'), h('option', {value: 'state'}, 'State'), h('option', {value: 'table'}, 'Table'));
   const other = h('input', {type: 'text', placeholder: 'Compare with …', 'aria-label': 'Compare with another campaign', onchange: () => compare()});
@@ -179,7 +172,7 @@ export function campaignPage(main, {args: [name], onLink}) {
     const good = [...energies.values()].filter((m) => m && isResult(m)), values = good.map((m) => m.median_energy_per_inference_j);
     const range = [Math.min(...values), Math.max(...values)], done = list.filter((r) => isTerminal(r.state_type)).length;
     redraw(bar, JSON.stringify(counts), () => (list.length ? [progress(counts), sums(counts)] : complete ? h('div', {class: 'empty'}, h('h2', {}, 'No run has this tag'), h('p', {}, tag)) : ''));
-    const left = done < list.length ? leftOf(list) : NaN, leftText = isNaN(left) ? '' : `, about ${duration(left)} left `;
+    const leftText = done < list.length && left !== null ? `, about ${duration(left)} left ` : '';
     redraw(head, JSON.stringify([done, list.length, leftText, good.some((m) => m.emulated)]), () => [h('span', {class: 'dim'}, `${done.toLocaleString()} of ${plural(list.length, 'run')} finished${leftText} `),
       good.some((m) => m.emulated) ? h('span', {class: 'emulated'}, 'EMULATED') : '']);
     redraw(report, reportRun ? reportRun.id : '', () => (reportRun ? h('a', {href: `#/runs/${reportRun.id}?tab=artifacts`}, h('b', {}, 'Report')) : ''));
@@ -230,6 +223,7 @@ export function campaignPage(main, {args: [name], onLink}) {
 
   async function refresh(signal) {
     await fetchRuns(signal);
+    left = await get(`switchyard/campaigns/${encodeURIComponent(name)}`, signal).then((status) => status.eta_s, () => null); // no run has the tag yet
     await learnFlowNames([...runs.values()].map((r) => r.flow_id), signal);
     reportRun = [...runs.values()].filter((r) => r.state_type === 'COMPLETED' && !modelOf(r) && !targetOf(r) && /report/.test(flowName(r.flow_id)))
       .sort((a, b) => Date.parse(b.created) - Date.parse(a.created))[0] || null;

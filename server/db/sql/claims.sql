@@ -96,22 +96,27 @@ SELECT string_agg('the run ' || coalesce(r.name, c.flow_run_id::text) || ' until
 
 -- name: claim_candidates
 -- $1 pool, $2 queue names or NULL, $3 targets of idle devices, $4 limit.  Due runs: id, queue, what devices they ask for.
--- Those that ask for something of which nothing is idle are left out: there may be thousands.
-SELECT fr.id, fr.work_queue_id, need.devices
-  FROM flow_run fr
-  JOIN work_queue q ON q.id = fr.work_queue_id
-  LEFT JOIN deployment d ON d.id = fr.deployment_id
- CROSS JOIN LATERAL (SELECT needed_devices(fr.job_variables, d.job_variables, fr.parameters) AS devices) need
+-- Those that ask for something of which nothing is idle are left out: there may be thousands.  Each queue is read in its order and only as far as
+-- needed, so that a claim costs the same however many runs wait.
+SELECT fr.id, q.id, fr.devices
+  FROM work_queue q
+ CROSS JOIN LATERAL (
+        SELECT r.id, r.next_scheduled_start_time, need.devices
+          FROM flow_run r
+          LEFT JOIN deployment d ON d.id = r.deployment_id
+         CROSS JOIN LATERAL (SELECT needed_devices(r.job_variables, d.job_variables, r.parameters) AS devices OFFSET 0) need
+         WHERE r.work_queue_id = q.id AND r.state_type = 'SCHEDULED' AND r.next_scheduled_start_time <= now()
+           AND r.empirical_policy->>'retry_type' IS DISTINCT FROM 'in_process'
+           AND (need.devices = '[]' OR EXISTS (SELECT FROM jsonb_array_elements(need.devices) s
+                                                WHERE NOT s ? 'target' AND cardinality($3::text[]) > 0 OR s->>'target' = ANY($3::text[])))
+           AND NOT EXISTS (SELECT FROM claim c WHERE c.flow_run_id = r.id AND c.state IN ('OFFERED', 'LIVE'))
+         ORDER BY r.next_scheduled_start_time, r.id
+         LIMIT $4::bigint
+           FOR UPDATE OF r SKIP LOCKED) fr
  WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused
    AND ($2::text[] IS NULL OR q.name = ANY($2::text[]))
-   AND fr.state_type = 'SCHEDULED' AND fr.next_scheduled_start_time <= now()
-   AND fr.empirical_policy->>'retry_type' IS DISTINCT FROM 'in_process'
-   AND (need.devices = '[]' OR EXISTS (SELECT FROM jsonb_array_elements(need.devices) s
-                                        WHERE NOT s ? 'target' AND cardinality($3::text[]) > 0 OR s->>'target' = ANY($3::text[])))
-   AND NOT EXISTS (SELECT FROM claim c WHERE c.flow_run_id = fr.id AND c.state IN ('OFFERED', 'LIVE'))
  ORDER BY q.priority, fr.next_scheduled_start_time, fr.id
- LIMIT $4::bigint
-   FOR UPDATE OF fr SKIP LOCKED;
+ LIMIT $4::bigint;
 
 -- name: claim_insert
 -- Parallel arrays: id, run; $3 agent, $4 epoch, $5 seconds.

@@ -1,0 +1,5 @@
+/* Campaigns: how far one is.  Its runs are made, paused and cancelled as any others. */
+#pragma once
+#include "server/http/request.h"
+
+handler_fn campaigns_get;

@@ -1,0 +1,14 @@
+#include "server/store/campaigns.h"
+
+#include "server/db/params.h"
+
+enum err_code campaign_status(struct work *w, const char *name, struct rows *out)
+{
+    const char *queue = arena_printf(&w->arena, "campaign-%s", name);
+    const char *tag = arena_printf(&w->arena, "campaign:%s", name);
+    enum err_code rc = db_query(w, Q_campaign_status, PARAMS(name, queue, tag), out);
+
+    if (!rc && !rows_text(out, 0, 0))
+        return err_set(&w->err, NOT_FOUND, "there is no campaign %s", name);
+    return rc;
+}
