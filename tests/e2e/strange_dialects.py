@@ -118,6 +118,7 @@ FAULTS = {
     "ack_never_volt": "refuse:volt",
     "ack_never_freq": "refuse:freq",
     "ack_never_start": "refuse:start",
+    "ack_never_trigsrc": "refuse:trigsrc",
     "ack_late": "exact",
     "refuses_volt": "refuse:volt",
     "refuses_freq": "refuse:freq",

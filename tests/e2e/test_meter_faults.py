@@ -9,6 +9,8 @@ import unittest
 import meter_cases
 from strange_dialects import FAULTS, Dialect
 
+TRIGGERED = ["none", "none", "drop_byte", "stamp_missing", "count_999", "overcurrent", "unplug_mid_sample", "error_text",
+             "summary_in_pieces", "ack_never_start", "ack_never_trigsrc", "stale_after_stop"]
 BUSY_MAX = 0.5  # of the cases may meet a machine that is too busy for an emulator which keeps time
 
 
@@ -44,6 +46,13 @@ class Faults(unittest.TestCase):
                 if meter_cases.fits(fault, dialect) and (k < 1 or self.drawn > 1 or text):
                     cases.append(meter_cases.case(fault, dialect, at=at, seed=k))
         self.check(cases)
+
+    def test_hardware_trigger(self):
+        """Sample 0 is the edge: of both instruments, with faults behind it."""
+        rng = random.Random(8)
+        cases = [meter_cases.case(fault, Dialect.drawn(rng, identity=identity), trigger="hw", at=1)
+                 for identity in ("v3pwr", "lpm01a") for fault in TRIGGERED]
+        self.check([c for c in cases if meter_cases.fits(c.fault, c.dialect)])
 
 
 if __name__ == "__main__":

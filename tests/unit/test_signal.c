@@ -46,6 +46,9 @@ static const struct {
     {"off at first",            0,   50,  0,     false, SIGNAL_FINE,        NULL},
     {"off throughout",          0,   N,   0,     false, SIGNAL_ZERO,        "jumper"},
     {"stuck",                   500, 500, 0.010, false, SIGNAL_STUCK,       "stuck at exactly"},
+    {"a quiet level",           500, 500, 0.040, false, SIGNAL_FINE,        NULL},
+    {"stuck for a while",       500, 300, 0.010, false, SIGNAL_STUCK,       "stuck at exactly"},
+    {"stuck at first",          0,   500, 0.010, false, SIGNAL_STUCK,       "stuck at exactly"},
     {"constant",                0,   N,   0.010, false, SIGNAL_CONSTANT,    NULL},
     {"two quiet levels",        500, 500, 0.020, true,  SIGNAL_FINE,        NULL},
     /* clang-format on */
@@ -71,11 +74,49 @@ START_TEST(findings_have_a_reason)
 }
 END_TEST
 
+/* ASCII samples around 2210-05, and a lone one among very many, whose weight alone says nothing. */
+static const struct {
+    const char *what;
+    unsigned mantissa;
+    int exponent;
+    enum signal_finding finding;
+} text_rows[] = {
+    /* clang-format off */
+    {"first digit lost", 210,   -5, SIGNAL_GLITCH},
+    {"last digit lost",  221,   -5, SIGNAL_GLITCH},
+    {"digit twice",      22210, -5, SIGNAL_GLITCH},
+    {"bit of a digit",   6210,  -5, SIGNAL_GLITCH},
+    {"exponent",         2210,  -4, SIGNAL_GLITCH},
+    {"an event",         4500,  -5, SIGNAL_LONE},
+    {"a small event",    2700,  -5, SIGNAL_LONE},
+    {"noise",            2215,  -5, SIGNAL_FINE},
+    /* clang-format on */
+};
+
+START_TEST(lone_numbers_are_explained_by_a_digit)
+{
+    enum { MANY = 20000, AT = 5000 };
+    static uint8_t raw[4 * MANY];
+    for (int k = 0; k < MANY; k++) {
+        uint32_t word = sample_dec32(2210 + (uint32_t)(k * 7919) % 13, -5);
+        if (k == AT)
+            word = sample_dec32(text_rows[_i].mantissa, text_rows[_i].exponent);
+        memcpy(raw + 4 * k, &word, 4);
+    }
+    struct samples s = {SAMPLE_DEC32, raw, MANY};
+    struct signal_report report = signal_inspect(&s, 1000, 0.55);
+    ck_assert_msg(report.finding == text_rows[_i].finding, "%s: finding %d", text_rows[_i].what,
+                  report.finding);
+    ck_assert(report.finding == SIGNAL_FINE || report.at == AT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("signal");
     TCase *t = tcase_create("signal");
     tcase_add_loop_test(t, findings_have_a_reason, 0, (int)COUNT(rows));
+    tcase_add_loop_test(t, lone_numbers_are_explained_by_a_digit, 0, (int)COUNT(text_rows));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

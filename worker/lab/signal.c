@@ -1,5 +1,6 @@
 /* What the current itself says about a recording. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "worker/lab/recorder.h"
 
@@ -98,24 +99,34 @@ static bool bit_explains(const uint8_t *p, double low, double high)
     return false;
 }
 
-/* Digits are characters: one bit of a digit, or a digit that was lost or came twice. */
+/* Digits are characters: the digit at `place` (a power of ten) had another bit, was lost, or came
+ * twice. */
+static bool place_explains(unsigned mantissa, unsigned place, double scale, double low, double high)
+{
+    unsigned below = mantissa % place, digit = mantissa / place % 10;
+    double rest = mantissa - (double)digit * place;
+    for (unsigned bit = 1; bit <= 8; bit *= 2)
+        if ((digit ^ bit) < 10 && within((rest + (double)(digit ^ bit) * place) * scale, low, high))
+            return true;
+    for (unsigned lost = 0; lost < 10; lost++) {
+        double whole = ((double)(mantissa / place) * 10 + lost) * place + below;
+        if (within(whole * scale, low, high))
+            return true;
+    }
+    return within(((double)(mantissa / place / 10) * place + below) * scale, low, high);
+}
+
 static bool digit_explains(const uint8_t *p, double low, double high)
 {
     unsigned mantissa = (unsigned)(p[0] | p[1] << 8 | p[2] << 16), place = 1;
     int exponent = (int8_t)p[3];
-    double a = mantissa * pow(10, exponent);
-    if (within(a, 9 * low, 11 * high) || within(a, low / 11, high / 9))
-        return true;
     for (int i = 0; i < MANTISSA_DIGITS; i++, place *= 10)
-        for (unsigned bit = 1; bit <= 8; bit *= 2) {
-            unsigned digit = mantissa / place % 10, other = digit ^ bit;
-            double value = mantissa + ((double)other - digit) * place;
-            if (other < 10 && within(value * pow(10, exponent), low, high))
-                return true;
-        }
+        if (place_explains(mantissa, place, pow(10, exponent), low, high))
+            return true;
     for (int bit = 1; bit <= 8; bit *= 2) { /* of the exponent's last digit */
-        int digit = exponent < 0 ? -exponent % 10 : exponent % 10, step = (digit ^ bit) - digit;
-        if ((digit ^ bit) < 10 && within(a * pow(10, exponent < 0 ? -step : step), low, high))
+        int digit = abs(exponent) % 10, step = (digit ^ bit) - digit;
+        double other = mantissa * pow(10, exponent < 0 ? exponent - step : exponent + step);
+        if ((digit ^ bit) < 10 && within(other, low, high))
             return true;
     }
     return false;
@@ -187,18 +198,34 @@ static double resolution_a(const struct samples *s, uint64_t k)
     return s->code == SAMPLE_HEX16 ? ldexp(0.5, -4 * (p[1] >> 4)) : 0.5 * pow(10, (int8_t)p[3]);
 }
 
-/* Noise that was there and is gone, though the meter would resolve it at the stuck value as well.
- */
+/* Do the samples [first, end) stand around `level_a`, with noise that the meter resolves there? */
+static bool is_noisy(const struct samples *s, uint64_t first, uint64_t end, double level_a,
+                     double resolution_a)
+{
+    double total_a = 0, steps_a = 0;
+    uint64_t changes = 0, count = end - first;
+    for (uint64_t k = first; k < end; k++) {
+        double a = sample_a(s, k), step_a = k > first ? fabs(a - sample_a(s, k - 1)) : 0;
+        total_a += a;
+        steps_a += step_a;
+        changes += step_a > 0;
+    }
+    return fabs(total_a / (double)count - level_a) <= neighbours_rel * level_a &&
+           changes * 2 >= count && steps_a > 2 * resolution_a * (double)changes;
+}
+
+/* Noise that was there right before (or comes right after) and is gone, at the same level.  Another
+ * level may well be quiet: the meter resolves less the higher it is. */
 static bool is_stuck(const struct samples *samples, const struct scan *s, double rate_hz)
 {
-    uint64_t rest = samples->count - s->longest_run;
-    if (s->longest_run < RUN_SAMPLES || (double)s->longest_run < run_s * rate_hz ||
-        rest < RUN_SAMPLES)
+    uint64_t end = s->longest_run_end, first = end - s->longest_run;
+    if (s->longest_run < RUN_SAMPLES || (double)s->longest_run < run_s * rate_hz)
         return false;
-    if (s->changes * 2 < rest)
-        return false;
-    double typical_step_a = s->steps_a / (double)s->changes;
-    return typical_step_a > 2 * resolution_a(samples, s->longest_run_end - 1);
+    double level_a = sample_a(samples, first), fine_a = resolution_a(samples, first);
+    return (first >= RUN_SAMPLES &&
+            is_noisy(samples, first - RUN_SAMPLES, first, level_a, fine_a)) ||
+           (end + RUN_SAMPLES <= samples->count &&
+            is_noisy(samples, end, end + RUN_SAMPLES, level_a, fine_a));
 }
 
 struct signal_report signal_inspect(const struct samples *samples, double rate_hz,

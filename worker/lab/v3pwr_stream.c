@@ -84,18 +84,24 @@ static bool is_text(const uint8_t *bytes, size_t len, bool clock_fits)
     return true;
 }
 
+/* Does a first stamp stand behind 1000 samples, on a clock that began with them? */
+static bool is_first_block_end(const struct v3pwr_stream *s, uint32_t ms)
+{
+    double expected_ms = STREAM_BLOCK_SAMPLES * 1000 / s->rate_hz;
+    return s->rate_hz > 0 && fabs(ms - expected_ms) <= 1 + expected_ms / 1000;
+}
+
 /* The first block without a stamp before it: exactly 1000 samples after line ends; after a prompt
  * too when the clock began with them. */
 static bool early_is_block(struct v3pwr_stream *s, uint32_t ms)
 {
     size_t block = (size_t)STREAM_BLOCK_SAMPLES * (size_t)s->code;
-    double expected_ms = STREAM_BLOCK_SAMPLES * 1000 / s->rate_hz;
     size_t before_max = s->code == SAMPLE_HEX16 ? EARLY_TEXT_MAX : 0;
     if (!(s->rate_hz > 0) || s->damaged || s->early_len < block ||
         s->early_len > block + before_max)
         return false;
     size_t first = s->early_len - block;
-    bool clock_fits = fabs(ms - expected_ms) <= 1 + expected_ms / 1000;
+    bool clock_fits = is_first_block_end(s, ms);
     if (!is_text(s->early, first, clock_fits))
         return false;
     for (size_t i = first; s->code == SAMPLE_HEX16 && i < s->early_len; i += 2) {
@@ -118,6 +124,19 @@ static void anchor(struct v3pwr_stream *s, uint32_t ms)
     s->damaged = false;
 }
 
+/* What came before the first stamp is no whole block: of an older acquisition, or a damaged first
+ * one. */
+static void begin(struct v3pwr_stream *s, uint32_t ms)
+{
+    uint64_t samples = s->early_len / (size_t)s->code;
+    anchor(s, ms);
+    struct stream_block block = {0, samples, ms, 0, BLOCK_DAMAGED};
+    if (is_first_block_end(s, ms) && samples > STREAM_BLOCK_SAMPLES / 2)
+        say_block(s, STREAM_BLOCK, &block);
+    else if (ms && s->early_len > EARLY_TEXT_MAX) /* at 0 they are of an older acquisition */
+        stream_say(s, STREAM_SKIPPED, (double)samples, NULL);
+}
+
 void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
 {
     uint32_t ms = raw_ms & 0x7FFFFFFF;
@@ -127,10 +146,7 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
         s->samples = STREAM_BLOCK_SAMPLES;
         s->sink.samples(s->sink.ctx, s->early, STREAM_BLOCK_SAMPLES);
     } else if (!s->anchored) {
-        size_t samples = s->early_len / (size_t)s->code;
-        if (ms && s->early_len > EARLY_TEXT_MAX) /* at 0 they are of an older acquisition */
-            stream_say(s, STREAM_SKIPPED, (double)samples, NULL);
-        anchor(s, ms);
+        begin(s, ms);
         return;
     }
     uint32_t step_ms = (ms - s->stamp_ms) & 0x7FFFFFFF;
