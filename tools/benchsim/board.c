@@ -114,6 +114,7 @@ static void open_window(struct sim *s, const char *line)
     struct truth_run *run = truth_run(s);
     const char *n = strstr(line, "n=");
     set_state(s, BOARD_INFERRING, now_ns());
+    meter_edge(s, now_ns());
     s->board.window_n = n ? atol(n + 2) : 0;
     if (run && s->meter.mode == METER_RUNNING && run->window_count < WINDOWS_MAX)
         run->windows[run->window_count++] =

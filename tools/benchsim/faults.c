@@ -44,6 +44,7 @@ static const struct {
     {"bin-hex", "knows `format bin_hex` only"},
     {"ascii-only", "knows `format ascii_dec` only"},
     {"no-boot", "the board stays silent"},
+    {"no-edge", "nothing comes on the trigger input"},
 };
 
 void fault_list(FILE *out)

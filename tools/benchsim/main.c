@@ -132,7 +132,7 @@ static void turn(struct sim *s)
     };
     static void (*const handlers[])(struct sim *) = {meter_input, board_from_uart, board_from_qemu,
                                                      board_image_changed};
-    bool busy = s->board.release_at_ns || s->meter.mode == METER_RUNNING || s->meter.reply_count ||
+    bool busy = s->board.release_at_ns || s->meter.mode >= METER_ARMED || s->meter.reply_count ||
                 s->meter.tx_len;
     bool planned = s->board.reboot_at_ns || s->meter.replug_at_ns;
     poll(fds, COUNT(fds), busy ? 1 : planned ? 5 : 500);

@@ -129,6 +129,18 @@ static void do_pwr(struct sim *s, const char *argument, char *answer)
     board_power(s, m->power_on);
 }
 
+static void do_trigsrc(struct sim *s, const char *argument, char *answer)
+{
+    (void)answer;
+    s->meter.hardware_trigger = strcmp(argument, "sw") != 0;
+}
+
+static void do_trigdelay(struct sim *s, const char *argument, char *answer)
+{
+    (void)answer;
+    s->meter.trigger_delay_s = suffixed(argument);
+}
+
 static void do_temp(struct sim *s, const char *argument, char *answer)
 {
     (void)s;
@@ -164,10 +176,10 @@ static const struct command commands[] = {
     {"funcmode",      LPM01A,     TAKES_WORD, " optim high ", .delay_ms = 25},
     {"output",        LPM01A,     TAKES_WORD, " current energy ", .delay_ms = 25},
     {"format",        ANY,        TAKES_WORD, " ascii_dec bin_hexa bin_hex ", .delay_ms = 25, .done = do_format},
-    {"trigsrc",       LPM01A,     TAKES_WORD, " sw d7 ", .delay_ms = 25},
-    {"trigsrc",       V3PWR,      TAKES_WORD, " sw hw ", .delay_ms = 25},
-    {"trigdelay",     LPM01A_100, TAKES_NUMBER, NULL, 0, 600, 25},
-    {"trigdelay",     V3PWR | LPM01A_107, TAKES_NUMBER, NULL, 0, 30, 25},
+    {"trigsrc",       LPM01A,     TAKES_WORD, " sw d7 ", .delay_ms = 25, .done = do_trigsrc},
+    {"trigsrc",       V3PWR,      TAKES_WORD, " sw hw ", .delay_ms = 25, .done = do_trigsrc},
+    {"trigdelay",     LPM01A_100, TAKES_NUMBER, NULL, 0, 600, 25, .done = do_trigdelay},
+    {"trigdelay",     V3PWR | LPM01A_107, TAKES_NUMBER, NULL, 0, 30, 25, .done = do_trigdelay},
     {"currthre",      LPM01A,     TAKES_NUMBER, NULL, 0, 0.01, 25},
     {"currthres",     V3PWR | LPM01A_107, TAKES_NUMBER, NULL, 0, 0.05, 25},
     {"volt",          LPM01A,     TAKES_VOLT, NULL, 1.8, 3.3, 1260, .done = do_volt},
@@ -327,6 +339,8 @@ static void take_command(struct sim *s, char *line)
         return;
     }
     if (!strcmp(line, "stop")) {
+        if (m->mode == METER_ARMED) /* it is disarmed */
+            m->mode = METER_HOST;
         stream_advance(s, now_ns());
         stream_end(s, NULL);
         return;
@@ -355,6 +369,32 @@ void meter_input(struct sim *s)
     }
 }
 
+/* Without a board an edge comes by itself. */
+static void arm(struct sim *s, uint64_t now)
+{
+    static const uint64_t edge_after_ns = 500000000;
+    struct meter *m = &s->meter;
+    m->mode = METER_ARMED;
+    m->edge_at_ns = s->board.present ? 0 : now + edge_after_ns;
+    if (fault_for_command(s, "no-edge", "start"))
+        m->edge_at_ns = UINT64_MAX;
+}
+
+void meter_edge(struct sim *s, uint64_t now)
+{
+    if (s->meter.mode == METER_ARMED && !s->meter.edge_at_ns)
+        s->meter.edge_at_ns = now;
+}
+
+static void begin_after_edge(struct sim *s, uint64_t now)
+{
+    const struct meter *m = &s->meter;
+    uint64_t delay_ns = (uint64_t)(m->trigger_delay_s * 1e9);
+    if (m->mode == METER_ARMED && m->edge_at_ns && now >= m->edge_at_ns &&
+        now - m->edge_at_ns >= delay_ns)
+        stream_begin(s, now);
+}
+
 /* Half a block of an old acquisition, misaligned on purpose. */
 static void put_stale(struct sim *s)
 {
@@ -377,7 +417,10 @@ static void send_replies(struct sim *s, uint64_t now)
             board_power(s, true);
         if (fault_for_command(s, "stale", "start"))
             put_stale(s);
-        stream_begin(s, now);
+        if (m->hardware_trigger)
+            arm(s, now);
+        else
+            stream_begin(s, now);
     }
     m->reply_count -= sent;
     memmove(m->replies, m->replies + sent, m->reply_count * sizeof(m->replies[0]));
@@ -393,6 +436,7 @@ void meter_tick(struct sim *s, uint64_t now)
     if (m->fd < 0)
         return;
     send_replies(s, now);
+    begin_after_edge(s, now);
     stream_advance(s, now);
     stream_flush(s);
 }

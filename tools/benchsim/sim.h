@@ -124,7 +124,8 @@ double quantised_a(uint16_t raw);
 
 /* ---- the meter ---- */
 
-enum meter_mode { METER_STANDALONE, METER_HOST, METER_RUNNING };
+/* ARMED: started, waiting for an edge on the trigger input. */
+enum meter_mode { METER_STANDALONE, METER_HOST, METER_ARMED, METER_RUNNING };
 
 struct reply {
     uint64_t at_ns;
@@ -147,6 +148,9 @@ struct meter {
     size_t reply_count;
     char shifted[TEXT_MAX];
     uint64_t replug_at_ns;
+    bool hardware_trigger;
+    double trigger_delay_s;
+    uint64_t edge_at_ns; /* 0: it has not come yet */
     /* the acquisition */
     uint64_t samples, in_block, origin_ns;
     uint32_t clock_base_ms;
@@ -163,6 +167,8 @@ struct meter {
 bool meter_open(struct sim *s);
 void meter_input(struct sim *s);
 void meter_tick(struct sim *s, uint64_t now_ns);
+/* The board raises the pin at the begin of a window. */
+void meter_edge(struct sim *s, uint64_t now_ns);
 void meter_unplug(struct sim *s, double for_s);
 void meter_close(struct sim *s);
 
