@@ -8,11 +8,11 @@
  * LONE_FEW of them are taken for damage when they carry more than lone_weight of the charge; less
  * is enough when one changed bit or digit explains them. */
 static const double lone_factor = 1.9, lone_weight = 2e-4, damaged_weight = 1e-6,
-                    neighbours_rel = 0.25;
+                    neighbours_rel = 0.25, drop_factor = 8;
 /* Nearer ones are worth a word: so much of the neighbours, and so many typical steps. */
 static const double near_rel = 0.1, near_steps = 10, agree_steps = 2;
 enum { LONE_FEW = 3, RUN_SAMPLES = 200, MANTISSA_DIGITS = 6 };
-static const double zero_gap_s = 0.005, run_s = 0.02, least_a = 1e-7; /* of both meters' ranges */
+static const double zero_gap_s = 0.002, run_s = 0.02, least_a = 1e-7; /* of both meters' ranges */
 
 struct scan {
     uint64_t zeros, zero_run, zero_at, longest_zero, longest_zero_at;
@@ -87,16 +87,20 @@ static bool within(double a, double low, double high)
     return a >= low && a <= high;
 }
 
-/* One of 16 bits. */
+static bool word_within(unsigned word, double low, double high)
+{
+    return word >> 12 < 15 && within(ldexp(word & 0xFFF, -4 * (int)(word >> 12)), low, high);
+}
+
+/* One of 16 bits, a byte turned over, or both bytes swapped. */
 static bool bit_explains(const uint8_t *p, double low, double high)
 {
     unsigned word = (unsigned)(p[0] | p[1] << 8);
-    for (unsigned bit = 1; bit < 1U << 16; bit <<= 1) {
-        unsigned other = word ^ bit;
-        if (other >> 12 < 15 && within(ldexp(other & 0xFFF, -4 * (int)(other >> 12)), low, high))
+    for (unsigned bit = 1; bit < 1U << 16; bit <<= 1)
+        if (word_within(word ^ bit, low, high))
             return true;
-    }
-    return false;
+    return word_within(word ^ 0xFF00, low, high) ||
+           word_within((unsigned)(p[0] << 8 | p[1]), low, high);
 }
 
 /* Digits are characters: the digit at `place` (a power of ten) had another bit, was lost, or came
@@ -157,9 +161,10 @@ static void take_lone(struct lone_samples *l, const struct samples *samples, uin
     l->far_excess_a += far ? excess_a : 0;
     if (!far || l->count > LONE_FEW)
         return;
-    bool damaged = samples->code == SAMPLE_HEX16
-                       ? bit_explains(raw, low - slack_a, high + slack_a)
-                       : digit_explains(raw, low - slack_a, high + slack_a);
+    bool damaged =
+        a < low / drop_factor || /* the board's capacitors forbid it */
+        (samples->code == SAMPLE_HEX16 ? bit_explains(raw, low - slack_a, high + slack_a)
+                                       : digit_explains(raw, low - slack_a, high + slack_a));
     l->damaged += damaged;
     l->damaged_excess_a += damaged ? excess_a : 0;
 }
