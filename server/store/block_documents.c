@@ -108,6 +108,30 @@ static enum err_code insert(struct work *w, const struct block_document *in, str
     return link_all(w, id, parts);
 }
 
+static bool is_named(struct val list, struct val name)
+{
+    for (struct val_iter it = val_each(list); val_next(&it);) {
+        struct raw named = val_raw(it.value), wanted = val_raw(name);
+        if (named.len == wanted.len && memcmp(named.text, wanted.text, named.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Members that are text and no secrets: others an event does not tell. */
+static void put_event_data(struct buf *b, struct val data, struct val secret_fields)
+{
+    write_object(b);
+    for (struct val_iter it = val_each(data); val_next(&it);) {
+        if (val_type(it.value) != DOC_STRING || is_named(secret_fields, it.key))
+            continue;
+        write_raw(b, val_raw(it.key));
+        buf_lit(b, ":");
+        write_raw(b, val_raw(it.value));
+    }
+    write_end_object(b);
+}
+
 /* {name, data, block_schema: {capabilities, block_type: {id, name}}} of a document as it is told.
  */
 static struct raw event_payload(struct work *w, struct val document)
@@ -119,7 +143,8 @@ static struct raw event_payload(struct work *w, struct val document)
     write_key(&b, "name");
     write_raw(&b, val_raw(val_get(document, "name")));
     write_key(&b, "data");
-    write_raw(&b, val_raw(val_get(document, "data")));
+    put_event_data(&b, val_get(document, "data"),
+                   val_get(val_get(schema, "fields"), "secret_fields"));
     write_key(&b, "block_schema");
     write_object(&b);
     write_key(&b, "capabilities");

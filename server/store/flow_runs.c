@@ -147,7 +147,8 @@ static void put_run(struct work *w, struct array *a, const struct flow_run_new *
     array_uuid(&a[A_INFRASTRUCTURE], in->infrastructure_document_id);
     array_bool(&a[A_AUTO], run->auto_scheduled);
     array_raw(&a[A_CREATED_BY], run->created_by);
-    bool none = in->idempotency_key && !in->job_variables.text; /* null, as in Prefect */
+    bool keyed = in->idempotency_key && *in->idempotency_key;
+    bool none = keyed && !in->job_variables.text; /* null, as in Prefect */
     array_raw(&a[A_JOB_VARIABLES], none ? (struct raw){0} : or_empty(in->job_variables));
 }
 
@@ -181,8 +182,8 @@ static enum err_code find_existing(struct work *w, struct flow_run_new *run)
     struct rows rows;
 
     run->id = (struct uuid){0};
-    if (!run->in->idempotency_key)
-        return ERR_OK;
+    if (!run->in->idempotency_key || !*run->in->idempotency_key)
+        return ERR_OK; /* an empty key may be taken once, as in Prefect */
     enum err_code rc =
         db_query(w, Q_flow_run_by_key,
                  PARAMS(param_uuid(w, run->in->flow_id), run->in->idempotency_key), &rows);

@@ -1,5 +1,6 @@
 #include "shared/base/clock.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -111,40 +112,96 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-static bool take_date(struct cursor *c, int64_t *out_days)
+static int weekday(int64_t days) /* 0: Monday */
 {
-    int year, month, day;
+    return (int)((days % 7 + 10) % 7);
+}
 
-    if (!take_digits(c, 4, 1, 9999, &year) || !take_char(c, "-") ||
-        !take_digits(c, 2, 1, 12, &month) || !take_char(c, "-") ||
+/* `W01-1`, `W011`, `W01`, counted from the week that has the fourth of January. */
+static bool take_week(struct cursor *c, int year, int64_t *out_days)
+{
+    int64_t fourth = days_from_date(year, 1, 4), next = days_from_date(year + 1, 1, 4);
+    int64_t first = fourth - weekday(fourth);
+    int week, day = 1;
+
+    if (!take_digits(c, 2, 0, (int)(next - weekday(next) - first) / 7, &week))
+        return false;
+    bool dash = take_char(c, "-");
+    if ((dash || (c->at < c->end && *c->at != 'T')) && !take_digits(c, 1, 0, 7, &day))
+        return false;
+    *out_days = first + (week - 1) * 7 + day - 1;
+    return true;
+}
+
+/* ISO 8601: `2024-02-03`, `20240203`, `2024-02`, `2024-034`, `2024-W05-6`; a slash may stand for the dash. */
+static bool take_date(struct cursor *c, bool *out_compact, int64_t *out_days)
+{
+    int year, month, day = 1;
+    ptrdiff_t digits = 0;
+
+    if (!take_digits(c, 4, 1, 9999, &year))
+        return false;
+    const char *dash = c->at;
+    *out_compact = !take_char(c, "-/");
+    if (take_char(c, "W"))
+        return take_week(c, year, out_days);
+    while (c->at + digits < c->end && c->at[digits] >= '0' && c->at[digits] <= '9')
+        digits++;
+    *out_days = days_from_date(year, 1, 1) - 1;
+    if (digits == 3) {
+        int most = (int)(days_from_date(year + 1, 1, 1) - 1 - *out_days);
+        bool good = take_digits(c, 3, 1, most, &day);
+        *out_days += day;
+        return good;
+    }
+    if (digits != (*out_compact ? 4 : 2) || !take_digits(c, 2, 1, 12, &month))
+        return false;
+    if ((*out_compact || take_char(c, (char[]){*dash, '\0'})) &&
         !take_digits(c, 2, 1, days_in_month(year, month), &day))
         return false;
     *out_days = days_from_date(year, month, day);
     return true;
 }
 
+/* `10`, `10:30`, `10:30:15.5`; without colons behind a date without dashes. */
+static bool take_time(struct cursor *c, bool compact, int64_t *out_us)
+{
+    int parts[3] = {0};
+    int64_t us = 0;
+
+    if (!take_digits(c, 2, 0, 23, &parts[0]))
+        return false;
+    for (int i = 1; i < 3; i++) {
+        bool next = take_char(c, ":") ||
+                    (compact && c->at < c->end && *c->at >= '0' && *c->at <= '9');
+        if (!next)
+            break;
+        if (!take_digits(c, 2, 0, 59, &parts[i]))
+            return false;
+    }
+    if (take_char(c, ".,")) {
+        if (c->at == c->end || *c->at < '0' || *c->at > '9')
+            return false;
+        us = take_fraction(c);
+    }
+    *out_us = ((int64_t)parts[0] * 3600 + parts[1] * 60 + parts[2]) * US_PER_S + us;
+    return true;
+}
+
 bool time_parse(const char *text, size_t len, int64_t *out_us)
 {
     struct cursor c = {text, text + len};
-    int64_t days;
-    int hours = 0, minutes = 0, seconds = 0, us = 0, offset_s = 0;
+    int64_t days, us = 0;
+    int offset_s = 0;
+    bool compact;
 
-    if (!take_date(&c, &days))
+    if (!take_date(&c, &compact, &days))
         return false;
-    if (c.at < c.end) {
-        if (!take_char(&c, "Tt_ ") || !take_digits(&c, 2, 0, 23, &hours) || !take_char(&c, ":") ||
-            !take_digits(&c, 2, 0, 59, &minutes))
-            return false;
-        if (take_char(&c, ":") && !take_digits(&c, 2, 0, 59, &seconds))
-            return false;
-        if (take_char(&c, ".,"))
-            us = take_fraction(&c);
-        if (!take_offset(&c, &offset_s))
-            return false;
-    }
+    if (c.at < c.end && (!take_char(&c, "Tt_ ") || !take_time(&c, compact, &us) ||
+                         !take_offset(&c, &offset_s)))
+        return false;
     if (c.at != c.end)
         return false;
-    int64_t s = days * 86400 + hours * 3600 + minutes * 60 + seconds - offset_s;
-    *out_us = s * US_PER_S + us;
+    *out_us = (days * 86400 - offset_s) * US_PER_S + us;
     return true;
 }

@@ -93,7 +93,7 @@ static bool int_from_string(const struct reading *r, int64_t *out)
             s++;
     if (!digit || s != end)
         return reading_fail(r, "int_parsing", int_parsing, NULL);
-    if (overflow)
+    if (overflow || n == INT_NONE)
         return int_overflow(r, minus);
     *out = n;
     return true;
@@ -119,7 +119,7 @@ bool read_int(const struct reading *r, void *out)
     int64_t n = type == DOC_TRUE;
     bool ok = true;
 
-    if (type == DOC_INT && !val_int64(r->v, &n))
+    if (type == DOC_INT && (!val_int64(r->v, &n) || n == INT_NONE))
         ok = int_overflow(r, val_raw(r->v).text[0] == '-');
     else if (type == DOC_FLOAT)
         ok = int_from_float(r, &n);

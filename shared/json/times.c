@@ -235,6 +235,10 @@ bool read_time(const struct reading *r, void *out)
         return time_error(r, NULL);
     size_t len;
     const char *text = val_string(r->bad->arena, r->v, &len);
+    if (len == 3 && memcmp(text, "now", 3) == 0) {
+        *(int64_t *)out = clock_now_us();
+        return true;
+    }
     bool fine = number_text(text, len, &n) ? !time_from_number(n, out) : time_parse(text, len, out);
     return fine || time_error(r, val_storable(r->v) ? text : "");
 }

@@ -16,6 +16,8 @@ DIFFERENCES = [
     (r"task_runs/graph-v2.*", r"\$\.body\.nodes\[\d+\]\[1\]\.label", "", "A run that was given no name has one of chance."),
     (r"deployments/job variables (bad|kept)", ANY, "", "A PATCH's job variables are checked against the pool's template; Prefect does so only when the pool is sent too."),
     (r"states/5\d pause then", r"\$\.body\.(empirical_policy.*|run_count)", "", "A refused resume leaves the run's policy alone; Prefect leaves `resuming` set, and then does not count the next attempt."),
+    (r"matrix/flow .*: PAUSED to .*, then", r"\$\.body\.empirical_policy\.resuming", "", "A refused resume leaves the run's policy alone; Prefect leaves `resuming` set, and then does not count the next attempt."),
+    (r"matrix/flow limit full, retry: FAILED to PENDING.*|matrix/limits", ANY, "", "A run that held no slot gives none back; in Prefect it does, and one more may run than the limit says."),
     (r"generated/POST /block_types/\.slug text", BODY, "", "Of two block types with one name Prefect answers with the older one."),
     (r"forms/type '.*", ANY, "", "A body is JSON whatever its Content-Type says (`curl -d`); Prefect takes only application/json for one."),
     # by nature
@@ -37,6 +39,14 @@ DIFFERENCES = [
      "Where the server was started and what this one has instead of Prefect's parts; what does nothing here is shown with its default."),
     (r"root/worker types", r"\$\.body\.(prefect-(aws|azure|gcp)|switchyard|.*\.(logo_url|documentation_url|description|example|install_command|title))", "",
      "Worker types that this server hands runs to: process, docker, kubernetes and its own; words and pictures are its own."),
+    (r"matrix/flow .*: RUNNING to PAUSED, then", r"\$\.body\.empirical_policy\.pause_keys\[0\]", "", "A pause without a key counts under the id of its state; in Prefect under one of chance."),
+    (r"matrix/task limits free and full: .* to RUNNING", r"\$\.body\.details\.reason", "", "Tags are named in their order; Prefect has none."),
+    (r"odd/(filter )?time 'P1D'", WORDS, "", "Both refuse with 422; that it would be a duration is not said."),
+    (r"odd/time '.*T10:00(:00)?[+-].*'", r"\$\.body\.(expected_start_time|next_scheduled_start_time|state\.state_details\.scheduled_time)", "", "Times are told in UTC; what was sent with another offset Prefect repeats once as it came."),
+    (r"odd/scheduled run", r"\$\.body\[0\]\.(name|state\.state_details\.flow_run_id)", "", "A state names its run, whoever made it."),
+    (r"odd/pool events", r"\$\.body\.(total|events\.length)", "", "What changes nothing is no event; Prefect tells the status of a pool at each PATCH of `is_paused`."),
+    (r"odd/limit .*", ANY, "", "Numbers beyond 64 bits are refused in other words."),
+    (r"matrix/task deferred, with a flow run: RUNNING .*", r"\$\.body\.flow_run_run_count", "", "Background runs begin as SCHEDULED; the attempt of a flow run is noted when one starts, not when one is made as RUNNING."),
     # of older versions
     (r"generated/GET /observed-states.*|states/seen.*|forms/query number twice", ANY, "3.8", "Prefect has observed states since 3.9."),
     (r"generated/POST /task_runs/(filter|paginate)\.sort .*|filters/task_runs (DURATION|START_TIME)_.*", ANY, "3.8", "Task runs are sorted by start and duration since 3.9."),

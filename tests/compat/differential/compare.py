@@ -5,7 +5,7 @@ import re
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TOKEN = re.compile(r"#\d+;")
 LITERAL = "00000000-0000-4000-8000-"  # ids of the corpus itself
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z$")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{6})?Z$")
 INVENTED = re.compile(r"[a-z]{3,}-[a-z]{2,}")  # what a run is called that was given no name
 NEAR_S = 2 * 86400  # a time farther from now is meant literally
 SLACK_S = 3
