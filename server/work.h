@@ -13,5 +13,6 @@ struct work {
     struct arena arena;
     struct err err;
     int64_t now_us; /* read once when the work begins */
-    const char *origin; /* "http://host:port" of this server as a client knows it; NULL: nobody asks */
+    const char
+        *origin; /* "http://host:port" of this server as a client knows it; NULL: nobody asks */
 };

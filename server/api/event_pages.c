@@ -53,8 +53,8 @@ static const char *next_url(struct request *rq, const char *token)
     const char *events = strstr(rq->path, "/events");
     int before = events ? (int)(events - rq->path) : 0;
 
-    return arena_printf(&rq->work.arena, "%s%.*s/events/filter/next?page-token=%s",
-                        rq->work.origin, before, rq->path, token);
+    return arena_printf(&rq->work.arena, "%s%.*s/events/filter/next?page-token=%s", rq->work.origin,
+                        before, rq->path, token);
 }
 
 /* `t` is the token of this page; of its last event the next one is made. */

@@ -133,7 +133,8 @@ static bool take_week(struct cursor *c, int year, int64_t *out_days)
     return true;
 }
 
-/* ISO 8601: `2024-02-03`, `20240203`, `2024-02`, `2024-034`, `2024-W05-6`; a slash may stand for the dash. */
+/* ISO 8601: `2024-02-03`, `20240203`, `2024-02`, `2024-034`, `2024-W05-6`; a slash may stand for
+ * the dash. */
 static bool take_date(struct cursor *c, bool *out_compact, int64_t *out_days)
 {
     int year, month, day = 1;
@@ -172,8 +173,8 @@ static bool take_time(struct cursor *c, bool compact, int64_t *out_us)
     if (!take_digits(c, 2, 0, 23, &parts[0]))
         return false;
     for (int i = 1; i < 3; i++) {
-        bool next = take_char(c, ":") ||
-                    (compact && c->at < c->end && *c->at >= '0' && *c->at <= '9');
+        bool next =
+            take_char(c, ":") || (compact && c->at < c->end && *c->at >= '0' && *c->at <= '9');
         if (!next)
             break;
         if (!take_digits(c, 2, 0, 59, &parts[i]))
@@ -197,8 +198,8 @@ bool time_parse(const char *text, size_t len, int64_t *out_us)
 
     if (!take_date(&c, &compact, &days))
         return false;
-    if (c.at < c.end && (!take_char(&c, "Tt_ ") || !take_time(&c, compact, &us) ||
-                         !take_offset(&c, &offset_s)))
+    if (c.at < c.end &&
+        (!take_char(&c, "Tt_ ") || !take_time(&c, compact, &us) || !take_offset(&c, &offset_s)))
         return false;
     if (c.at != c.end)
         return false;

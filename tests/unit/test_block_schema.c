@@ -54,7 +54,8 @@ START_TEST(the_sdk_finds_the_blocks_of_the_system)
     struct val fields = parse(arena_strndup(&arena, b->schema.fields.text, b->schema.fields.len));
     ck_assert_str_eq(block_schema_checksum(&arena, fields), b->schema.checksum);
     ck_assert(val_equals(val_get(fields, "block_type_slug"), b->type.slug, strlen(b->type.slug)));
-    ck_assert_int_eq(strncmp(b->type.logo_url, "/logos/", 7), 0); /* no page fetches pictures from elsewhere */
+    ck_assert_int_eq(strncmp(b->type.logo_url, "/logos/", 7),
+                     0); /* no page fetches pictures from elsewhere */
     ck_assert_int_eq(b->is_protected, strcmp(b->type.slug, "secret") == 0 ||
                                           strcmp(b->type.slug, "webhook") == 0 ||
                                           strcmp(b->type.slug, "local-file-system") == 0);
