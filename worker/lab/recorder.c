@@ -174,13 +174,17 @@ bool recorder_origin_s(const struct recorder *r, double *out_s)
     return true;
 }
 
-/* How far the arrivals lie apart: a meter that sends in large pieces. */
-static double spread_s(const double *values, size_t first, size_t end)
+/* How far the arrivals lie apart, besides a drift of `step_s` from one to the next: a meter that
+ * sends in large pieces, or a busy host. */
+static double spread_s(const double *values, size_t first, size_t end, double step_s)
 {
-    double high = values[first];
-    for (size_t i = first; i < end; i++)
-        high = fmax(high, values[i]);
-    return high - lowest(values, first, end);
+    double low = values[first], high = low;
+    for (size_t i = first; i < end; i++) {
+        double value = values[i] - (double)(i - first) * step_s;
+        low = fmin(low, value);
+        high = fmax(high, value);
+    }
+    return high - low;
 }
 
 /* The lower envelope of arrival times tells how fast the meter's clock runs against the host's; the
@@ -193,8 +197,10 @@ static void compare_pace(struct recorder *r)
         return;
     double drift_s = lowest(r->arrivals_s, n - third, n) - lowest(r->arrivals_s, 0, third);
     double pace = drift_s / (duration_s * 2 / 3), late_s = jitter_s;
+    double step_s = drift_s / (double)(n - third);
     if (third < 10)
-        late_s += fmax(spread_s(r->arrivals_s, 0, third), spread_s(r->arrivals_s, n - third, n));
+        late_s += fmax(spread_s(r->arrivals_s, 0, third, step_s),
+                       spread_s(r->arrivals_s, n - third, n, step_s));
     if (fabs(pace) > pace_rel + late_s / duration_s)
         recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
                       100 * fabs(pace), pace > 0 ? "slower" : "faster");
