@@ -181,8 +181,9 @@ static void on_news(void *ctx, const struct meter_news *news)
 
 static enum err_code run_record(struct record *r, const struct record_options *o)
 {
-    r->config =
-        (struct meter_config){.port = o->port, .volts_v = o->volts_v, .rate_hz = o->rate_hz};
+    /* the meters are told whole millivolts, and the figures are of what they supply */
+    double volts_v = round(o->volts_v * 1000) / 1000;
+    r->config = (struct meter_config){.port = o->port, .volts_v = volts_v, .rate_hz = o->rate_hz};
     r->hardware_trigger = o->hardware_trigger;
     r->wanted = (uint64_t)llround(o->seconds * o->rate_hz);
     uint64_t rest =

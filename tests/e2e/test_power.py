@@ -189,6 +189,14 @@ class Power(unittest.TestCase):
         elif answer:  # either is right, but not a figure that is far off
             self.assertAlmostEqual(answer["charge_c"] / float(truth), 1, delta=1e-3)
 
+    def test_the_volts_are_those_that_were_set(self):
+        with Meter() as meter:
+            done = subprocess.run([live.BUILD / "switchyard-worker", "power", "record", "--json", "--port", meter.port, "--volts", "3.3333",
+                                   "--rate", "10k", "--seconds", "0.1"], capture_output=True, text=True, timeout=60)
+            answer = json.loads(done.stdout)
+            self.assertEqual((answer["volts"], meter.set_volts), (3.333, 3.333))
+            self.assertAlmostEqual(answer["energy_j"] / answer["charge_c"], 3.333, delta=1e-12)
+
     def test_exact_or_refused(self):
         wanted = sys.argv[1:] and [a for a in sys.argv[1:] if not a.startswith("-")]
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
