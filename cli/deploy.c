@@ -88,10 +88,30 @@ static json_t *device_variables(const struct shipment *s)
     return json_pack("{s:o}", "devices", list);
 }
 
-/* What the agent gets: the file, and the devices it needs. */
+/* Durations as seconds. */
+static json_t *health_variables(const struct shipment *s)
+{
+    static const char *const durations[][2] = {{"every", "every_s"},
+                                               {"return_after", "return_after_s"}};
+    json_t *health = node_json(s->flow->health);
+    double seconds;
+
+    for (size_t i = 0; i < COUNT(durations); i++) {
+        const struct node *given = node_get(s->flow->health, durations[i][0]);
+        json_object_del(health, durations[i][0]);
+        if (given && flow_duration(given->text, &seconds))
+            json_object_set_new(health, durations[i][1], json_real(seconds));
+    }
+    return health;
+}
+
+/* What the agent gets: the file, and the devices it needs; what it checks is for the server. */
 static json_t *job_variables(const struct shipment *s)
 {
     json_t *job = device_variables(s);
+
+    if (s->flow->health)
+        json_object_set_new(job, "health", health_variables(s));
 
     json_object_set_new(job, "native_flow", json_sprintf("sha256:%s", s->sha));
     return job;

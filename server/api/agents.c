@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "server/agenda.h"
 #include "server/http/parking.h"
 #include "server/http/reply.h"
 #include "server/server.h"
@@ -285,8 +286,10 @@ enum err_code agents_heartbeat(struct request *rq)
     rc = finish(w, rc, &done);
     if (rc)
         return rc;
-    if (beat.news)
+    if (beat.news) {
         parking_ring(w->server->parking, claims_topic());
+        agenda_due(w->server->agenda, AGENDA_HEALTH, clock_now_us());
+    }
     write_object(&rq->reply.body);
     write_cancels(&rq->reply.body, &beat.cancel);
     write_ids(&rq->reply.body, "lost", &beat.gone);

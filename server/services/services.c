@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "server/db/db.h"
+#include "server/services/device_health.h"
 #include "server/services/liveness.h"
 #include "server/services/retention.h"
 #include "server/services/run_upkeep.h"
@@ -41,6 +42,7 @@ static const struct service services[] = {
     {"foreman",             AGENDA_LIVENESS,      PROMPT,  SETTING_SERVER_SERVICES_FOREMAN_ENABLED,      SETTING_SERVER_SERVICES_FOREMAN_LOOP_SECONDS,        false, liveness_run},
     {"repossessor",         AGENDA_LEASES,        PROMPT,  SETTING_SERVER_SERVICES_REPOSSESSOR_ENABLED,  SETTING_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS,    false, leases_run},
     {"claims",              AGENDA_CLAIMS,        PROMPT,  SETTING_NONE,                                 SETTING_NONE,                                        true,  claims_run},
+    {"device_health",       AGENDA_HEALTH,        PROMPT,  SETTING_NONE,                                 SETTING_NONE,                                        false, device_health_run},
     {"db_vacuum",           AGENDA_RETENTION,     PATIENT, SETTING_NONE,                                 SETTING_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS,      false, retention_run},
     {"partitions",          AGENDA_PARTITIONS,    PATIENT, SETTING_NONE,                                 SETTING_NONE,                                        false, partitions_run},
 };

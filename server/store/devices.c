@@ -1,5 +1,6 @@
 /* What agents keep alive by their heartbeat: the worker, its claims, its devices. */
 #include "server/store/devices.h"
+#include "server/agenda.h"
 #include "server/db/columns.h"
 #include "server/db/params.h"
 #include "server/store/claims.h"
@@ -220,7 +221,10 @@ static enum err_code maintain(struct work *w, const char *name, const struct dev
 enum err_code device_maintain(struct work *w, const char *name, const struct device_maintenance *in)
 {
     enum err_code rc = db_begin(w);
-    return rc ? rc : end(w, maintain(w, name, in));
+    if (!rc)
+        rc = end(w, maintain(w, name, in));
+    agenda_due(w->server->agenda, AGENDA_HEALTH, w->now_us);
+    return rc;
 }
 
 static enum err_code ask_return(struct work *w, const char *name, const struct device_release *in)
@@ -237,7 +241,10 @@ static enum err_code ask_return(struct work *w, const char *name, const struct d
 enum err_code device_return(struct work *w, const char *name, const struct device_release *in)
 {
     enum err_code rc = db_begin(w);
-    return rc ? rc : end(w, ask_return(w, name, in));
+    if (!rc)
+        rc = end(w, ask_return(w, name, in));
+    agenda_due(w->server->agenda, AGENDA_HEALTH, w->now_us);
+    return rc;
 }
 
 enum err_code device_history(struct work *w, const char *name, const char *agent, struct rows *out)

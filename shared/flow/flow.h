@@ -54,6 +54,7 @@ struct flow {
     const char *description; /* NULL: none */
     json_t *parameters;      /* JSON Schema, as a deployment's parameter_openapi_schema */
     const struct node *devices, *result; /* NULL: none */
+    const struct node *health;           /* it checks devices: of which type, how often; NULL: no */
     const struct expr *dry_run;          /* NULL: false */
     int max_parallel;
     struct flow_task *tasks; /* in order of the file */

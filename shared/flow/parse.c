@@ -329,6 +329,46 @@ static void take_devices(struct builder *b, void *into, const struct node *value
     ((struct flow *)into)->devices = value;
 }
 
+/* Members of `health`, see docs/flows.md. */
+static const struct {
+    const char *name;
+    unsigned types;
+    bool is_duration;
+} health_members[] = {
+    {"type", T_STRING, false},
+    {"target", T_STRING, false},
+    {"every", T_STRING | T_INTEGER, true},
+    {"return_after", T_STRING | T_INTEGER, true},
+    {"low_j", T_NUMBER | T_INTEGER, false},
+    {"high_j", T_NUMBER | T_INTEGER, false},
+    {"sigmas", T_NUMBER | T_INTEGER, false},
+    {"parameters", T_MAP, false},
+};
+
+static void check_health_member(struct builder *b, const struct member *m)
+{
+    double seconds;
+
+    for (size_t i = 0; i < COUNT(health_members); i++) {
+        if (strcmp(health_members[i].name, m->key->text) != 0)
+            continue;
+        if (check_node_type(b, m->value, health_members[i].types, m->key->text) &&
+            health_members[i].is_duration && !flow_duration(m->value->text, &seconds))
+            problem_at(b->problems, m->value, "`%s` is not a duration such as 24h", m->value->text);
+        return;
+    }
+    problem_at(b->problems, m->key, "`health` has no member `%s`", m->key->text);
+}
+
+static void take_health(struct builder *b, void *into, const struct node *value)
+{
+    if (!node_get(value, "type"))
+        problem_at(b->problems, value, "`health` needs the `type` of the devices that it checks");
+    for (size_t i = 0; i < value->count; i++)
+        check_health_member(b, &value->members[i]);
+    ((struct flow *)into)->health = value;
+}
+
 static void take_flow_dry(struct builder *b, void *into, const struct node *value)
 {
     ((struct flow *)into)->dry_run = expr_parse(b->arena, value, b->problems);
@@ -356,6 +396,7 @@ static const struct key flow_keys[] = {
     {"description", T_STRING, take_description},
     {"parameters", T_MAP, take_parameters},
     {"devices", T_MAP, take_devices},
+    {"health", T_MAP, take_health},
     {"defaults", T_MAP, take_nothing},
     {"tasks", T_MAP, take_nothing},
     {"result", T_ANY, take_result},

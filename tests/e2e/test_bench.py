@@ -72,6 +72,19 @@ tasks:
 """
 
 
+HEALTH = """
+name: bench-health
+health: {type: bench, every: 24h, return_after: 1s}
+devices:
+  bench: {type: bench}
+tasks:
+  golden:
+    uses: shell
+    with: {run: "test ! -e SICK"}
+  off: {uses: board.off, always: true, needs: golden}
+"""
+
+
 class Benches(AgentTest):
     def cli(self, *words):
         done = subprocess.run([live.BUILD / "switchyard", "--server", self.server.url, *map(str, words)], capture_output=True,
@@ -119,6 +132,27 @@ class Benches(AgentTest):
         self.assertIn(got[0], (names["1.board"], names["2.board"]))
         self.assertIn(got[1], (names["1.meter"], names["2.meter"]))
         self.assertEqual({d["used"] for d in self.devices(agent).values()}, {0})
+
+    def test_a_sick_bench_is_quarantined_and_comes_back(self):
+        agent = self.bench_agent()
+        sick = agent.folder / "sick"
+        sick.touch()
+        path = agent.folder / "health.yaml"
+        path.write_text(HEALTH.replace("SICK", str(sick)))
+        self.cli("deploy", path, "--pool", agent.pool)
+        bench = self.devices(agent)["1"]["name"]
+        status = lambda: self.devices(agent)["1"]["status"]  # noqa: E731
+        self.cli("device", "maintenance", "on", bench)
+        self.cli("device", "maintenance", "off", bench)
+        self.wait("the quarantine", lambda: status() == "QUARANTINED")
+        self.assertIn("health check failed", self.devices(agent)["1"]["quarantine_reason"])
+        sick.unlink()
+        self.wait("the return", lambda: status() == "FREE")  # by the policy, and a check that passed
+        history = self.ok("GET", f"/switchyard/devices/{bench}/history")
+        self.assertEqual(history["checks"][0]["passed"], True)
+        self.assertIn("quarantine", [e["kind"] for e in history["events"]])
+        log = self.messages(history["checks"][0]["flow_run_id"])
+        self.assertIn("the board's supply is off", log)
 
     def test_a_kick_ends_the_step_and_cleans_up(self):
         agent = self.bench_agent()

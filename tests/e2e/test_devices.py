@@ -189,8 +189,8 @@ class Devices(Bench):
         kinds = [e["kind"] for e in self.rest("GET", f"/switchyard/devices/{self.bench}/history")["events"]]
         self.assertEqual(kinds, ["return", "return asked", "quarantine"])
         self.assertEqual(self.quarantine(return_after_h="1000")["return"], [])
-        self.assertEqual(self.quarantine(return_after_h="0.000001")["return"], [self.bench])
         self.assertEqual(self.quarantine(return_after_h="never")["return"], [])
+        self.assertEqual(self.quarantine(return_after_h="0.000001")["return"], [self.bench])
 
     def test_a_device_that_is_not_reported_keeps_its_history(self):
         self.rest("POST", "/switchyard/heartbeat", self.call())
@@ -199,6 +199,114 @@ class Devices(Bench):
         self.assertEqual(self.device()["status"], "OFFLINE")
         self.rest("POST", "/switchyard/heartbeat", self.call())
         self.assertEqual(self.device()["status"], "MAINTENANCE")
+
+
+class Health(Bench):
+    """A deployment with `health` checks the devices of its type: when they are new, on schedule, after maintenance and quarantine."""
+
+    def setUp(self):
+        super().setUp()
+        self.seq = 0
+        flow = self.rest("POST", "/flows/", {"name": self.pool + "-health"})
+        schema = {"type": "object", "properties": {"target": {"type": "string"}, "model": {"type": "string"}}}
+        self.checker = self.rest("POST", "/deployments/", {
+            "name": "golden", "flow_id": flow["id"], "work_pool_name": self.pool, "parameter_openapi_schema": schema,
+            "job_variables": {"bench": {"target": "{{ parameters.target }}"},
+                              "health": {"type": "bench", "every_s": 3600, "parameters": {"model": "golden"}}}})
+
+    def await_claim(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            claims = self.claim()
+            if claims:
+                self.assertEqual(len(claims), 1)
+                return claims[0]
+            time.sleep(0.1)
+        self.fail("nothing to do: " + json.dumps(self.device()))
+
+    def end(self, claim, energy=None, state="COMPLETED"):
+        about = {"flow_run_id": claim["flow_run"]["id"], "token": claim["token"]}
+        data = {"model": "golden", "target": "f7", "board": "b", "meter": "m", "emulated": True, "volts": 3.3, "sample_rate_hz": 1000,
+                "samples": 1000, "lost": 0, "latency_s": 0.01, "median_energy_per_inference_j": energy, "build_id": "b7",
+                "windows": [{"start_s": 0.0, "end_s": 1.0, "inferences": 1, "energy_j": energy, "energy_per_inference_j": energy}],
+                "gates": [{"name": "lost_samples", "passed": True, "value": 0, "limit": 1, "detail": ""}]}
+        artifact = {"artifact": {"type": "measurement", "key": "m", "data": data}, "id": str(uuid.uuid4())}
+        records = [("state", {"state": {"type": "RUNNING"}})] + ([("artifact", artifact)] if energy else []) + [
+            ("state", {"state": {"type": state, "message": "as played"}}), ("done", {"claim_id": claim["claim_id"], "message": ""})]
+        self.rest("POST", "/switchyard/journal", {"agent": self.agent, "epoch": 1, "records": [
+            {"seq": self.seq + i + 1, "kind": kind, "body": about | body} for i, (kind, body) in enumerate(records)]})
+        self.seq += len(records)
+
+    def settled(self, status):
+        end = time.monotonic() + 30
+        while self.device()["status"] != status:
+            self.assertLess(time.monotonic(), end, json.dumps(self.device()))
+            self.rest("POST", "/switchyard/heartbeat", self.call())
+            time.sleep(0.05)
+
+    def check(self, energy, status="FREE", state="COMPLETED"):
+        claim = self.await_claim()
+        self.assertEqual((claim["flow_run"]["name"], claim["devices"]), ("health " + self.bench, [self.bench]))
+        self.assertEqual(claim["flow_run"]["parameters"], {"model": "golden", "target": "f7"})
+        self.end(claim, energy, state)
+        self.settled(status)
+
+    def again(self):
+        self.cli("device", "maintenance", "on", self.bench)
+        self.cli("device", "maintenance", "off", self.bench)
+        self.assertEqual(self.device()["status"], "PROBATION")
+
+    def history(self):
+        return self.rest("GET", f"/switchyard/devices/{self.bench}/history")
+
+    def test_the_golden_model_keeps_within_its_limits(self):
+        self.check(1.0)  # it is new
+        self.assertEqual(self.claim(), [])  # and not due before an hour
+        for energy in (1.01, 0.99, 1.0, 1.02):
+            self.again()
+            waits = self.run_for()
+            self.assertIn(f"{self.bench} waits for its health check", self.cli("why", waits["id"]))
+            self.check(energy)
+            claim = self.await_claim()  # what waited
+            self.assertEqual(claim["flow_run"]["id"], waits["id"])
+            self.end(claim)
+        self.again()
+        self.check(1.5, "QUARANTINED")
+        reason = self.device()["quarantine_reason"]
+        self.assertIn("1.5 J per inference, outside of 0.9", reason)
+        waits = self.run_for()
+        self.assertIn("is quarantined: " + reason, self.cli("why", waits["id"]))
+        self.assertEqual(self.claim(), [])
+        self.cli("device", "return", self.bench, "--by", "anna")
+        self.check(1.01)
+        self.assertEqual(self.await_claim()["flow_run"]["id"], waits["id"])
+        checks = self.history()["checks"]
+        self.assertEqual([c["passed"] for c in checks], [True, False] + [True] * 5)
+        self.assertTrue(checks[1]["low_j"] < 1 < checks[1]["high_j"] < 1.5 == checks[1]["value_j"])
+        kinds = [e["kind"] for e in self.history()["events"] if e["kind"] != "run"]
+        self.assertEqual(kinds[:3], ["health passed", "return asked", "quarantine"])
+
+    def test_a_cancelled_check_tells_nothing_and_a_failed_one_quarantines(self):
+        claim = self.await_claim()
+        self.end(claim, state="CRASHED")
+        end = time.monotonic() + 30
+        while not [e for e in self.history()["events"] if e["kind"] == "health undecided"]:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+        self.assertEqual(self.device()["status"], "FREE")
+        self.again()
+        # undecided: repeated after a minute, not at once
+        self.assertEqual(self.claim(), [])
+
+    def test_policy_brings_it_back(self):
+        self.rest("PATCH", f"/deployments/{self.checker['id']}", {"job_variables": {
+            "bench": {"target": "{{ parameters.target }}"},
+            "health": {"type": "bench", "every_s": 1, "return_after_s": 1, "low_j": 0.9, "high_j": 1.1, "parameters": {"model": "golden"}}}})
+        self.check(2.0, "QUARANTINED")
+        self.check(1.0)  # a second later it is on probation by itself, and passes
+        self.check(1.0)  # and a second later the next is due
+        self.check(None, "QUARANTINED", state="FAILED")
+        self.assertIn("health check failed: as played", self.device()["quarantine_reason"])
 
 
 class Leases(Bench):

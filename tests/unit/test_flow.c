@@ -83,7 +83,9 @@ static const struct {
     {"name: f\ntasks: {}\n", "f.yaml:2:8: the flow has no `tasks`, expected at least one\n"},
     {"name: 12\ntasks: {t: {uses: shell}}\n", "f.yaml:1:7: `name` is an integer, expected a string (put it in quotes)\n"},
     {"name: f\ntask: {}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:1: unknown key `task` in a flow, did you mean `tasks`?\n"},
-    {"name: f\nzzz: {}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:1: unknown key `zzz` in a flow, expected one of name, description, parameters, devices, defaults, tasks, result, max_parallel, dry_run\n"},
+    {"name: f\nzzz: {}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:1: unknown key `zzz` in a flow, expected one of name, description, parameters, devices, health, defaults, tasks, result, max_parallel, dry_run\n"},
+    {"name: f\nhealth: {type: bench, every: soon, low: 1}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:30: `soon` is not a duration such as 24h\nf.yaml:2:36: `health` has no member `low`\n"},
+    {"name: f\nhealth: {every: 24h}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:9: `health` needs the `type` of the devices that it checks\n"},
     {"name: f\ndefaults: {needs: x}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:12: unknown key `needs` in `defaults`, expected one of retries, retry_delay, timeout\n"},
     {"name: f\ntasks: {9t: {uses: shell}}\n", "f.yaml:2:9: `9t` cannot name a task, expected up to 64 letters, digits, _ and -, a letter first\n"},
     /* a task */

@@ -13,7 +13,7 @@ const until = (time) => (time ? ` until ${when(time)}` : '');
 
 // Who or what keeps runs from it, in words.
 function obstacleOf(d) {
-  if (d.status === 'QUARANTINED') return `${(d.health || {}).reason || 'no reason given'}, since ${ago(d.quarantined_since).replace(' ago', '')}`;
+  if (d.status === 'QUARANTINED') return `${d.quarantine_reason || (d.health || {}).reason || 'no reason given'}, since ${ago(d.quarantined_since).replace(' ago', '')}`;
   if (d.maintenance_since) return `${d.maintenance_by}${d.maintenance_comment ? `: ${d.maintenance_comment}` : ''}, since ${when(d.maintenance_since)}`;
   if (d.held_by) return `${d.held_by}${until(d.held_until)}${d.held_comment ? `: ${d.held_comment}` : ''}`;
   return '';

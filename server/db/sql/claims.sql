@@ -75,6 +75,7 @@ SELECT d.agent_id, d.name, d.type, d.target, d.bench, d.labels, d.capabilities, 
        (SELECT count(*) FROM claim_device cd WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name AND cd.released IS NULL),
        CASE WHEN $1::uuid IS NULL AND a.last_seen < now() - $3::float8 * interval '1 second' THEN 'its agent ' || a.name || ' is offline'
             WHEN d.health->>'quarantined' = 'true' THEN 'is quarantined: ' || coalesce(d.health->>'reason', 'no reason given')
+            WHEN d.quarantine_reason IS NOT NULL THEN 'is quarantined: ' || d.quarantine_reason
             WHEN d.maintenance_since IS NOT NULL THEN 'is in maintenance by ' || coalesce(d.maintenance_by, 'somebody')
                  || coalesce(': ' || d.maintenance_comment, '')
             WHEN d.gone_since IS NOT NULL THEN 'is not reported by its agent any more'

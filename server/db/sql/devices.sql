@@ -22,7 +22,12 @@ WITH n AS (
            capacity = excluded.capacity, gone_since = NULL,
            flash_count = device.flash_count + counted(device.health->'flashes', excluded.health->'flashes'),
            failure_count = device.failure_count + counted(device.health->'failures', excluded.health->'failures'),
-           quarantined_since = CASE WHEN excluded.health->>'quarantined' = 'true' THEN coalesce(device.quarantined_since, now()) END,
+           -- what a failed check said, or an agent before it was started anew, holds until it is returned
+           quarantine_reason = CASE WHEN device.health->>'quarantined' = 'true' AND NOT device.return_asked
+                                         AND excluded.health->>'quarantined' IS DISTINCT FROM 'true'
+                                    THEN coalesce(device.health->>'reason', 'no reason given') ELSE device.quarantine_reason END,
+           quarantined_since = CASE WHEN excluded.health->>'quarantined' = 'true' THEN coalesce(device.quarantined_since, now())
+                                    WHEN device.quarantine_reason IS NOT NULL OR NOT device.return_asked THEN device.quarantined_since END,
            return_asked = device.return_asked AND coalesce(excluded.health->>'quarantined' = 'true', false)
      WHERE (device.type, device.target, device.labels, device.health, device.free, device.capabilities, device.location, device.firmware,
             device.bench, device.capacity, device.gone_since)
@@ -34,6 +39,7 @@ WITH n AS (
     SELECT $1::uuid, p.name, CASE p.health->>'quarantined' WHEN 'true' THEN 'quarantine' ELSE 'return' END, p.health->>'reason'
       FROM put p LEFT JOIN device d ON d.agent_id = $1::uuid AND d.name = p.name
      WHERE coalesce(p.health->>'quarantined' = 'true', false) IS DISTINCT FROM coalesce(d.health->>'quarantined' = 'true', false)
+       AND (p.health->>'quarantined' = 'true' OR d.return_asked)
 )
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM put);
 
@@ -44,7 +50,7 @@ SELECT coalesce(json_agg(json_build_object(
            'pool', p.name, 'health', d.health, 'capabilities', d.capabilities, 'location', d.location, 'firmware', d.firmware, 'bench', d.bench,
            'capacity', d.capacity, 'used', coalesce(l.used, 0),
            'status', CASE WHEN a.last_seen < now() - $1::float8 * interval '1 second' OR d.gone_since IS NOT NULL THEN 'OFFLINE'
-                          WHEN d.health->>'quarantined' = 'true' THEN 'QUARANTINED'
+                          WHEN d.health->>'quarantined' = 'true' OR d.quarantine_reason IS NOT NULL THEN 'QUARANTINED'
                           WHEN l.used >= d.capacity THEN 'BUSY'
                           WHEN d.maintenance_since IS NOT NULL THEN 'MAINTENANCE'
                           WHEN NOT d.free THEN 'OFFLINE'
@@ -56,6 +62,7 @@ SELECT coalesce(json_agg(json_build_object(
            'held_comment', CASE WHEN d.held_until > now() THEN d.held_comment END,
            'maintenance_by', d.maintenance_by, 'maintenance_comment', d.maintenance_comment,
            'maintenance_since', to_char(d.maintenance_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           'quarantine_reason', coalesce(d.quarantine_reason, CASE WHEN d.health->>'quarantined' = 'true' THEN d.health->>'reason' END),
            'quarantined_since', to_char(d.quarantined_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            'probation_since', to_char(d.probation_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            'flashes', d.flash_count, 'failures', d.failure_count,
@@ -82,24 +89,102 @@ SELECT d.agent_id FROM device d JOIN agent a ON a.id = d.agent_id
 INSERT INTO device_event (agent_id, device_name, kind, by, comment, flow_run_id) VALUES ($1::uuid, $2, $3, $4, $5, $6::uuid);
 
 -- name: device_maintain
--- $1 agent's id, $2 name, $3 on or off, $4 by, $5 comment.
-UPDATE device SET maintenance_since = CASE WHEN $3::boolean THEN coalesce(maintenance_since, now()) END,
+-- $1 agent's id, $2 name, $3 on or off, $4 by, $5 comment.  After it a health check comes first.
+UPDATE device SET probation_since = CASE WHEN NOT $3::boolean AND maintenance_since IS NOT NULL AND health_deployment(agent_id, type, target) IS NOT NULL
+                                         THEN now() ELSE probation_since END,
+                  maintenance_since = CASE WHEN $3::boolean THEN coalesce(maintenance_since, now()) END,
                   maintenance_by = CASE WHEN $3::boolean THEN $4 END, maintenance_comment = CASE WHEN $3::boolean THEN $5 END
  WHERE agent_id = $1::uuid AND name = $2;
 
 -- name: device_ask_return
--- $1 agent's id, $2 name.  Its agent hears of it at its next heartbeat; a probation ends at once.
-UPDATE device SET return_asked = coalesce(health->>'quarantined' = 'true', false), probation_since = NULL WHERE agent_id = $1::uuid AND name = $2;
+-- $1 agent's id, $2 name.  Its agent hears of it at its next heartbeat; then a health check comes first.  A probation ends at once.
+UPDATE device SET return_asked = coalesce(health->>'quarantined' = 'true', false), quarantine_reason = NULL,
+                  quarantined_since = CASE WHEN health->>'quarantined' = 'true' THEN quarantined_since END,
+                  probation_since = CASE WHEN (health->>'quarantined' = 'true' OR quarantine_reason IS NOT NULL)
+                                              AND health_deployment(agent_id, type, target) IS NOT NULL THEN now() END
+ WHERE agent_id = $1::uuid AND name = $2;
 
 -- name: device_returns
--- $1 agent.  Devices whose quarantine is to end: somebody asked for it, or its label `return_after_h` says so.
-SELECT name FROM device
- WHERE agent_id = $1::uuid AND health->>'quarantined' = 'true'
-   AND (return_asked OR quarantined_since <= now() - json_real(CASE WHEN labels->>'return_after_h' ~ '^[0-9]{1,6}([.][0-9]{1,6})?$'
-                                                                    THEN to_jsonb((labels->>'return_after_h')::numeric) END) * interval '1 hour');
+-- $1 agent, NULL: all.  Devices that are to leave the quarantine that the agent itself keeps: somebody asked for it, or its label `return_after_h`
+-- or the `return_after_s` of its health flow says so.  Ours ends here.
+WITH due AS (
+    SELECT d.agent_id, d.name, coalesce(d.health->>'quarantined' = 'true', false) AS by_agent, d.return_asked, h.id AS checked_by
+      FROM device d LEFT JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
+     WHERE ($1::uuid IS NULL OR d.agent_id = $1::uuid) AND (d.health->>'quarantined' = 'true' OR d.quarantine_reason IS NOT NULL)
+       AND (d.return_asked
+            OR device_returns_at(d.quarantined_since, d.labels, h.job_variables->'health') <= now())
+), put AS (
+    UPDATE device d SET return_asked = due.by_agent, quarantine_reason = NULL, quarantined_since = CASE WHEN due.by_agent THEN d.quarantined_since END,
+                        probation_since = coalesce(d.probation_since, CASE WHEN due.checked_by IS NOT NULL THEN now() END)
+      FROM due WHERE d.agent_id = due.agent_id AND d.name = due.name AND NOT due.return_asked
+)
+SELECT name FROM due WHERE by_agent;
+
+-- name: health_open
+-- Checks whose run is over: id, agent, device, how the run ended, its message, the newest measurement's energy, whether it is valid, its failed gates,
+-- what the deployment says of health, and up to 20 earlier energies of the device that passed.
+SELECT c.id, c.agent_id, c.device_name, coalesce(fr.state_type, 'CANCELLED'), coalesce(fr.state_message, 'the run was deleted'),
+       m.median_energy_per_inference_j, m.valid, m.failed_gates, d.job_variables->'health',
+       (SELECT json_agg(p.value_j) FROM (SELECT value_j FROM device_check WHERE agent_id = c.agent_id AND device_name = c.device_name
+                                            AND deployment_id = c.deployment_id AND passed AND value_j IS NOT NULL ORDER BY id DESC LIMIT 20) p)
+  FROM device_check c
+  LEFT JOIN flow_run fr ON fr.id = c.flow_run_id
+  LEFT JOIN deployment d ON d.id = c.deployment_id
+  LEFT JOIN LATERAL (SELECT * FROM measurement WHERE flow_run_id = c.flow_run_id ORDER BY created DESC, id DESC LIMIT 1) m ON true
+ WHERE c.ended IS NULL AND (fr.id IS NULL OR fr.state_type IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED'))
+ ORDER BY c.id LIMIT 100 FOR UPDATE OF c SKIP LOCKED;
+
+-- name: health_settle
+-- $1 check, $2 passed or NULL, $3 energy, $4 low, $5 high, $6 reason.
+WITH c AS (
+    UPDATE device_check SET ended = now(), passed = $2::boolean, value_j = $3::float8, low_j = $4::float8, high_j = $5::float8, reason = $6
+     WHERE id = $1::bigint RETURNING *
+), d AS (
+    UPDATE device SET probation_since = CASE WHEN $2::boolean IS NULL THEN probation_since END,
+                      quarantine_reason = CASE WHEN $2::boolean = false THEN $6 ELSE quarantine_reason END,
+                      quarantined_since = CASE WHEN $2::boolean = false THEN coalesce(quarantined_since, now()) ELSE quarantined_since END
+      FROM c WHERE device.agent_id = c.agent_id AND device.name = c.device_name
+)
+INSERT INTO device_event (agent_id, device_name, kind, comment, flow_run_id)
+SELECT agent_id, device_name, CASE $2::boolean WHEN true THEN 'health passed' WHEN false THEN 'quarantine' ELSE 'health undecided' END, $6, flow_run_id FROM c;
+
+-- name: health_due
+-- $1 seconds after which an agent counts as offline, $2 seconds until a check that told nothing is repeated.  Devices that are to be checked now:
+-- agent, device, deployment, the run as POST create_flow_run has it.
+SELECT d.agent_id, d.name, h.id, json_build_object(
+           'name', 'health ' || d.name, 'tags', json_build_array('health:' || d.name),
+           'parameters', coalesce((h.job_variables->'health'->'parameters')::jsonb, '{}')
+               || CASE WHEN d.target IS NOT NULL AND (h.parameter_openapi_schema->'properties')::jsonb ? 'target'
+                       THEN jsonb_build_object('target', d.target) ELSE '{}' END,
+           'job_variables', json_build_object('devices', jsonb_set(coalesce((h.job_variables->'devices')::jsonb, '[0]'), '{0}', jsonb_build_object(
+               'as', coalesce(h.job_variables->'devices'->0->>'as', 'bench'), 'name', d.name, 'health', true))))::text
+  FROM device d
+  JOIN agent a ON a.id = d.agent_id
+  JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
+  LEFT JOIN LATERAL (SELECT * FROM device_check c WHERE c.agent_id = d.agent_id AND c.device_name = d.name ORDER BY id DESC LIMIT 1) last ON true
+ WHERE a.last_seen > now() - $1::float8 * interval '1 second' AND d.gone_since IS NULL AND d.maintenance_since IS NULL
+   AND d.quarantine_reason IS NULL AND d.health->>'quarantined' IS DISTINCT FROM 'true'
+   AND (last.id IS NULL OR last.ended IS NOT NULL
+        AND CASE WHEN last.passed IS NULL THEN last.ended < now() - $2::float8 * interval '1 second'
+                 ELSE d.probation_since > last.began
+                      OR last.began < now() - json_real((h.job_variables->'health'->'every_s')::jsonb) * interval '1 second' END)
+ ORDER BY d.agent_id, d.name LIMIT 100 FOR UPDATE OF d SKIP LOCKED;
+
+-- name: health_begin
+-- $1 agent, $2 device, $3 deployment, $4 run.
+INSERT INTO device_check (agent_id, device_name, deployment_id, flow_run_id) VALUES ($1::uuid, $2, $3::uuid, $4::uuid);
+
+-- name: health_next
+-- Whether checks are open; when the next device is due by its schedule, or leaves quarantine, at the earliest.
+SELECT EXISTS (SELECT FROM device_check WHERE ended IS NULL),
+       (SELECT min(CASE WHEN d.quarantine_reason IS NOT NULL THEN device_returns_at(d.quarantined_since, d.labels, h.job_variables->'health')
+                        ELSE last.began + json_real((h.job_variables->'health'->'every_s')::jsonb) * interval '1 second' END)
+          FROM device d JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
+          JOIN LATERAL (SELECT * FROM device_check c WHERE c.agent_id = d.agent_id AND c.device_name = d.name ORDER BY id DESC LIMIT 1) last ON true
+         WHERE d.gone_since IS NULL);
 
 -- name: device_history
--- $1 agent's id, $2 name, $3 limit.  What befell it and the runs that used it, newest first; totals; the last measurement of its golden model.
+-- $1 agent's id, $2 name, $3 limit.  What befell it and the runs that used it, newest first; totals; the last measurement; the last health checks.
 SELECT json_build_object(
            'flashes', d.flash_count, 'failures', d.failure_count,
            'runs', (SELECT count(*) FROM claim_device cd WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name),
@@ -108,6 +193,10 @@ SELECT json_build_object(
                                         'median_energy_per_inference_j', m.median_energy_per_inference_j, 'flow_run_id', m.flow_run_id)
                  FROM claim_device cd JOIN claim c ON c.id = cd.claim_id JOIN measurement m ON m.flow_run_id = c.flow_run_id
                 WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name ORDER BY m.created DESC, m.id DESC LIMIT 1),
+           'checks', (SELECT coalesce(json_agg(json_build_object('began', to_char(c.began, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'passed', c.passed,
+                                                                'value_j', c.value_j, 'low_j', c.low_j, 'high_j', c.high_j, 'reason', c.reason,
+                                                                'flow_run_id', c.flow_run_id) ORDER BY c.id DESC), '[]')
+                        FROM (SELECT * FROM device_check WHERE agent_id = d.agent_id AND device_name = d.name ORDER BY id DESC LIMIT 20) c),
            'events', (SELECT coalesce(json_agg(json_build_object('at', to_char(e.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'kind', e.kind, 'by', e.by,
                                                                 'comment', e.comment, 'flow_run_id', e.flow_run_id) ORDER BY e.at DESC), '[]')
                         FROM (SELECT at, kind, by, comment, flow_run_id FROM device_event WHERE agent_id = d.agent_id AND device_name = d.name
