@@ -7,8 +7,7 @@
 #include "shared/json/regex.h"
 #include "shared/json/write.h"
 
-/* An item of two bytes can become a struct of hundreds, so a body that fits may still be too much.
- */
+/* An item of two bytes can become a struct of hundreds: a body that fits may still be too much. */
 enum { FIELDS_MAX = 96, DECODE_MAX_BYTES = 32 << 20, ITEM_BYTES = 64 };
 
 bool reading_fail(const struct reading *r, const char *type, const char *msg, const char *ctx)
