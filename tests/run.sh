@@ -23,11 +23,13 @@ suites='
     tsan          all    900      unit tsan
     browser       all    600      script tests/browser/run.sh
     cli-asan      all    900      cli_with asan
+    cli-tsan      all    900      cli_with tsan
     fuzz-asan     all    900      fuzz_replay asan
     db-asan       all    900      db asan
     db-tsan       all    900      db tsan
     e2e-long      all    3600     scripts tests/e2e/long_*
     e2e-asan      all    2400     e2e_with asan
+    e2e-tsan      all    2400     e2e_with tsan
     chaos         all    3600     make -j$cores all && scripts tests/chaos/*
     differential  all    1800     make test-compat
     compat-all    all    5400     tests/compat/run.sh --all 3.9.1
