@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/model/jinja_filters.h"
@@ -278,11 +279,13 @@ static struct jinja_value f_wordwrap(struct interpreter *in, struct jinja_value 
     return jinja_take(in, &b);
 }
 
+enum { WIDTH_MAX = 999 };
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void print_as(struct buf *b, const char *format, ...)
 {
-    char text[400];
+    char text[WIDTH_MAX + 400]; /* 310 digits of the largest double, sign, point, precision */
     va_list args;
 
     va_start(args, format);
@@ -302,6 +305,15 @@ static void format_huge(struct interpreter *in, struct buf *b, const char *spec,
                    "cannot convert float %s to integer", isnan(number) ? "NaN" : "infinity");
 }
 
+/* True when width or precision of `%5.2f` are numbers beyond WIDTH_MAX: libc would pad to
+ * gigabytes. */
+static bool is_too_wide(const char *spec)
+{
+    const char *width = spec + strspn(spec, "%-+ 0#"), *point = strchr(spec, '.');
+
+    return atoll(width) > WIDTH_MAX || (point && atoll(point + 1) > WIDTH_MAX);
+}
+
 /* One `%5.2f` of printf with the value that it takes. */
 static void format_one(struct interpreter *in, struct buf *b, const char *spec, char kind,
                        struct jinja_value v)
@@ -312,6 +324,9 @@ static void format_one(struct interpreter *in, struct buf *b, const char *spec, 
     if (!jinja_is_number(&v) || (based && v.kind == JINJA_FLOAT))
         jinja_fail(in, "TypeError", "%%%c format: a real number is required, not %s", kind,
                    jinja_type(&v));
+    else if (is_too_wide(spec))
+        jinja_fail(in, "ValueError", "%s%c: width and precision are at most %d", spec, kind,
+                   WIDTH_MAX);
     else if (v.kind == JINJA_FLOAT && whole && !(fabs(v.real) < 9e18))
         format_huge(in, b, spec, v.real);
     else if (whole || based)

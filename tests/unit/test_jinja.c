@@ -142,6 +142,9 @@ static const struct {
     {"{{ 'hi' | truncate(50, leeway=-100) }}",
      "! AssertionError('expected leeway >= 0, got -100')"},
     {"{{ missing + 1 }}", "! UndefinedError(\"'missing' is undefined\")"},
+    {"{{ '%888888888d' | format(1) }}",
+     "! ValueError('%888888888d: width and precision are at most 999')"},
+    {"{{ '%.1000f' | format(1) }}", "! ValueError('%.1000f: width and precision are at most 999')"},
     {"{{ name + 1 }}", "! TypeError('can only concatenate str (not \"int\") to str')"},
     {"{{ name | nope }}", "! TemplateAssertionError(\"No filter named 'nope'.\")"},
     {"{{ range(101) }}", "! OverflowError('Range too big. The sandbox blocks ranges larger than "
