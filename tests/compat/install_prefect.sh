@@ -6,9 +6,15 @@ version=${1:-3.9.1}
 cache=${SWITCHYARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/switchyard}
 venv=$cache/prefect-$version
 mkdir -p "$cache"
+# Servers before 3.9 do not start with a newer FastAPI.
+bounds=()
+case $version in
+3.[0-6].*) bounds=("fastapi<0.117" "starlette<0.48") ;;
+3.[78].*) bounds=("fastapi<0.140") ;;
+esac
 exec 9>"$cache/prefect-$version.lock"
 flock 9
-[ -e "$venv/complete" ] && { echo "$venv"; exit 0; }
+[ -e "$venv/complete" ] && [ "${bounds[*]}" = "$(cat "$venv/complete")" ] && { echo "$venv"; exit 0; }
 
 rm -rf "$venv"
 python3 -m venv "$venv" >&2
@@ -32,9 +38,9 @@ for line in archive.read(metadata).decode().split("\n\n")[0].splitlines():
         print(name if name.lower() in lagging else need)
 PY
 # importlib_metadata: older versions import it without asking for it.
-"${pip[@]}" install -r "$wheel/requirements.txt" asyncpg importlib_metadata >&2
+"${pip[@]}" install -r "$wheel/requirements.txt" asyncpg importlib_metadata "${bounds[@]}" >&2
 "${pip[@]}" install --no-deps "$wheel"/prefect-*.whl >&2
 got=$("$venv/bin/python" -c 'import prefect; print(prefect.__version__)')
 [ "$got" = "$version" ] || { echo "asked for Prefect $version, got $got" >&2; exit 1; }
-touch "$venv/complete"
+echo "${bounds[*]}" > "$venv/complete"
 echo "$venv"
