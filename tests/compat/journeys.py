@@ -46,6 +46,7 @@ JOURNEYS = [
     ("work_pools", False),
     ("project", False),
     ("command", False),
+    ("programs", False),
 ]
 
 
