@@ -32,6 +32,8 @@ suites='
     e2e-tsan      all    2400     e2e_with tsan
     chaos         all    3600     make -j$cores all && scripts tests/chaos/*
     differential  all    1800     make test-compat
+    differ-3.8    all    3600     python3 tests/compat/differential --live 3.8.8
+    differ-3.6    all    3600     python3 tests/compat/differential --live 3.6.29
     compat-all    all    5400     tests/compat/run.sh --all 3.9.1
     compat-3.8    all    5400     tests/compat/run.sh --all 3.8.8
     compat-3.6    all    5400     tests/compat/run.sh --all 3.6.29

@@ -156,6 +156,9 @@ const theirs = [{status: 422, path: 'api/task_runs/filter', body: /"any_":\[""\]
 
 async function visit(context, url, text) {
   const page = await context.newPage(), faults = [], excused = [], ours = (u) => u.startsWith(base);
+  let asked = 0, last = Date.now(); // requests under way, and when one began or ended
+  const count = (step) => () => [asked, last] = [asked + step, Date.now()];
+  page.on('request', count(1)).on('requestfinished', count(-1)).on('requestfailed', count(-1));
   page.on('pageerror', (e) => faults.push(`error: ${e}`));
   page.on('console', (m) => m.type() === 'error' && !/^https:/.test(m.location().url) && faults.push(`console: ${m.text()} (${m.location().url})`));
   page.on('response', async (r) => {
@@ -168,7 +171,8 @@ async function visit(context, url, text) {
   try {
     await page.goto(url, {timeout: show_ms});
     await page.getByText(text, {exact: false}).first().waitFor({timeout: show_ms, state: 'attached'});
-    await page.waitForLoadState('networkidle', {timeout: quiet_ms}).catch(() => {});
+    // "networkidle" comes once, also when the page asks for more afterwards
+    for (const end = Date.now() + quiet_ms; Date.now() < end && (asked || Date.now() - last < 500);) await page.waitForTimeout(100);
     await picture(page, url);
   } catch (e) {
     faults.push(`does not show "${text}": ${String(e).split('\n')[0]}`);

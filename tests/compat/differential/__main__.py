@@ -2,7 +2,7 @@
 """python3 tests/compat/differential [GROUP...]            our server against the recorded replies of Prefect 3.9.1
 python3 tests/compat/differential --live VERSION [GROUP...]  against a running one of that version
 python3 tests/compat/differential --record [GROUP...]        writes recorded/GROUP.jsonl.gz
---table writes docs/compatibility.md; --strict allows nothing"""
+--table writes docs/compatibility.md, with --live of an older version its figures for the next page; --strict allows nothing"""
 import argparse
 import datetime
 import gzip
@@ -64,14 +64,20 @@ def settle(side, row, heard):
     return heard
 
 
+def is_later(peer, reply):
+    """An operation that this older version does not have."""
+    return peer.version != NEWEST and reply.status == 404 and reply.body == {"detail": "Not Found"}
+
+
 def record(peer, group, rows):
-    """Every row's reply, plain; rows that the server could not be asked are None."""
+    """Every row's reply, plain; rows that the server could not be asked, and operations that it does not have, are None."""
     recorder, notes, side = Recorder(), [], Side(peer)
     for row in rows:
         heard = side.ask(row)
         if heard and row.options.get("wait"):
             heard = settle(side, row, heard)
-        notes.append(heard and recorder.plain(noted(heard[1]), heard[0]))
+        later = heard and is_later(peer, heard[1])
+        notes.append(heard and not later and recorder.plain(noted(heard[1]), heard[0]) or None)
         if heard is None:
             print(f"{group}/{row.name}: the real server lacks what this row builds on", file=sys.stderr)
     return notes
@@ -214,7 +220,9 @@ def main():
     for rule in stale:
         print(f"allowed.py: nothing differs (any more) by {rule}")
     print(f"\n{uses.count} differences known")
-    if options.table:
+    if options.table and options.live not in (None, NEWEST):
+        table.remember(results, options.live, differing)
+    elif options.table:
         table.write(results, uses, options.live or NEWEST, differing)
     bad = differing + len(missing)
     print(f"Ran {len(results)} tests in 0s\n" + (f"FAILED (failures={bad})" if bad else "OK"))

@@ -1,7 +1,7 @@
 """Every difference that is known: (rows, where, versions, reason).
 
 `rows` and `where` are regular expressions that match a row's whole name and the place of the difference in the reply;
-`versions` is the beginning of the versions of Prefect it is for.  A difference without a row here fails."""
+`versions` is for which Prefect: "" for all, "<3.9" for those before 3.9.  A difference without a row here fails."""
 import re
 
 ANY, BODY, DETAIL = r"\$.*", r"\$\.body.*", r"\$\.body\.exception_detail.*"
@@ -48,21 +48,39 @@ DIFFERENCES = [
     (r"odd/limit .*", ANY, "", "Numbers beyond 64 bits are refused in other words."),
     (r"matrix/task deferred, with a flow run: RUNNING .*", r"\$\.body\.flow_run_run_count", "", "Background runs begin as SCHEDULED; the attempt of a flow run is noted when one starts, not when one is made as RUNNING."),
     # of older versions
-    (r"generated/GET /observed-states.*|states/seen.*|forms/query number twice", ANY, "3.8", "Prefect has observed states since 3.9."),
-    (r"generated/POST /task_runs/(filter|paginate)\.sort .*|filters/task_runs (DURATION|START_TIME)_.*", ANY, "3.8", "Task runs are sorted by start and duration since 3.9."),
-    (r"generated/POST /ui/flow.*_ids too many|generated/POST /v2/concurrency_limits/.*\.names too few|limits/take none", ANY, "3.8", "These lists have bounds since 3.9."),
-    (r"(work_pools|deployments)/due.*", r"\$\.body\[\d+\]\.flow_run\.state", "3.8", "Runs are handed to a worker with their state since 3.9."),
-    (r"states/(69|7[0-2]) resched .*", ANY, "3.8", "How a pause is rescheduled is otherwise since 3.9."),
-    (r"generated/GET /admin/version.*|root/admin version|generated/POST /block_schemas/filter.*", r"\$\.body(\[\d+\]\.version)?", "3.8", "The version itself."),
+    (r"generated/GET /observed-states.*|states/seen.*|forms/query number twice", ANY, "<3.9", "Prefect has observed states since 3.9."),
+    (r"generated/POST /task_runs/(filter|paginate)\.sort .*|filters/task_runs (DURATION|START_TIME)_.*", ANY, "<3.9", "Task runs are sorted by start and duration since 3.9."),
+    (r"generated/POST /ui/flow.*_ids too many|generated/POST /v2/concurrency_limits/.*\.names too few|limits/take none", ANY, "<3.9", "These lists have bounds since 3.9."),
+    (r"(work_pools|deployments)/due.*", r"\$\.body\[\d+\]\.flow_run\.state", "<3.9", "Runs are handed to a worker with their state since 3.9."),
+    (r"states/(69|7[0-2]) resched .*", ANY, "<3.9", "How a pause is rescheduled is otherwise since 3.9."),
+    (r"filters/flow_runs \d+ state( count)?", BODY, "<3.9", "Types of states are excluded since 3.9."),
+    (r"deployments/schedule now", ANY, "<3.9", "Prefect gives up (503) before 3.9."),
+    (r"generated/POST /automations/count.*|events/(count|list (id.*|created))", ANY, "<3.8", "Automations are counted all, and not found by id or time, before 3.8."),
+    (r"generated/(POST|PUT|PATCH) /automations/.*|events/action .*", ANY, "<3.8", "There is an action more since 3.8, which a refusal tells too."),
+    (r"generated/POST /events/filter.*|cascades/artifact promoted", BODY, "<3.8", "Changes of pools, queues, limits and artifacts are events since 3.8."),
+    (r"generated/(PATCH|DELETE) /work_pools/\{work_pool_name\}/queues/\{name\}.*|generated/PATCH /work_queues/\{id\}.*|work_pools/legacy change unknown",
+     r"\$\.body\.detail", "<3.8", "What is not there is told in other words."),
+    (r"generated/POST /(flow|task)_runs/history\.history_start number|(flows|flow_runs)/paginate limit (0|zero)|blocks/documents.*|task_runs/set failed, retries", ANY, "<3.8",
+     "Prefect answers 500 before 3.8."),
+    (r"root/plain text|small/logs text '_x'|deployments/(job variables gone|run variables missing)|blocks/document cycle|task_runs/set running again", ANY, "<3.8",
+     "Mended in 3.8: text bodies, `_` in a search, removed job variables, circles of blocks, the name of a run's next try."),
+    (r"task_runs/graph-v2.*|cascades/ca_[rd] graph", BODY, "<3.8", "A graph has the runs that have not started since 3.8."),
+    (r"(flow_runs|cascades)/.*log file.*", r"\$\.(headers\.content-disposition|body)", "<3.8", "The file of a log has a quoted name and always a head since 3.8."),
+    (r"states/(2[4-8] data|42 late|59 pause) .*", ANY, "<3.8", "Results are not overwritten, a run is late once and a paused one can be cancelled since 3.8."),
+    (r"generated/GET /admin/version.*|root/admin version|generated/POST /block_schemas/filter.*", r"\$\.body(\[\d+\]\.version)?", "<3.9", "The version itself."),
 ]
 
 
 BETTER = "Prefect answers 5xx (wrong types, missing objects); here 4xx says what is wrong."
 
 
+def concerns(versions, version):
+    return not versions or [int(part) for part in version.split(".")[:2]] < [int(part) for part in versions[1:].split(".")]
+
+
 class Uses:
     def __init__(self, version, differences):
-        self.rules = [(re.compile(r), re.compile(w), reason) for r, w, v, reason in differences if version.startswith(v)]
+        self.rules = [(re.compile(r), re.compile(w), reason) for r, w, v, reason in differences if concerns(v, version)]
         self.used, self.count = set(), 0
 
     def allows(self, row, fault):

@@ -100,6 +100,15 @@ if __name__ == "__main__":
         row = until(lambda: flow_run(run), lambda r: r["state_type"] in wanted)
         assert word != "fail" or (row["state_name"], row["state"]["message"]) == ("Rejected", "by the bench"), row["state"]
 
+    if hasattr(actions, "ResumeFlowRun"):
+        when("go-on", actions.ResumeFlowRun())
+        emit("go-on", f"prefect.flow-run.{run}")  # the one that was suspended
+        until(lambda: flow_run(run), lambda r: r["state_type"] == "SCHEDULED")
+    if hasattr(actions, "DeleteFlowRun"):
+        when("drop", actions.DeleteFlowRun())
+        emit("drop", f"prefect.flow-run.{run}")
+        until(lambda: flow_runs(id={"any_": [run]}), lambda rows: not rows)
+
     # messages
     hook = Webhook(url=url + "/hook", headers={"X-Lab": "1"}).save(unique("hook"))
     slack = SlackWebhook(url=url + "/slack").save(unique("slack"))
