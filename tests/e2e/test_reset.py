@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """`switchyard-server database reset`: everything is gone, quickly, also below a running server, which goes on."""
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -85,6 +86,19 @@ class Reset(unittest.TestCase):
         self.assertEqual(self.counts(), [20, 20, 1])
         log = self.server.log()
         self.assertIn("database was reset", log)
+
+    def test_leases_from_before_hold_nothing(self):
+        limit, take = {"name": "meter", "limit": 2}, {"names": ["meter"], "slots": 2}
+        self.call("POST", "/v2/concurrency_limits/", limit)
+        lease = self.call("POST", "/v2/concurrency_limits/increment-with-lease", {**take, "lease_duration": 60})["lease_id"]
+        self.assertEqual(self.reset("--yes", "--data", self.data).returncode, 0)
+        self.call("POST", "/v2/concurrency_limits/", limit)
+        for path, body in ((f"/leases/{lease}/renew", {"lease_duration": 60}), ("/decrement-with-lease", {"lease_id": lease})):
+            with contextlib.suppress(urllib.error.HTTPError):  # gone, or nothing to give back
+                self.call("POST", "/v2/concurrency_limits" + path, body)
+            self.assertEqual(self.call("GET", "/v2/concurrency_limits/meter")["active_slots"], 0)
+        self.assertEqual(self.call("POST", "/v2/concurrency_limits/increment", {**take, "mode": "concurrency"})[0]["name"], "meter")
+        self.assertEqual(self.call("GET", "/v2/concurrency_limits/meter")["active_slots"], 2)
 
     def test_it_takes_well_under_a_second(self):
         self.assertEqual(self.reset("--yes", "--data", self.data).returncode, 0)

@@ -151,6 +151,33 @@ class ServicesTest(AgentTest):
             found = self.wait(name + " ready", lambda: self.ok("POST", "/events/filter", {"filter": wanted})["events"])
             self.assertEqual(len(found), 1)
 
+    def fired(self, automation):
+        body = {"filter": {"event": {"name": ["prefect.automation.triggered"]}, "any_resource": {"id": ["prefect.automation." + automation]}}}
+        return self.ok("POST", "/events/filter", body)["total"]
+
+    def test_an_automation_is_active_at_both_at_once_and_fires_once(self):
+        deployment, name = self.deployed(), "x." + uuid.uuid4().hex
+        body = {"name": name, "trigger": {"type": "event", "posture": "Reactive", "expect": [name], "threshold": 1, "within": 0},
+                "actions": [{"type": "run-deployment", "source": "selected", "deployment_id": deployment["id"]}]}
+
+        def emit(server):
+            event = {"id": str(uuid.uuid4()), "event": name, "resource": {"prefect.resource.id": "x"},
+                     "occurred": datetime.datetime.now(datetime.timezone.utc).isoformat()}
+            self.assertEqual(call(server.url, "POST", "/events", [event])[0], 204)
+        status, automation = call(self.other.url, "POST", "/automations/", body)
+        self.assertEqual(status, 201, automation)
+        emit(self.server)  # without a pause
+        self.wait("the first run", lambda: len(self.runs(deployment)) == 1)
+        for n in range(40):
+            emit((self.server, self.other)[n % 2])
+        self.wait("a run for each event", lambda: len(self.runs(deployment)) >= 41)
+        self.assertEqual(call(self.other.url, "PATCH", "/automations/" + automation["id"], {"enabled": False})[0], 204)
+        emit(self.server)
+        self.assertEqual(call(self.server.url, "PATCH", "/automations/" + automation["id"], {"enabled": True})[0], 204)
+        emit(self.other)
+        self.wait("a run more", lambda: len(self.runs(deployment)) >= 42)
+        self.assertEqual((len(self.runs(deployment)), self.fired(automation["id"])), (42, 42))
+
     def test_a_run_that_nobody_takes_is_late(self):
         deployment = self.deployed()
         _, run = call(self.other.url, "POST", "/deployments/%s/create_flow_run" % deployment["id"], {})

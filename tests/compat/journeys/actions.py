@@ -20,6 +20,7 @@ def measured(model: str = "m1"):
     return model
 """
 posted = []
+KINDS = str(actions.ActionTypes)  # of this version
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -100,11 +101,11 @@ if __name__ == "__main__":
         row = until(lambda: flow_run(run), lambda r: r["state_type"] in wanted)
         assert word != "fail" or (row["state_name"], row["state"]["message"]) == ("Rejected", "by the bench"), row["state"]
 
-    if hasattr(actions, "ResumeFlowRun"):
+    if "ResumeFlowRun" in KINDS:
         when("go-on", actions.ResumeFlowRun())
         emit("go-on", f"prefect.flow-run.{run}")  # the one that was suspended
         until(lambda: flow_run(run), lambda r: r["state_type"] == "SCHEDULED")
-    if hasattr(actions, "DeleteFlowRun"):
+    if "DeleteFlowRun" in KINDS:
         when("drop", actions.DeleteFlowRun())
         emit("drop", f"prefect.flow-run.{run}")
         until(lambda: flow_runs(id={"any_": [run]}), lambda rows: not rows)
