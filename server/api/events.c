@@ -120,11 +120,11 @@ static void on_stored(struct loop_call *call)
     struct pending *p = (struct pending *)((char *)call - offsetof(struct pending, call));
     struct feed *feed = p->feed;
 
-    if (feed->ws) {
-        if (p->rc)
-            websocket_close(feed->ws, 1011, "the event could not be stored");
-        websocket_release(feed->ws); /* the last one may end a socket that closes: on_gone() */
-    }
+    /* Both may end the socket: on_gone() */
+    if (feed->ws && p->rc)
+        websocket_close(feed->ws, 1011, "the event could not be stored");
+    if (feed->ws)
+        websocket_release(feed->ws);
     feed->pending--;
     feed_release(feed);
     pending_free(p);

@@ -174,14 +174,31 @@ bool websocket_crowded(struct websocket *ws)
     return ws->crowded;
 }
 
+/* While something is held, a pong that waits may stand for what failed: only the close goes out. */
+static void close_at_once(struct websocket *ws, uint16_t code, const char *reason, size_t len)
+{
+    const uint8_t head[] = {0x88, (uint8_t)(len + 2), (uint8_t)(code >> 8), (uint8_t)code};
+
+    buf_add(&ws->out, head, sizeof(head));
+    buf_add(&ws->out, reason, len);
+    if (!ws->broken)
+        flush(ws);
+    ws->broken = true;
+}
+
+static void close_in_turn(struct websocket *ws, uint16_t code, const char *reason, size_t len)
+{
+    /* What was said before goes first: wslay prefers control frames and drops the rest. */
+    if (!ws->broken && wslay_event_want_write(ws->frames) && wslay_event_send(ws->frames))
+        ws->broken = true;
+    wslay_event_queue_close(ws->frames, code, (const uint8_t *)reason, len);
+}
+
 void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
 {
     size_t len = strlen(reason);
 
-    /* What was said before goes first: wslay prefers control frames and drops the rest. */
-    if (!ws->broken && wslay_event_want_write(ws->frames) && wslay_event_send(ws->frames))
-        ws->broken = true;
-    wslay_event_queue_close(ws->frames, code, (const uint8_t *)reason, len > 123 ? 123 : len);
+    (ws->holds ? close_at_once : close_in_turn)(ws, code, reason, len > 123 ? 123 : len);
     ws->phase = WS_CLOSING;
     if (!ws->busy)
         pump(ws);

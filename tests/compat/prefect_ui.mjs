@@ -47,7 +47,7 @@ async function fill() {
   await api('POST', 'work_pools/', {name: pool, type: 'process', base_job_template: {
     job_configuration: {command: '{{ command }}', env: '{{ env }}'},
     variables: {type: 'object', properties: {command: {type: 'string', title: 'Command'}, env: {type: 'object', title: 'Environment', additionalProperties: {type: 'string'}}}}}});
-  await api('POST', `work_pools/${pool}/queues`, {name: 'urgent', priority: 1});
+  known.queue = (await api('POST', `work_pools/${pool}/queues`, {name: 'urgent', priority: 1})).id;
   await api('POST', `work_pools/${pool}/workers/heartbeat`, {name: 'lab-1'});
   const schema = {type: 'object', title: 'Parameters', properties: {model: {type: 'string', title: 'model', position: 0, default: 'ad01'}, tries: {type: 'integer', title: 'tries', position: 1}}};
   known.deployment = (await api('POST', 'deployments/', {name: `nightly-${mark}`, flow_id: run.flow_id, work_pool_name: pool, parameters: {model: 'kws'},
@@ -117,6 +117,7 @@ const pages = (k) => [
   [`work-pools/work-pool/${k.pool}/queue/urgent`, 'urgent'],
   [`work-pools/work-pool/${k.pool}/queue/create`, k.pool],
   [`work-pools/work-pool/${k.pool}/queue/urgent/edit`, 'urgent'],
+  [`work-queues/work-queue/${k.queue}`, 'urgent', '', 'ui'],
   ['blocks', `token-${mark}`],
   ['blocks/catalog', 'Secret'],
   ['blocks/catalog/secret', 'Secret'],

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import signal
 import socket
 import struct
 import sys
@@ -13,6 +14,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import live  # noqa: E402
 import test_services  # noqa: E402
 from test_agent import call  # noqa: E402
 
@@ -291,6 +293,41 @@ class EventsTest(unittest.TestCase):
         while call(self.one.url, "POST", "/events/filter", body)[1]["total"] < 200 and time.monotonic() < deadline:
             time.sleep(0.1)
         self.assertEqual(call(self.one.url, "POST", "/events/filter", body)[1]["total"], 200)
+
+
+class PostgresKilled(unittest.TestCase):
+    def deliver(self, server, events):
+        """As Prefect's client: what no pong was for is sent again."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                with Socket(server.url, "/events/in") as feed:
+                    for e in events:
+                        feed.send(e)
+                    feed.ping()
+                    return
+            except (Closed, OSError, AssertionError):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.1)
+
+    def test_what_was_confirmed_is_there_and_nothing_twice(self):
+        first, second = ([event("lab.killed", payload={"n": n}) for n in range(60)] for _ in range(2))
+        with live.Server() as server:
+            with Socket(server.url, "/events/in") as feed:
+                for e in first:
+                    feed.send(e)
+                feed.ping()
+                os.kill(int(pathlib.Path(server.folder, "data/pg/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                for e in second:
+                    feed.send(e)  # whether these arrive is not known
+            self.deliver(server, second)
+            body = {"filter": {"event": {"name": ["lab.killed"]}, "occurred": {"until": now(3600)}}, "limit": 50}
+            _, page = call(server.url, "POST", "/events/filter", body)
+            found = list(page["events"])
+            while page["next_page"]:
+                _, page = call(server.url, "GET", page["next_page"][len(server.url):])
+                found += page["events"]
+            self.assertEqual(sorted(e["id"] for e in found), sorted(e["id"] for e in first + second))
 
 
 if __name__ == "__main__":
