@@ -17,6 +17,9 @@ types and values) held against what a real Prefect {version} answered.
 {total} requests over {operations} operations: {equal} answered alike, {known} with known differences, {differing} with differences that
 nobody has explained yet.
 
+Beside the replies: what automations tell of their work (`prefect.automation.triggered`, `prefect.automation.action.*`) never fires the one that tells,
+and others only if they ask for it by event or resource. In Prefect an automation that matches every event fires on its own events without end.
+
 Held against running servers of older versions, for the operations that they have:
 
 | Prefect | requests | alike | known differences | unexplained |
