@@ -197,6 +197,13 @@ class Power(unittest.TestCase):
             self.assertEqual((answer["volts"], meter.set_volts), (3.333, 3.333))
             self.assertAlmostEqual(answer["energy_j"] / answer["charge_c"], 3.333, delta=1e-12)
 
+    def test_an_answer_that_cannot_be_written_is_no_success(self):
+        with Meter() as meter, open("/dev/full", "w") as full:
+            done = subprocess.run([live.BUILD / "switchyard-worker", "power", "record", "--json", "--port", meter.port, "--volts", "3.3",
+                                   "--rate", "10k", "--seconds", "0.1"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "cannot write the result: No space left")
+
     def test_exact_or_refused(self):
         wanted = sys.argv[1:] and [a for a in sys.argv[1:] if not a.startswith("-")]
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
