@@ -107,23 +107,24 @@ static bool bit_explains(const uint8_t *p, double low, double high)
  * twice. */
 static bool place_explains(unsigned mantissa, unsigned place, double scale, double low, double high)
 {
-    unsigned below = mantissa % place, digit = mantissa / place % 10;
+    unsigned above = mantissa / place, below = mantissa % place, digit = above % 10;
+    unsigned above_digit = above / 10;
     double rest = mantissa - (double)digit * place;
     for (unsigned bit = 1; bit <= 8; bit *= 2)
         if ((digit ^ bit) < 10 && within((rest + (double)(digit ^ bit) * place) * scale, low, high))
             return true;
     for (unsigned lost = 0; lost < 10; lost++) {
-        double whole = ((double)(mantissa / place) * 10 + lost) * place + below;
+        double whole = ((double)above * 10 + lost) * place + below;
         if (within(whole * scale, low, high))
             return true;
     }
-    return within(((double)(mantissa / place / 10) * place + below) * scale, low, high);
+    return within(((double)above_digit * place + below) * scale, low, high);
 }
 
 static bool digit_explains(const uint8_t *p, double low, double high)
 {
     unsigned mantissa = (unsigned)(p[0] | p[1] << 8 | p[2] << 16), place = 1;
-    int exponent = (int8_t)p[3];
+    int8_t exponent = (int8_t)p[3];
     for (int i = 0; i < MANTISSA_DIGITS; i++, place *= 10)
         if (place_explains(mantissa, place, pow(10, exponent), low, high))
             return true;
