@@ -174,6 +174,19 @@ class Devices(Bench):
         self.assertIn("5 flashes, 1 failures, 1 runs", self.cli("device", "history", self.bench))
         self.cli("device", "history", "nobody", status=3)
 
+    def test_rungs_of_the_ladder_stand_in_the_history(self):
+        self.health = {"flashes": 1, "failures": 0, "quarantined": False, "retry": 0, "power_cycle": 0}
+        self.rest("POST", "/switchyard/heartbeat", self.call())
+        self.health = self.health | {"failures": 1, "retry": 2, "power_cycle": 1, "usb_reset": 1}
+        for _ in range(2):
+            self.rest("POST", "/switchyard/heartbeat", self.call())
+        self.health = {"retry": 1}  # the agent was started anew
+        self.rest("POST", "/switchyard/heartbeat", self.call())
+        events = self.rest("GET", f"/switchyard/devices/{self.bench}/history")["events"]
+        self.assertEqual(events[0]["comment"], "retry")
+        self.assertEqual(sorted(e["comment"] for e in events[1:]), ["power_cycle", "retry, 2 times", "usb_reset"])
+        self.assertEqual({e["kind"] for e in events}, {"recovery"})
+
     def quarantine(self, **labels):
         self.health = {"quarantined": True, "reason": "openocd: open failed"}
         call = self.call()

@@ -34,6 +34,13 @@ WITH n AS (
            IS DISTINCT FROM (excluded.type, excluded.target, excluded.labels, excluded.health, excluded.free, excluded.capabilities,
             excluded.location, device.firmware || excluded.firmware, excluded.bench, excluded.capacity, NULL)
     RETURNING name, health
+), climbed AS ( -- rungs of the recovery ladder, as often as the agent has used them since it was heard of last
+    INSERT INTO device_event (agent_id, device_name, kind, comment)
+    SELECT $1::uuid, p.name, 'recovery', r.rung || CASE WHEN r.times > 1 THEN ', ' || r.times || ' times' ELSE '' END
+      FROM put p JOIN device d ON d.agent_id = $1::uuid AND d.name = p.name
+     CROSS JOIN LATERAL (SELECT rung, counted(d.health->rung, p.health->rung) AS times
+                           FROM unnest('{retry,power_cycle,usb_reset,hub_cycle}'::text[]) AS rung) r
+     WHERE r.times > 0
 ), told AS ( -- from what was to what is: other parts of this statement see the table as it was
     INSERT INTO device_event (agent_id, device_name, kind, comment)
     SELECT $1::uuid, p.name, CASE p.health->>'quarantined' WHEN 'true' THEN 'quarantine' ELSE 'return' END, p.health->>'reason'
