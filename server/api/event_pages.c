@@ -202,30 +202,44 @@ static void write_bucket(struct buf *b, int64_t number, int64_t start_us, int64_
     write_end_object(b);
 }
 
-static enum err_code count_by_time(struct request *rq, const struct event_filter *f,
-                                   const struct count_in *in)
+struct event_buckets {
+    int64_t start_us, step_us, count;
+};
+
+static enum err_code buckets_of(struct request *rq, const struct event_filter *f,
+                                const struct count_in *in, struct event_buckets *out)
 {
     struct work *w = &rq->work;
     double step = fmin(in->time_interval, 1e6) * (double)unit_us[in->time_unit];
     int64_t step_us = step < 1 ? 1 : (int64_t)(step + 0.5);
     int64_t start_us = floor_to(f->since_us, step_us);
     int64_t end_us = f->until_us < w->now_us ? f->until_us : w->now_us;
-    int64_t count = end_us < f->since_us ? 0 : (end_us - start_us + step_us - 1) / step_us, row = 0;
-    struct rows rows;
+    int64_t count = end_us < f->since_us ? 0 : (end_us - start_us + step_us - 1) / step_us;
 
-    if (count > BUCKETS_MAX)
-        return err_set(&w->err, INVALID,
-                       "The given interval would create %lld buckets, which is too many. Please "
-                       "increase the interval or reduce the time range to produce 1000 buckets or "
-                       "fewer.",
-                       (long long)count);
-    enum err_code rc = events_count_by_time(w, f, start_us, step_us, &rows);
+    *out = (struct event_buckets){start_us, step_us, count};
+    if (count <= BUCKETS_MAX)
+        return ERR_OK;
+    return err_set(&w->err, INVALID,
+                   "The given interval would create %lld buckets, which is too many. Please "
+                   "increase the interval or reduce the time range to produce 1000 buckets or "
+                   "fewer.",
+                   (long long)count);
+}
+
+static enum err_code count_by_time(struct request *rq, const struct event_filter *f,
+                                   const struct event_buckets *in)
+{
+    int64_t row = 0;
+    struct rows rows;
+    enum err_code rc = events_count_by_time(&rq->work, f, in->start_us, in->step_us, &rows);
+
     if (rc)
         return rc;
     write_array(&rq->reply.body);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < in->count; i++) {
         bool here = row < rows.count && rows_i64(&rows, (int)row, 0) == i;
-        write_bucket(&rq->reply.body, i, start_us + i * step_us, start_us + (i + 1) * step_us - 1,
+        int64_t start_us = in->start_us + i * in->step_us;
+        write_bucket(&rq->reply.body, i, start_us, start_us + in->step_us - 1,
                      here ? rows_i64(&rows, (int)row, 1) : 0);
         row += here;
     }
@@ -284,6 +298,7 @@ enum err_code events_count_by(struct request *rq)
     struct count_in in = {0};
     struct event_filter filter = {0};
     enum countable by = BY_DAY;
+    struct event_buckets buckets;
     struct rows rows;
     enum err_code rc = read_countable(rq, &by);
 
@@ -294,8 +309,10 @@ enum err_code events_count_by(struct request *rq)
         good = read_filter(rq, &filter) == ERR_OK && good;
     if (!good || by == COUNTABLES)
         return refuse(rq);
+    if ((rc = buckets_of(rq, &filter, &in, &buckets)))
+        return rc;
     if (by == BY_DAY || by == BY_TIME)
-        return count_by_time(rq, &filter, &in);
+        return count_by_time(rq, &filter, &buckets);
     rc = by == BY_EVENT ? events_count_by_name(&rq->work, &filter, &rows)
                         : events_count_by_resource(&rq->work, &filter, &rows);
     return rc ? rc : answer_counts(rq, &rows);

@@ -3,10 +3,15 @@
 #include <math.h>
 
 #include "server/http/reply.h"
+#include "server/model/state.h"
 #include "shared/base/clock.h"
 #include "shared/json/write.h"
 
 enum { BUCKETS_MAX = 500, INTERVAL_MAX_S = 1000000000 };
+
+#define X(name) ",'" #name "'"
+static const char states_in_order[] = "ARRAY[''" STATE_TYPES_NAMED(X) "]";
+#undef X
 
 struct history_in {
     struct given given;
@@ -77,8 +82,9 @@ static enum err_code select_counts(struct request *rq, const struct history *h,
     sql_add(&s, arena_printf(&w->arena, " AND %s.expected_start_time < ", h->alias));
     sql_param(&s, param_time(w, buckets.start_us + buckets.count * buckets.step_us));
     sql_add(&s, arena_printf(&w->arena,
-                             " AND %s.state_type IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-                             h->alias));
+                             " AND %s.state_type IS NOT NULL GROUP BY 1, 2, 3"
+                             " ORDER BY 1, array_position(%s, %s.state_type), 3",
+                             h->alias, states_in_order, h->alias));
     return sql_run(&s, out);
 }
 

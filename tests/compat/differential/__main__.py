@@ -223,7 +223,7 @@ def main():
     if options.table and options.live not in (None, NEWEST):
         table.remember(results, options.live, differing)
     elif options.table:
-        table.write(results, uses, options.live or NEWEST, differing)
+        table.write(results, uses, options.live or NEWEST, differing, contract.contract().held if contract.contract() else 0)
     bad = differing + len(missing)
     print(f"Ran {len(results)} tests in 0s\n" + (f"FAILED (failures={bad})" if bad else "OK"))
     sys.exit(1 if bad else 0)

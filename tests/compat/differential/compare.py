@@ -71,7 +71,7 @@ class Comparer:
                 return None
             if not self.texts(theirs, ours) and key not in self.options.get("vary", ()):
                 self.fault(where, theirs, ours)
-        elif key in CLOCKED and is_number(theirs) and is_number(ours):
+        elif key in CLOCKED and key not in self.options.get("vary", ()) and is_number(theirs) and is_number(ours):
             if abs(theirs - ours) > SLACK_S + (self.SLOWNESS_S if theirs > 0 else 0):
                 self.fault(where, theirs, ours)
         elif is_number(theirs) and is_number(ours) and theirs == ours:

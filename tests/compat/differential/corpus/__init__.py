@@ -3,7 +3,7 @@ it made itself only, so that groups can be recorded one by one."""
 import dataclasses
 import importlib
 
-GROUPS = ("root", "flows", "flow_runs", "task_runs", "deployments", "work_pools", "small", "limits", "blocks", "filters", "states", "matrix", "events", "cascades", "forms", "odd")
+GROUPS = ("root", "flows", "flow_runs", "task_runs", "deployments", "work_pools", "small", "limits", "blocks", "filters", "states", "events", "cascades", "forms", "odd", "matrix")
 
 
 def rows(group):

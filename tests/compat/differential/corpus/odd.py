@@ -17,7 +17,7 @@ def scheduled(when):
 
 rows = [
     post("flow", "/flows/", {"name": "od"}, od_flow="id"),
-    *[post(f"time {when!r}", "/flow_runs/", scheduled(when)) for when in TIMES],
+    *[post(f"time {when!r}", "/flow_runs/", scheduled(when), vary=("estimated_start_time_delta",)) for when in TIMES],
     *[post(f"filter time {when!r}", "/flow_runs/filter", {"flow_runs": {"start_time": {"after_": when}}, "limit": 0}) for when in TIMES],
     *[post(f"limit {number}", "/flows/filter", {"limit": number}) for number in NUMBERS],
     *[post(f"offset {number}", "/flows/filter", {"offset": number, "limit": 0}) for number in NUMBERS],
@@ -28,6 +28,13 @@ rows = [
     post("scheduled run", "/flow_runs/filter", {"deployments": {"id": {"any_": ["<od_dep>"]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
                                                 "sort": "EXPECTED_START_TIME_ASC", "limit": 1}, vary=("idempotency_key", "expected_start_time", "next_scheduled_start_time",
                                                                                                     "scheduled_time", "estimated_start_time_delta")),
+    post("flow of many states", "/flows/", {"name": "od-states"}, od_states="id"),
+    *[post(f"run {kind} {name}", "/flow_runs/", {"flow_id": "<od_states>", "name": "od", "state": {"type": kind, "name": name}})
+      for kind, name in (("FAILED", "Failed"), ("SCHEDULED", "Scheduled"), ("SCHEDULED", "Late"), ("COMPLETED", "Completed"), ("CANCELLING", "Cancelling"), ("PENDING", "Pending"))],
+    post("history of many states", "/flow_runs/history", {"flows": {"id": {"any_": ["<od_states>"]}}, "history_start": "<now-43200>", "history_end": "<now+43200>",
+                                                         "history_interval_seconds": 86400}),
+    *[post(f"count {by} in too many", f"/events/count-by/{by}", {"filter": {"occurred": {"since": "2024-01-01T00:00:00Z", "until": "2024-01-02T00:00:00Z"}},
+                                                               "time_unit": "second", "time_interval": 30}) for by in ("time", "event", "resource")],
     post("block type", "/block_types/", {"name": "Od", "slug": "od"}, od_type="id"),
     post("block schema", "/block_schemas/", {"block_type_id": "<od_type>", "fields": SECRETS}, od_schema="id"),
     post("block", "/block_documents/", {"name": "od", "block_type_id": "<od_type>", "block_schema_id": "<od_schema>",
