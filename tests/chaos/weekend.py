@@ -336,7 +336,7 @@ def main():
         lab.start_server()
         for k in range(options.agents):
             lab.start_one(k)
-        wait_until("the benches", lambda: sum(d["status"] == "FREE" for d in lab.call("GET", "/switchyard/devices")) ==
+        wait_until("the benches", lambda: sum(d["status"] == "FREE" and d["type"] == "bench" for d in lab.call("GET", "/switchyard/devices")) ==
                    options.boards + len(lab.emulated), 60)
         deploy(lab, options, speed)
         create(lab, CAMPAIGN, [f"m{k:03d}" for k in range(options.runs // len(TARGETS))])
