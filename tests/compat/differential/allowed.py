@@ -28,11 +28,7 @@ DIFFERENCES = [
     (r"generated/POST /automations/\.trigger\.triggers\[\]\.triggers .*", DETAIL, "", "Both refuse with 422; the place of an error three triggers deep is named otherwise."),
     (r"deployments/schedule .*", WORDS, "", "Both refuse with 422; of a rule other words say what is wrong, and unknown time zones are not told by a pattern of all names."),
     (r"generated/POST /deployments/.*(rrule|timezone).*", WORDS, "", "Both refuse with 422; of a rule other words say what is wrong, and unknown time zones are not told by a pattern of all names."),
-<<<<<<< HEAD
     (r"generated/POST /((artifacts|automations|block_schemas|task_runs|work_queues)/filter|task_runs/paginate)\.(limit|offset).*", BODY, "", "Without a sort the order of rows is that of their ids, which are random in Prefect; what is on a page follows from it."),
-=======
-    (r"generated/POST /((artifacts|automations|block_schemas|task_runs|work_queues)/filter\.(limit|offset)|task_runs/paginate\.limit).*", BODY, "", "Without a sort the order of rows is that of their ids, which are random in Prefect; what is on a page follows from it."),
->>>>>>> bbcb2ff (docs: compatibility over 188 operations)
     (r"flow_runs/bulk set", r"\$\.body\.results\[\d+\]\.state\.state_details\.flow_run_id", "", "In a state set on many runs Prefect names one run, the same in all of them; here its own."),
     (r"flow_runs/paginate", r"\$\.body\.results\[\d+\]\.job_variables", "", "Job variables that were set to null are none; Prefect's pages alone show null."),
     (r"generated/POST /events/filter.*", r"\$\.body\.(total|next_page|events\[[012]\]\..*)", "", "Of a refused deployment the pool and the queues stay behind in Prefect, whose events are the newest three there; an automation that goes with its owner is an event here."),
