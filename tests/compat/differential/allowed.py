@@ -53,6 +53,7 @@ DIFFERENCES = [
     (r"generated/POST /ui/flow.*_ids too many|generated/POST /v2/concurrency_limits/.*\.names too few|limits/take none", ANY, "<3.9", "These lists have bounds since 3.9."),
     (r"(work_pools|deployments)/due.*", r"\$\.body\[\d+\]\.flow_run\.state", "<3.9", "Runs are handed to a worker with their state since 3.9."),
     (r"states/(69|7[0-2]) resched .*", ANY, "<3.9", "How a pause is rescheduled is otherwise since 3.9."),
+    (r"root/settings", r"\$\.body\.(deployments\.clear_schedules_on_empty|experiments\.plugins).*", "<3.9", "What 3.9 added to the settings."),
     (r"filters/flow_runs \d+ state( count)?", BODY, "<3.9", "Types of states are excluded since 3.9."),
     (r"deployments/schedule now", ANY, "<3.9", "Prefect gives up (503) before 3.9."),
     (r"generated/POST /automations/count.*|events/(count|list (id.*|created))", ANY, "<3.8", "Automations are counted all, and not found by id or time, before 3.8."),
