@@ -137,7 +137,7 @@ install-files: all
 	for u in deploy/systemd/*; do sed 's|/usr/local/|$(PREFIX)/|g' $$u > $(units)/$${u##*/} || exit 1; done
 
 c_files = $(shell git ls-files "*.c" "*.h" | grep -v "_rows.h\|_vectors.h") # rows that scripts write keep their form
-format: ; clang-format-14 -i $(c_files)
+format: ; $(Q)clang-format-14 -i $(c_files)
 lint:   ; $(Q)tools/lint.sh
 
 # What lint found good stays good until the file, or what it includes, changes: a stamp each.

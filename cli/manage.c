@@ -9,7 +9,7 @@
 
 enum { MAX_LIMIT = 1000000, MAX_DAYS = 36500 };
 
-/* --- work pools ------------------------------------------------------------------------------- */
+/* ---- work pools ---- */
 
 enum err_code cmd_pool_create(struct cli *cli)
 {
@@ -72,7 +72,7 @@ enum err_code cmd_pool_resume(struct cli *cli)
     return pool_set_paused(cli, false);
 }
 
-/* --- API keys --------------------------------------------------------------------------------- */
+/* ---- API keys ---- */
 
 enum err_code cmd_key_create(struct cli *cli)
 {
@@ -98,7 +98,7 @@ enum err_code cmd_key_create(struct cli *cli)
     return ERR_OK;
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 enum err_code cmd_block_types(struct cli *cli)
 {
@@ -202,7 +202,7 @@ enum err_code cmd_block_create(struct cli *cli)
     return ERR_OK;
 }
 
-/* --- variables -------------------------------------------------------------------------------- */
+/* ---- variables ---- */
 
 enum err_code cmd_variable_get(struct cli *cli)
 {
@@ -245,7 +245,7 @@ enum err_code cmd_variable_set(struct cli *cli)
     return code;
 }
 
-/* --- files ------------------------------------------------------------------------------------ */
+/* ---- files ---- */
 
 enum err_code file_send(struct cli *cli, const char *path, const char **out_sha)
 {

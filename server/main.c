@@ -134,8 +134,7 @@ static enum err_code bring_up_to_date(struct server *s, struct err *e)
     return rc;
 }
 
-/* --- the loop ------------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static void on_parking_time(uv_timer_t *timer)
 {

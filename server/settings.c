@@ -40,8 +40,7 @@ static const struct setting rows[SETTING_COUNT] = {
 };
 static const char mask[] = "**********";
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static bool read_flag(const char *text, struct setting_value *out)
 {
@@ -263,8 +262,7 @@ void settings_warn(void)
     }
 }
 
-/* --- use -----------------------------------------------------------------------------------------
- */
+/* ---- use ---- */
 
 bool settings_bool(const struct settings *s, enum setting_id id)
 {
@@ -303,8 +301,7 @@ bool settings_has(const struct settings *s, enum setting_id id, const char *word
     return false;
 }
 
-/* --- printing ------------------------------------------------------------------------------------
- */
+/* ---- printing ---- */
 
 /* `P1DT1H1M1.5S`, as Prefect prints durations here and nowhere else. */
 static void write_iso(struct buf *out, int64_t us)

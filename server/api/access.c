@@ -75,8 +75,7 @@ void csrf_heard(struct server *server, const char *rest)
         csrf_hear(server->csrf, rest);
 }
 
-/* --- API keys ------------------------------------------------------------------------------------
- */
+/* ---- API keys ---- */
 
 /* A key must not make others: then revoking it would not be enough. */
 static enum err_code check_owner(struct request *rq)
@@ -151,8 +150,7 @@ enum err_code api_keys_delete(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- CSRF ----------------------------------------------------------------------------------------
- */
+/* ---- CSRF ---- */
 
 enum err_code csrf_token_get(struct request *rq)
 {

@@ -89,8 +89,7 @@ enum err_code automations_count(struct request *rq)
     return listing_count(rq, &automations);
 }
 
-/* --- templates -----------------------------------------------------------------------------------
- */
+/* ---- templates ---- */
 
 static enum err_code reply_bad_template(struct request *rq, const struct jinja_error *bad,
                                         const char *source, size_t len)

@@ -10,8 +10,7 @@
 
 enum { BULK_MAX = 100, BATCH_MAX = 1000, CREATED_BY_MAX_BYTES = 8192 };
 
-/* --- who made it
- * ----------------------------------------------------------------------------------- */
+/* ---- who made it ---- */
 
 static int base64_value(char c)
 {
@@ -60,8 +59,7 @@ struct raw created_by_of(struct request *rq)
     return full ? (struct raw){0} : out;
 }
 
-/* --- one
- * ------------------------------------------------------------------------------------------- */
+/* ---- one ---- */
 
 enum err_code deployments_create_flow_run(struct request *rq)
 {
@@ -79,8 +77,7 @@ enum err_code deployments_create_flow_run(struct request *rq)
     return rc ? rc : reply_row(rq, run.created ? 201 : 200, &flow_run_resource, &rows, 0);
 }
 
-/* --- many
- * ------------------------------------------------------------------------------------------ */
+/* ---- many ---- */
 
 /* What a failed item says: without the words for single requests. */
 static const char *item_error(struct request *rq)
@@ -152,8 +149,7 @@ enum err_code deployments_create_flow_runs(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- very many, for campaigns
- * ------------------------------------------------------------------------- */
+/* ---- very many, for campaigns ---- */
 
 /* Which of the items it was. */
 static void name_item(struct err *e, size_t i)

@@ -50,8 +50,7 @@ enum err_code schedules_delete(struct request *rq)
     return done(rq, schedule_delete(&rq->work, rq->ids[0], rq->ids[1]), 204);
 }
 
-/* --- making runs now -----------------------------------------------------------------------------
- */
+/* ---- making runs now ---- */
 
 struct window_in {
     struct given given;
@@ -98,8 +97,7 @@ enum err_code deployments_schedule(struct request *rq)
     return rc ? rc : reply_text(rq, 200, "null");
 }
 
-/* --- what is scheduled ---------------------------------------------------------------------------
- */
+/* ---- what is scheduled ---- */
 
 struct scheduled_in {
     struct given given;

@@ -44,8 +44,7 @@ static enum err_code read_filter(struct request *rq, struct event_filter *out)
     return ERR_OK;
 }
 
-/* --- pages ---
- */
+/* ---- pages ---- */
 
 /* Where the client reaches this API: http://host/api/events/filter/next. */
 static const char *next_url(struct request *rq, const char *token)
@@ -139,8 +138,7 @@ enum err_code events_filter_next(struct request *rq)
     return rc ? rc : answer_page(rq, &t, &events);
 }
 
-/* --- counts ---
- */
+/* ---- counts ---- */
 
 struct count_in {
     struct given given;

@@ -30,8 +30,7 @@ struct pending {
     enum err_code rc;
 };
 
-/* --- POST /events --------------------------------------------------------------------------------
- */
+/* ---- POST /events ---- */
 
 static void answer(struct request *rq, const struct err *failed)
 {
@@ -89,8 +88,7 @@ void events_create(struct request *rq)
     request_finish(rq);
 }
 
-/* --- the socket ----------------------------------------------------------------------------------
- */
+/* ---- the socket ---- */
 
 static void *on_open(struct websocket *ws)
 {
@@ -190,8 +188,7 @@ static void on_gone(struct websocket *ws)
 
 const struct websocket_kind events_in_socket = {on_open, on_text, on_gone};
 
-/* --- the lane ------------------------------------------------------------------------------------
- */
+/* ---- the lane ---- */
 
 static enum err_code store(struct work *w, struct pending **batch, size_t count)
 {

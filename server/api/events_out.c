@@ -93,7 +93,7 @@ static void *on_open(struct websocket *ws)
 
 const struct websocket_kind events_out_socket = {on_open, stream_text, stream_gone, stream_drained};
 
-/* --- what is published: struct published_event --- */
+/* ---- what is published: struct published_event ---- */
 
 static void write_published(struct buf *b, const void *what)
 {

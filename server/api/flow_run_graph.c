@@ -12,8 +12,7 @@
 #include "shared/json/decode.h"
 #include "shared/json/write.h"
 
-/* --- version 1: task runs and their upstream task runs
- * ---------------------------------------------- */
+/* ---- version 1: task runs and their upstream task runs ---- */
 
 struct dependency {
     struct given given;
@@ -68,8 +67,7 @@ enum err_code flow_runs_graph(struct request *rq)
     return rc ? rc : reply_rows(rq, &dependency_resource, &rows);
 }
 
-/* --- version 2
- * -------------------------------------------------------------------------------------- */
+/* ---- version 2 ---- */
 
 struct graph {
     struct rows run, nodes, artifacts, states;

@@ -9,8 +9,7 @@
 #include "shared/json/decode.h"
 #include "shared/json/write.h"
 
-/* --- inputs
- * ---------------------------------------------------------------------------------------- */
+/* ---- inputs ---- */
 
 struct input_create {
     struct given given;
@@ -82,8 +81,7 @@ enum err_code flow_runs_input_delete(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- resume
- * ---------------------------------------------------------------------------------------- */
+/* ---- resume ---- */
 
 struct resume_in {
     struct given given;

@@ -55,8 +55,7 @@ static int find_row(const struct rows *rows, struct uuid id)
     return -1;
 }
 
-/* --- reads ---------------------------------------------------------------------------------------
- */
+/* ---- reads ---- */
 
 static void answer_read(struct pending *p, const struct rows *rows)
 {
@@ -89,8 +88,7 @@ static void run_reads(struct work *w, struct lane_item **items, size_t count)
 
 const struct lane_kind reads_lane = {"reads", 64, 8192, run_reads};
 
-/* --- creations -----------------------------------------------------------------------------------
- */
+/* ---- creations ---- */
 
 static enum err_code insert(struct work *w, struct flow_run_new **runs, size_t count)
 {

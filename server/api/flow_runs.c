@@ -34,7 +34,7 @@ enum err_code flow_runs_labels(struct request *rq)
 {
     static const struct field whole = {.kind = FIELD_LABELS};
     struct val sent = rq->doc.count ? doc_root(&rq->doc) : (struct val){0};
-    struct raw labels;
+    struct raw labels = {0};
 
     if (val_type(sent) == DOC_NONE || val_type(sent) == DOC_NULL)
         invalid_add(&rq->invalid, &loc_body, "missing", "Field required", RAW("null"), NULL);
@@ -47,8 +47,7 @@ enum err_code flow_runs_labels(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- lists
- * ----------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 #define STARTED "coalesce(fr.start_time, fr.expected_start_time)"
 static const struct sort sorts[] = {
@@ -116,8 +115,7 @@ enum err_code flow_runs_lateness(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- bulk
- * ------------------------------------------------------------------------------------------ */
+/* ---- bulk ---- */
 
 struct bulk {
     struct given given;

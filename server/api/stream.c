@@ -177,7 +177,7 @@ static void run_lane(struct work *w, struct lane_item **items, size_t count)
 
 const struct lane_kind streams_lane = {"streams", 8, 2 * SUBSCRIBERS_MAX, run_lane};
 
-/* --- the filter --- */
+/* ---- the filter ---- */
 
 static void subscribe(struct stream *s, bool backfill)
 {

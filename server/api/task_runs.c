@@ -67,8 +67,7 @@ enum err_code task_runs_set_state(struct request *rq)
     return reply_status(rq, verdict.writes ? 201 : 200);
 }
 
-/* --- lists
- * ----------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 #define DURATION RUN_ESTIMATED_RUN_TIME("tr")
 static const struct sort sorts[] = {

@@ -56,8 +56,7 @@ struct question {
     char taken_until[48];
 };
 
-/* --- asking --------------------------------------------------------------------------------------
- */
+/* ---- asking ---- */
 
 static enum err_code answer(struct work *w, struct socket_job *job);
 static void on_answer(struct loop_call *call);
@@ -167,8 +166,7 @@ static enum err_code answer(struct work *w, struct socket_job *job)
     return rc || !q->take ? rc : take_next(w, q);
 }
 
-/* --- waking --------------------------------------------------------------------------------------
- */
+/* ---- waking ---- */
 
 struct wake {
     struct loop_call call;
@@ -245,8 +243,7 @@ static void on_time(uv_timer_t *timer)
     }
 }
 
-/* --- the socket ----------------------------------------------------------------------------------
- */
+/* ---- the socket ---- */
 
 static void *on_open(struct websocket *ws)
 {
@@ -366,8 +363,7 @@ static void on_gone(struct websocket *ws)
 
 const struct websocket_kind task_runs_socket = {on_open, on_text, on_gone};
 
-/* --- start, stop, list ---------------------------------------------------------------------------
- */
+/* ---- start, stop, list ---- */
 
 struct task_workers *task_workers_start(struct server *server)
 {

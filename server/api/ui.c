@@ -78,8 +78,7 @@ enum err_code ui_flows_next_runs(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- task runs -----------------------------------------------------------------------------------
- */
+/* ---- task runs ---- */
 
 enum err_code ui_task_runs_get(struct request *rq)
 {

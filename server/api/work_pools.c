@@ -79,8 +79,7 @@ enum err_code work_pools_count(struct request *rq)
     return listing_count(rq, &pools);
 }
 
-/* --- queues --------------------------------------------------------------------------------------
- */
+/* ---- queues ---- */
 
 static enum err_code reply_queue(struct request *rq, int status, const char *pool, const char *name)
 {
@@ -152,8 +151,7 @@ enum err_code work_queues_filter(struct request *rq)
     return list_in_pool(rq, &queues, "wq.work_pool_id");
 }
 
-/* --- workers -------------------------------------------------------------------------------------
- */
+/* ---- workers ---- */
 
 enum err_code workers_heartbeat(struct request *rq)
 {
@@ -183,8 +181,7 @@ enum err_code workers_delete(struct request *rq)
     return rc ? rc : reply_empty(rq, 204);
 }
 
-/* --- due runs ------------------------------------------------------------------------------------
- */
+/* ---- due runs ---- */
 
 struct scheduled_body {
     struct given given;

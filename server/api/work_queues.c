@@ -66,8 +66,7 @@ enum err_code deployments_work_queue_check(struct request *rq)
     return rc ? rc : reply_rows(rq, &legacy_queue_resource, &rows);
 }
 
-/* --- runs ----------------------------------------------------------------------------------------
- */
+/* ---- runs ---- */
 
 struct queue_runs {
     struct given given;
@@ -137,8 +136,7 @@ enum err_code queues_status(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- slots ---------------------------------------------------------------------------------------
- */
+/* ---- slots ---- */
 
 struct slots_page {
     struct given given;

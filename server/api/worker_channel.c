@@ -8,8 +8,7 @@
 #include "server/server.h"
 #include "shared/base/clock.h"
 
-/* --- jobs ----------------------------------------------------------------------------------------
- */
+/* ---- jobs ---- */
 
 static void on_done(struct loop_call *call);
 
@@ -149,8 +148,7 @@ static void on_done(struct loop_call *call)
     channel_release(c);
 }
 
-/* --- the socket ----------------------------------------------------------------------------------
- */
+/* ---- the socket ---- */
 
 static void *on_open(struct websocket *ws)
 {
@@ -287,8 +285,7 @@ static void on_gone(struct websocket *ws)
 const struct websocket_kind worker_channel_socket = {
     .on_open = on_open, .on_text = on_text, .on_gone = on_gone, .needs_subprotocol = true};
 
-/* --- all channels --------------------------------------------------------------------------------
- */
+/* ---- all channels ---- */
 
 /* Changes that were not heard of, and messages whose holder let the time go by. */
 static void on_time(uv_timer_t *timer)

@@ -16,8 +16,7 @@ static enum err_code end(struct job *j, uint16_t code, const char *reason)
     return ERR_OK;
 }
 
-/* --- frames --------------------------------------------------------------------------------------
- */
+/* ---- frames ---- */
 
 static void begin_frame(struct buf *b, const char *type)
 {
@@ -113,8 +112,7 @@ static void write_ready(struct job *j, const struct rows *pool, const struct row
     end_frame(b);
 }
 
-/* --- jobs: in the lane ---------------------------------------------------------------------------
- */
+/* ---- jobs: in the lane ---- */
 
 static enum err_code digest(struct work *w, struct job *j)
 {

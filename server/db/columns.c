@@ -50,7 +50,7 @@ static void plain(struct array *a, const char *text, size_t len)
     buf_add(&a->text, text, len);
 }
 
-/* --- binary ----------------------------------------------------------------------------------- */
+/* ---- binary ---- */
 
 /* OIDs of pg_type, fixed by PostgreSQL; the header of an array: dimensions, nulls, type, length,
  * lower bound. */
@@ -106,7 +106,7 @@ void arrays_binary(struct array *arrays, size_t count)
         arrays[i].binary = true;
 }
 
-/* --- either ----------------------------------------------------------------------------------- */
+/* ---- either ---- */
 
 void array_uuid(struct array *a, struct uuid id)
 {

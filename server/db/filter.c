@@ -6,8 +6,7 @@
 #include "server/db/filter_rows.h"
 #include "server/db/params.h"
 
-/* --- rows -> resources ---------------------------------------------------------------------------
- */
+/* ---- rows -> resources ---- */
 
 static const struct enum_name operators[] = {{"and_", 0}, {"or_", 1}, {NULL, 0}};
 static const struct enum_name state_types[] = {
@@ -144,8 +143,7 @@ void filters_build(void)
     }
 }
 
-/* --- values -> SQL -------------------------------------------------------------------------------
- */
+/* ---- values -> SQL ---- */
 
 void sql_begin(struct sql *s, struct work *w)
 {
@@ -202,7 +200,8 @@ void sql_text_search(struct sql *s, const char *text, const struct text_query *q
                 {&q->none, " AND NOT EXISTS (", " > 0)"}};
 
     /* The text of a row is put together and lowered once, whatever is looked for in it; for ASCII
-     * words only its ASCII letters.  That and strpos() take a tenth of the time of a plain ILIKE. */
+     * words only its ASCII letters.  That and strpos() take a tenth of the time of a plain ILIKE.
+     */
     bool ascii = is_ascii(&q->any) && is_ascii(&q->all) && is_ascii(&q->none);
     sql_add(s, "EXISTS (SELECT FROM (SELECT lower((");
     sql_add(s, text);

@@ -70,8 +70,7 @@ void notify_send(struct notify *n, const char *kind, const char *rest)
         wake(n);
 }
 
-/* --- sending -------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static enum err_code send_waiting(struct notify *n, struct work *w)
 {
@@ -106,8 +105,7 @@ static enum err_code count_peers(struct notify *n, struct work *w)
     return rc;
 }
 
-/* --- hearing -------------------------------------------------------------------------------------
- */
+/* ---- hearing ---- */
 
 static void tell_all(struct notify *n)
 {
@@ -145,8 +143,7 @@ static enum err_code take_news(struct notify *n, struct work *w)
     return ERR_OK;
 }
 
-/* --- the thread ----------------------------------------------------------------------------------
- */
+/* ---- the thread ---- */
 
 /* Waits for something to send, something to hear, or until the time is over. */
 static void wait_for(struct notify *n, struct work *w, int timeout_ms)

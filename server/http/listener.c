@@ -223,8 +223,7 @@ void request_finish(struct request *rq)
     uv_async_send(&l->resumed);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {

@@ -199,8 +199,7 @@ enum err_code openapi_get(struct request *rq)
     return reply_status(rq, 200);
 }
 
-/* --- the page for people -------------------------------------------------------------------------
- */
+/* ---- the page for people ---- */
 
 static void put_cell(struct buf *b, const char *before, const char *text, const char *after)
 {

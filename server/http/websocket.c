@@ -46,8 +46,7 @@ struct websocket {
 
 static void pump(struct websocket *ws);
 
-/* --- bytes <-> wslay -----------------------------------------------------------------------------
- */
+/* ---- bytes <-> wslay ---- */
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *bytes, size_t len, int flags,
                        void *user)
@@ -101,8 +100,7 @@ static void flush(struct websocket *ws)
     ws->out.len = ws->out_used = 0;
 }
 
-/* --- the conversation ----------------------------------------------------------------------------
- */
+/* ---- the conversation ---- */
 
 static bool token_is_right(struct websocket *ws, struct val message, const char **out_why)
 {
@@ -204,8 +202,7 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
         pump(ws);
 }
 
-/* --- the loop ------------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -310,8 +307,7 @@ void websocket_release(struct websocket *ws)
         pump(ws);
 }
 
-/* --- the upgrade ---------------------------------------------------------------------------------
- */
+/* ---- the upgrade ---- */
 
 static void start(struct websocket *ws)
 {

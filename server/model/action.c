@@ -10,8 +10,7 @@
 
 #define A struct action
 
-/* --- members -------------------------------------------------------------------------------------
- */
+/* ---- members ---- */
 
 static const struct enum_name sources[] = {
     {"selected", SOURCE_SELECTED}, {"inferred", SOURCE_INFERRED}, {NULL, 0}};
@@ -104,8 +103,7 @@ static bool read_payload(const struct reading *r, void *out)
     return full ? reading_refuse(r, "the payload is too large") : true;
 }
 
-/* --- parameters of runs --------------------------------------------------------------------------
- */
+/* ---- parameters of runs ---- */
 
 static bool maybe_template(const char *text)
 {
@@ -258,8 +256,7 @@ static const char *check_parameters(struct arena *a, const void *value)
     return *problems ? arena_printf(a, "Invalid parameters: \n%s", problems) : NULL;
 }
 
-/* --- rows ----------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 static const char *check_target(struct arena *a, const A *action, const char *member)
 {
@@ -365,8 +362,7 @@ static const struct variant variants[ACTION_KINDS] = {
 };
 /* clang-format on */
 
-/* --- lists ---------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 bool actions_read(const struct reading *r, void *out_raw)
 {

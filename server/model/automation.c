@@ -7,8 +7,7 @@
 
 #define A struct automation
 
-/* --- loops of runs -------------------------------------------------------------------------------
- */
+/* ---- loops of runs ---- */
 
 static bool expects_new_runs(const struct trigger *t)
 {
@@ -74,8 +73,7 @@ static const char *check(struct arena *a, const void *object)
     return automation_loop_reason(a, object);
 }
 
-/* --- rows ----------------------------------------------------------------------------------------
- */
+/* ---- rows ---- */
 
 /* clang-format off */
 #define WRITTEN \

@@ -27,8 +27,7 @@ static void put_member(struct buf *b, struct val key, struct val value)
     write_raw(b, val_raw(value));
 }
 
-/* --- schemas
- * --------------------------------------------------------------------------------------- */
+/* ---- schemas ---- */
 
 static void put_reference(struct buf *b, const struct block_row *nested)
 {
@@ -172,8 +171,7 @@ void block_schema_write(struct arena *a, struct buf *b, const struct block_set *
     buf_free(&type);
 }
 
-/* --- documents
- * ------------------------------------------------------------------------------------- */
+/* ---- documents ---- */
 
 void block_documents_hide(struct arena *a, struct block_set *documents,
                           const struct block_set *schemas)

@@ -68,8 +68,7 @@ static bool is_kept(struct arena *a, const struct names *names, struct val key,
     return bsearch(&name, names->items, names->count, sizeof(name), by_text) != NULL;
 }
 
-/* --- canonical text: json.dumps(..., sort_keys=True) of Python
- * ------------------------------------ */
+/* ---- canonical text: json.dumps(..., sort_keys=True) of Python ---- */
 
 struct member {
     const char *key;
@@ -235,8 +234,7 @@ const char *block_schema_checksum(struct arena *a, struct val fields)
     return arena_printf(a, "sha256:%s", digits);
 }
 
-/* --- parts
- * ----------------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 static struct raw finish(struct arena *a, struct buf *b)
 {

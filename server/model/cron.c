@@ -35,8 +35,7 @@ static const struct {
     {"@annually", "0 0 1 1 *"},
 };
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 struct reader {
     struct cron *cron;
@@ -308,8 +307,7 @@ enum err_code cron_parse(const char *text, struct cron *out, struct err *e)
     return ERR_OK;
 }
 
-/* --- matching ----------------------------------------------------------------------------------
- */
+/* ---- matching ---- */
 
 static bool day_matches(const struct cron *c, struct civil d, int weekday)
 {

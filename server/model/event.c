@@ -40,8 +40,7 @@ static const struct field received_fields[] = {
 const struct resource received_event_resource =
     RESOURCE_NAMED("ReceivedEvent", received_event, received_fields);
 
-/* --- checks ---
- */
+/* ---- checks ---- */
 
 /* An event, and where its errors go. */
 struct checking {
@@ -165,8 +164,7 @@ bool event_fits(const struct event_limits *limits, const struct event *e)
            limits->bytes;
 }
 
-/* --- as readers get it ---
- */
+/* ---- as readers get it ---- */
 
 void event_write(struct buf *b, const struct event *e, int64_t received_us)
 {

@@ -8,8 +8,7 @@
 #define DAY_US     INT64_C(86400000000)
 #define DEFAULT_US (180 * DAY_US)
 
-/* --- as clients write it ---
- */
+/* ---- as clients write it ---- */
 
 struct occurred_in {
     struct given given;
@@ -102,8 +101,7 @@ static const struct field filter_fields[] = {
 const struct resource event_filter_resource =
     RESOURCE_NAMED("EventFilter", filter_in, filter_fields);
 
-/* --- labels ---
- */
+/* ---- labels ---- */
 
 static struct val parse(struct arena *a, struct raw text)
 {
@@ -161,8 +159,7 @@ static void read_labels(struct raw text, const struct loc *at, struct resource_s
     }
 }
 
-/* --- resources ---
- */
+/* ---- resources ---- */
 
 static void read_pair(struct val pair, const struct loc *at, struct strings *out,
                       struct invalid *bad)
@@ -271,8 +268,7 @@ static struct resource_specs read_union(const struct resource *r, struct raw tex
     return out;
 }
 
-/* --- the whole filter ---
- */
+/* ---- the whole filter ---- */
 
 static void take_times(const struct occurred_in *in, int64_t now_us, struct event_filter *out)
 {

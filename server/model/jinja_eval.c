@@ -30,8 +30,7 @@ bool jinja_spend(struct interpreter *in, size_t steps)
     return !in->reason;
 }
 
-/* --- names and attributes ------------------------------------------------------------------------
- */
+/* ---- names and attributes ---- */
 
 static struct jinja_value function_named(const char *name)
 {
@@ -236,8 +235,7 @@ struct jinja_value jinja_iterate(struct interpreter *in, struct jinja_value v)
     return out;
 }
 
-/* --- nodes ---------------------------------------------------------------------------------------
- */
+/* ---- nodes ---- */
 
 static void spread(struct interpreter *in, struct arguments *args, struct jinja_value *items,
                    const struct node *k)

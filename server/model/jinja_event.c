@@ -5,8 +5,7 @@
 #include "shared/base/clock.h"
 #include "shared/json/compose.h"
 
-/* --- labels --------------------------------------------------------------------------------------
- */
+/* ---- labels ---- */
 
 static struct jinja_value labels_dict(struct arena *a, const struct labels *l)
 {
@@ -66,8 +65,7 @@ struct jinja_value jinja_labels(struct arena *a, const struct labels *l)
     return jinja_object(&branch_class, b);
 }
 
-/* --- resources -----------------------------------------------------------------------------------
- */
+/* ---- resources ---- */
 
 static void resource_get(struct arena *a, const void *self, const char *name,
                          struct jinja_value *out)
@@ -116,8 +114,7 @@ static const char *resource_path(struct arena *a, const void *self)
 
 static const struct jinja_class resource_class = {resource_get, resource_plain, resource_path};
 
-/* --- events --------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static struct jinja_value parsed(struct arena *a, struct raw json)
 {

@@ -2,7 +2,7 @@
 #pragma once
 #include "server/model/jinja.h"
 
-/* --- tokens ---------------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
 enum token_kind {
     TOKEN_EOF,
@@ -31,7 +31,7 @@ struct token {
 /* All tokens, the last one EOF or ERROR. */
 struct token *jinja_lex(struct arena *a, const char *text, size_t len);
 
-/* --- the tree -------------------------------------------------------------------------------- */
+/* ---- the tree ---- */
 
 enum node_kind {
     NODE_DATA,     /* value */
@@ -84,7 +84,7 @@ struct jinja_template {
     int loops, loop_depth;
 };
 
-/* --- the interpreter ------------------------------------------------------------------------- */
+/* ---- the interpreter ---- */
 
 struct frame {
     struct frame *outer;

@@ -70,8 +70,7 @@ static void skip_blanks(struct lexer *l)
     move(l, behind_blanks(l, l->at));
 }
 
-/* --- inside of tags ------------------------------------------------------------------------------
- */
+/* ---- inside of tags ---- */
 
 static void lex_name(struct lexer *l)
 {
@@ -293,8 +292,7 @@ static void lex_tag(struct lexer *l, const char *ending, enum token_kind end_kin
     }
 }
 
-/* --- outside of tags -----------------------------------------------------------------------------
- */
+/* ---- outside of tags ---- */
 
 static void lex_data(struct lexer *l, const char *to, bool trim_end)
 {

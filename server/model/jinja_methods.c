@@ -363,8 +363,7 @@ struct jinja_value jinja_method(struct interpreter *in, struct jinja_value of, c
     return jinja_spend(in, 1 + of.len / 64) ? find_method(&of, name)(in, &of, args) : undefined;
 }
 
-/* --- tests ---------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 static bool test_kind(const char *name, const struct jinja_value *v, bool *out)
 {

@@ -2,8 +2,7 @@
 
 #include "server/model/jinja_parse.h"
 
-/* --- blocks --------------------------------------------------------------------------------------
- */
+/* ---- blocks ---- */
 
 /* Ends of blocks, as the error about a missing one lists them. */
 static const char *const ends_for[] = {"endfor", "else", NULL};

@@ -51,8 +51,7 @@ static void leave(struct interpreter *in)
     in->frame = in->frame->outer;
 }
 
-/* --- for -----------------------------------------------------------------------------------------
- */
+/* ---- for ---- */
 
 static struct jinja_value loop_of(struct interpreter *in, const struct jinja_list *items, size_t i,
                                   size_t depth)
@@ -116,8 +115,7 @@ static void run_for(struct interpreter *in, const struct node *n)
     }
 }
 
-/* --- the others ----------------------------------------------------------------------------------
- */
+/* ---- the others ---- */
 
 struct jinja_value jinja_capture(struct interpreter *in, const struct nodes *list)
 {
@@ -252,8 +250,7 @@ bool jinja_run(struct interpreter *in, const struct nodes *list)
     return !in->reason;
 }
 
-/* --- calls ---------------------------------------------------------------------------------------
- */
+/* ---- calls ---- */
 
 static struct jinja_value range(struct interpreter *in, const struct arguments *args)
 {

@@ -188,8 +188,7 @@ void jinja_write(struct arena *a, struct buf *b, struct jinja_value v)
         write_repr(a, b, v, 0);
 }
 
-/* --- JSON ----------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 /* ASCII only, and safe in HTML. */
 static void write_json_text(struct buf *b, const char *text, size_t len)

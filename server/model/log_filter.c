@@ -104,7 +104,7 @@ enum err_code log_filter_decode(struct val v, const struct loc *at, struct log_f
     return ERR_OK;
 }
 
-/* --- matching --- */
+/* ---- matching ---- */
 
 /* Conditions that were met, of those that were asked. */
 struct score {

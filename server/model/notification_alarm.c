@@ -150,8 +150,7 @@ bool build_opsgenie(struct building *b)
     return !b->reason;
 }
 
-/* --- one request per recipient -------------------------------------------------------------------
- */
+/* ---- one request per recipient ---- */
 
 static const char *phone(struct building *b, const char *number)
 {

@@ -4,8 +4,7 @@
 
 #include "server/model/notification_build.h"
 
-/* --- placeholders --------------------------------------------------------------------------------
- */
+/* ---- placeholders ---- */
 
 static bool is_name(char c)
 {
@@ -96,8 +95,7 @@ static void write_filled(struct building *b, struct buf *out, struct val v)
     }
 }
 
-/* --- custom webhooks -----------------------------------------------------------------------------
- */
+/* ---- custom webhooks ---- */
 
 /* `a=1&b=2` of a dict of texts, filled. */
 static const char *form_of(struct building *b, struct val dict)
@@ -191,8 +189,7 @@ bool build_custom_webhook(struct building *b)
     return !b->reason;
 }
 
-/* --- plain webhooks ------------------------------------------------------------------------------
- */
+/* ---- plain webhooks ---- */
 
 bool webhook_build(struct arena *a, struct val data, const char *payload, struct delivery *out,
                    const char **out_reason)

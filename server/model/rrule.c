@@ -30,8 +30,7 @@ struct walk {
     struct period period;
 };
 
-/* --- filters -----------------------------------------------------------------------------------
- */
+/* ---- filters ---- */
 
 static bool has(const struct ints *l, int n)
 {
@@ -105,8 +104,7 @@ static bool day_fits(const struct rrule *r, int64_t day)
     return weekday_fits(r, day, d) && week_fits(r, day, d);
 }
 
-/* --- periods -----------------------------------------------------------------------------------
- */
+/* ---- periods ---- */
 
 static const int64_t unit_s[] = {
     [FREQ_WEEKLY] = INT64_C(7) * DAY_S, [FREQ_DAILY] = DAY_S, [FREQ_HOURLY] = HOUR_S,
@@ -253,8 +251,7 @@ static int64_t index_at(const struct walk *w, int64_t at_s)
     return low;
 }
 
-/* --- one rule ----------------------------------------------------------------------------------
- */
+/* ---- one rule ---- */
 
 /* Goes to the next period that has dates; counts those before from_s. */
 static bool next_period(struct walk *w)
@@ -304,8 +301,7 @@ static void walk_begin(struct walk *w, const struct rrule *r, int64_t from_s, in
     w->last_unit = unit_of(r, to);
 }
 
-/* --- the set -----------------------------------------------------------------------------------
- */
+/* ---- the set ---- */
 
 /* A source of ascending dates: a rule or a list. */
 struct source {

@@ -21,8 +21,7 @@ static enum err_code refuse(struct err *e, const char *name, const char *value,
                    expected);
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 static bool read_int(const char *s, int min, int max, int *out)
 {
@@ -121,8 +120,7 @@ static bool read_nth_weekday(struct rrule *r, char *s)
     return true;
 }
 
-/* --- the parts of a rule -----------------------------------------------------------------------
- */
+/* ---- the parts of a rule ---- */
 
 static const struct list_row {
     const char *name;
@@ -269,8 +267,7 @@ static enum err_code read_rule(struct arena *a, const char *text, int64_t start_
     return ERR_OK;
 }
 
-/* --- the lines ---------------------------------------------------------------------------------
- */
+/* ---- the lines ---- */
 
 struct line {
     const char *name; /* without parameters */

@@ -34,8 +34,7 @@ static bool take(struct search *q, int64_t date_us)
     return q->out->count < q->count_max && ++q->tries < SCHEDULE_TRIES_MAX;
 }
 
-/* --- interval ----------------------------------------------------------------------------------
- */
+/* ---- interval ---- */
 
 /* The same clock time some days (and a rest) later. */
 static int64_t add_days(const struct schedule *s, int64_t from_us, int64_t by_us)
@@ -113,8 +112,7 @@ static void interval_dates(struct search *q)
         at = next_interval(s, before, &k, at);
 }
 
-/* --- cron --------------------------------------------------------------------------------------
- */
+/* ---- cron ---- */
 
 /* Wall times from one point on, as instants. */
 struct cron_source {
@@ -159,8 +157,7 @@ static void cron_dates(struct search *q)
     }
 }
 
-/* --- RRULE -------------------------------------------------------------------------------------
- */
+/* ---- RRULE ---- */
 
 static void rrule_dates(struct arena *a, struct search *q)
 {

@@ -16,8 +16,7 @@ enum { CANONICAL_MAX_BYTES = 16 << 20 };
 static const struct enum_name postures[] = {
     {"Reactive", POSTURE_REACTIVE}, {"Proactive", POSTURE_PROACTIVE}, {NULL, 0}};
 
-/* --- members -------------------------------------------------------------------------------------
- */
+/* ---- members ---- */
 
 static bool read_posture(const struct reading *r, void *out)
 {
@@ -244,8 +243,7 @@ static const struct variant triggers_of_compound[] = {
 };
 /* clang-format on */
 
-/* --- the canonical form --------------------------------------------------------------------------
- */
+/* ---- the canonical form ---- */
 
 static bool write_one(const struct reading *r, const struct variant *variants, struct buf *out)
 {
@@ -328,8 +326,7 @@ bool trigger_read(const struct reading *r, void *out_raw)
     return fits;
 }
 
-/* --- the tree ------------------------------------------------------------------------------------
- */
+/* ---- the tree ---- */
 
 static struct val parse(struct arena *a, struct raw json)
 {

@@ -10,8 +10,7 @@ bool window_is_needless(const struct trigger *t)
     return trigger_is_immediate(t) && t->threshold <= 1 && !t->after.count;
 }
 
-/* --- held events ---------------------------------------------------------------------------------
- */
+/* ---- held events ---- */
 
 static int64_t held_between(const struct window *w, int64_t start_us, int64_t end_us)
 {
@@ -88,8 +87,7 @@ static void hold(struct arena *a, struct window *w, const struct seen_event *eve
     trim_slot(w, new.occurred_us);
 }
 
-/* --- buckets -------------------------------------------------------------------------------------
- */
+/* ---- buckets ---- */
 
 static void open_bucket(struct window *w, int64_t start_us, int64_t end_us, int64_t count,
                         struct raw last_event)

@@ -35,8 +35,7 @@ struct zones {
     struct zone *items[ZONES_MAX];
 };
 
-/* --- one file ----------------------------------------------------------------------------------
- */
+/* ---- one file ---- */
 
 struct file {
     const unsigned char *bytes;
@@ -180,8 +179,7 @@ static enum err_code load(const char *path, struct zone *z, struct err *e)
     return wrong ? err_set(e, INTERNAL, "time zone %s: %s: %s", z->name, path, wrong) : ERR_OK;
 }
 
-/* --- the cache ---------------------------------------------------------------------------------
- */
+/* ---- the cache ---- */
 
 struct zones *zones_new(const char *dir)
 {
@@ -277,8 +275,7 @@ enum err_code zones_get(struct zones *z, const char *name, const struct zone **o
     return rc;
 }
 
-/* --- looking up --------------------------------------------------------------------------------
- */
+/* ---- looking up ---- */
 
 const char *zone_name(const struct zone *z)
 {

@@ -21,8 +21,7 @@
 
 enum { COLUMNS_MAX = 80, OBJECT_MAX_BYTES = 8 << 20, OBJECTS_MAX = 8 };
 
-/* --- records: JSON objects with the rows that describe them --------------------------------------
- */
+/* ---- records: JSON objects with the rows that describe them ---- */
 
 struct record {
     struct val v;
@@ -125,8 +124,7 @@ static void record_plain(struct arena *a, const void *self, struct jinja_value *
     }
 }
 
-/* --- the scope -----------------------------------------------------------------------------------
- */
+/* ---- the scope ---- */
 
 struct object {
     const char *name;
@@ -194,8 +192,7 @@ static void scope_get(void *context, struct arena *a, const char *name, struct j
     }
 }
 
-/* --- objects of the database ---------------------------------------------------------------------
- */
+/* ---- objects of the database ---- */
 
 static enum err_code get_work_pool(struct work *w, struct uuid id, struct rows *out)
 {

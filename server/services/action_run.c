@@ -16,8 +16,7 @@
 
 enum { SUSPEND_S = 3600 };
 
-/* --- results -------------------------------------------------------------------------------------
- */
+/* ---- results ---- */
 
 void result_relate(struct action_result *r, const char *id, const char *role, const char *name)
 {
@@ -78,8 +77,7 @@ static enum err_code done(struct action_result *result, int64_t status)
     return ERR_OK;
 }
 
-/* --- targets -------------------------------------------------------------------------------------
- */
+/* ---- targets ---- */
 
 bool action_target(struct work *w, const struct claimed_action *a, const char *kind,
                    struct action_result *result, struct uuid *out)
@@ -126,8 +124,7 @@ static enum err_code pause_deployment(struct work *w, const struct claimed_actio
     return done(result, 200);
 }
 
-/* --- flow runs -----------------------------------------------------------------------------------
- */
+/* ---- flow runs ---- */
 
 static struct state state_of(struct work *w, const struct claimed_action *a)
 {
@@ -223,8 +220,7 @@ static enum err_code delete_run(struct work *w, const struct claimed_action *a,
     return rc ? result_refused(w, a, result) : done(result, 204);
 }
 
-/* --- pools, queues, automations ------------------------------------------------------------------
- */
+/* ---- pools, queues, automations ---- */
 
 static const char *pause_body(bool paused)
 {

@@ -15,8 +15,7 @@ bool notifications_init(void)
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
-/* --- addresses -----------------------------------------------------------------------------------
- */
+/* ---- addresses ---- */
 
 static bool is_private_v4(uint32_t a)
 {
@@ -66,8 +65,7 @@ static curl_socket_t open_public(void *refused, curlsocktype purpose, struct cur
                    : socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-/* --- one try -------------------------------------------------------------------------------------
- */
+/* ---- one try ---- */
 
 struct exchange {
     struct arena *arena;

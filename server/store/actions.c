@@ -14,8 +14,7 @@ enum { JSON_MAX_BYTES = 4 << 20 };
 
 #define FOLLOWS_US INT64_C(300000000)
 
-/* --- claiming ------------------------------------------------------------------------------------
- */
+/* ---- claiming ---- */
 
 static struct uuid uuid_of(const char *text)
 {
@@ -100,8 +99,7 @@ enum err_code action_put_off(struct work *w, const struct claimed_action *a, dou
                     &none);
 }
 
-/* --- the events that tell it ---------------------------------------------------------------------
- */
+/* ---- the events that tell it ---- */
 
 static struct raw resource_of(struct work *w, const struct claimed_action *a)
 {
@@ -222,8 +220,7 @@ enum err_code action_done(struct work *w, const struct claimed_action *a,
     return rc;
 }
 
-/* --- targets -------------------------------------------------------------------------------------
- */
+/* ---- targets ---- */
 
 enum err_code action_pool_name(struct work *w, struct uuid id, const char **out)
 {

@@ -12,8 +12,7 @@
 #include "server/store/deployment_runs.h"
 #include "server/store/event_wake.h"
 
-/* --- run-deployment actions ----------------------------------------------------------------------
- */
+/* ---- run-deployment actions ---- */
 
 /* Calls visit() for every selected run-deployment among the actions. */
 struct visitor {
@@ -93,8 +92,7 @@ static enum err_code relate(struct work *w, struct uuid id, struct raw actions)
     return rc ? rc : each_deployment(w, actions, &(struct visitor){relate_one, automation});
 }
 
-/* --- Proactive triggers --------------------------------------------------------------------------
- */
+/* ---- Proactive triggers ---- */
 
 static enum err_code arm_tree(struct work *w, const char *automation, const struct trigger *t)
 {
@@ -124,8 +122,7 @@ static enum err_code arm(struct work *w, struct uuid id)
     return rc ? rc : arm_tree(w, automation, &t);
 }
 
-/* --- changes -------------------------------------------------------------------------------------
- */
+/* ---- changes ---- */
 
 static void wake(struct work *w, struct commit_hook *hook)
 {

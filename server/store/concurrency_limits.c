@@ -100,8 +100,7 @@ enum err_code limit_delete(struct work *w, const char *id_or_name)
     return event_end(w, own, rc);
 }
 
-/* --- slots ---------------------------------------------------------------------------------------
- */
+/* ---- slots ---- */
 
 enum err_code limits_lock(struct work *w, const char *names, const char *ids)
 {

@@ -55,8 +55,7 @@ enum err_code run_source_get(struct work *w, struct uuid deployment, struct run_
     return ERR_OK;
 }
 
-/* --- parameters
- * ------------------------------------------------------------------------------------ */
+/* ---- parameters ---- */
 
 static struct val parse_buf(struct work *w, struct buf *b)
 {
@@ -152,8 +151,7 @@ static enum err_code make_parameters(struct work *w, const struct run_source *so
     return rc;
 }
 
-/* --- everything else
- * ------------------------------------------------------------------------------- */
+/* ---- everything else ---- */
 
 static enum err_code check_variables(struct work *w, const struct run_source *source,
                                      const struct flow_run_create *in)

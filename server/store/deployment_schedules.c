@@ -44,8 +44,7 @@ enum err_code schedules_of(struct work *w, struct uuid deployment, struct rows *
     return rc ? rc : select_where(w, "ds.deployment_id = $1::uuid", param_uuid(w, deployment), out);
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 /* As it is stored: with its defaults. */
 static enum err_code normalised(struct work *w, struct raw in, const char **out)
@@ -142,8 +141,7 @@ enum err_code schedules_replace(struct work *w, const char *deployment,
     return rc;
 }
 
-/* --- PATCH by slug -------------------------------------------------------------------------------
- */
+/* ---- PATCH by slug ---- */
 
 /* The id of the schedule with that slug. */
 static const char *find(const struct rows *existing, const char *slug)
@@ -212,8 +210,7 @@ enum err_code schedules_change(struct work *w, const char *deployment,
     return rc;
 }
 
-/* --- one by one ----------------------------------------------------------------------------------
- */
+/* ---- one by one ---- */
 
 enum err_code schedules_end(struct work *w, enum err_code rc)
 {

@@ -17,8 +17,7 @@ struct placement {
     const char *labels;  /* of a POST */
 };
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static enum err_code select_one(struct work *w, const char *where, const char *const *values,
                                 size_t count, struct rows *out)
@@ -48,8 +47,7 @@ enum err_code deployment_get_by_name(struct work *w, const char *flow, const cha
                       PARAMS(flow, name), 2, out);
 }
 
-/* --- where it runs -------------------------------------------------------------------------------
- */
+/* ---- where it runs ---- */
 
 enum err_code default_pool_ensure(struct work *w)
 {
@@ -145,8 +143,7 @@ static enum err_code check_blocks(struct work *w, const struct deployment_write 
     return rc;
 }
 
-/* --- what hangs on it ----------------------------------------------------------------------------
- */
+/* ---- what hangs on it ---- */
 
 static enum err_code set_limit(struct work *w, const char *id, const struct deployment_write *in)
 {
@@ -173,8 +170,7 @@ static enum err_code set_limit(struct work *w, const char *id, const struct depl
                     &rows);
 }
 
-/* --- making and changing -------------------------------------------------------------------------
- */
+/* ---- making and changing ---- */
 
 /* Those of the flow, the flow's id, and its own. */
 static enum err_code find_labels(struct work *w, const struct deployment_write *in,

@@ -141,8 +141,7 @@ enum err_code event_emit_statuses(struct work *w, enum event_subject subject,
     return rc;
 }
 
-/* --- with the change ---
- */
+/* ---- with the change ---- */
 
 enum err_code event_begin(struct work *w, bool *out_own)
 {
@@ -172,8 +171,7 @@ enum err_code event_find(struct work *w, enum event_subject subject, const char 
     return rc;
 }
 
-/* --- what changed ---
- */
+/* ---- what changed ---- */
 
 static enum err_code read_fields(struct work *w, enum event_subject subject, struct uuid id,
                                  struct raw *out)

@@ -23,8 +23,7 @@ static void add(struct sql *s, const char *before, const char *value, const char
     sql_add(s, after);
 }
 
-/* --- labels and resources; `r.v` is the resource that is looked at ---
- */
+/* ---- labels and resources; `r.v` is the resource that is looked at ---- */
 
 /* As LIKE wants it: everything but * and ? literally. */
 static const char *like(struct arena *a, const char *pattern)
@@ -153,8 +152,7 @@ static void add_any(struct sql *s, const struct resource_spec *spec)
     sql_add(s, ")");
 }
 
-/* --- the rest ---
- */
+/* ---- the rest ---- */
 
 static void add_names(struct sql *s, const struct event_filter *f)
 {

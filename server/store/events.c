@@ -43,7 +43,7 @@ static void put_event(struct work *w, struct array *a, const struct event *e)
     array_uuid(&a[A_FOLLOWS], e->follows);
 }
 
-/* --- telling --- */
+/* ---- telling ---- */
 
 void events_publish(struct work *w, const struct stored_event *events, size_t count)
 {

@@ -45,8 +45,7 @@ static const char *keyset_key(struct work *w, const struct state *s, const char 
     return val_string(&w->arena, val_get(doc_root(&doc), name), NULL);
 }
 
-/* --- the input
- * ------------------------------------------------------------------------------------- */
+/* ---- the input ---- */
 
 static enum err_code hydrate_input(struct work *w, struct val input, struct doc *out,
                                    const char **out_reason)
@@ -125,8 +124,7 @@ static enum err_code keep_input(struct work *w, const struct resume *r, const ch
                     &none);
 }
 
-/* --- the state
- * ------------------------------------------------------------------------------------- */
+/* ---- the state ---- */
 
 static enum err_code move(struct work *w, struct resume *r, const struct state *paused,
                           struct transition *t)

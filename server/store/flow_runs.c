@@ -28,8 +28,7 @@ static enum err_code broken_reference(struct work *w)
                    "logs for details.");
 }
 
-/* --- making runs
- * ----------------------------------------------------------------------------------- */
+/* ---- making runs ---- */
 
 enum err_code flow_run_find_queue(struct work *w, struct flow_run_new *run)
 {
@@ -283,8 +282,7 @@ void flow_runs_announce(struct work *w, struct flow_run_new **items, size_t coun
         parking_ring(w->server->parking, parking_topic("flow_runs", "SCHEDULED"));
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* The row of the pool of that queue, or -1: it is gone. */
 static int pool_row(const struct rows *pools, const char *queue)
@@ -348,8 +346,7 @@ enum err_code flow_run_get(struct work *w, struct uuid id, struct rows *out)
     return rc ? rc : out->count ? ERR_OK : not_found(w);
 }
 
-/* --- changing
- * -------------------------------------------------------------------------------------- */
+/* ---- changing ---- */
 
 static struct val parse(struct work *w, const char *text, struct doc *doc)
 {
@@ -439,8 +436,7 @@ enum err_code flow_run_add_labels(struct work *w, struct uuid id, struct raw lab
                         : err_set_object(&w->err, NOT_FOUND, "Flow run with id %s not found", text);
 }
 
-/* --- inputs
- * ---------------------------------------------------------------------------------------- */
+/* ---- inputs ---- */
 
 enum err_code flow_run_input_add(struct work *w, struct uuid id, const char *key, const char *value,
                                  const char *sender)

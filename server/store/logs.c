@@ -63,7 +63,7 @@ static void put_log(struct buf *b, struct uuid id, const struct log *l)
     buf_lit(b, "\n");
 }
 
-/* --- telling /logs/out --- */
+/* ---- telling /logs/out ---- */
 
 struct announcement {
     struct commit_hook hook; /* first member */
@@ -155,7 +155,7 @@ enum err_code logs_publish_since(struct work *w, int64_t limit, int64_t *since_u
     return ERR_OK;
 }
 
-/* --- storing --- */
+/* ---- storing ---- */
 
 static enum err_code copy_in(struct work *w, const struct buf *text)
 {

@@ -47,8 +47,7 @@ static enum err_code repeat(struct work *w, enum query q, const char *const *par
     return rc;
 }
 
-/* --- partitions ----------------------------------------------------------------------------------
- */
+/* ---- partitions ---- */
 
 /* Readers of the table are not held up for long: who cannot get the lock tries again next time. */
 static enum err_code drop(struct work *w, const char *partition)
@@ -134,8 +133,7 @@ enum err_code partitions_make(struct work *w, int weeks)
     return rc;
 }
 
-/* --- events --------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 /* Names with a life of their own. */
 struct override {
@@ -201,8 +199,7 @@ enum err_code retention_events(struct work *w, const struct retention *r,
     return rc;
 }
 
-/* --- runs ----------------------------------------------------------------------------------------
- */
+/* ---- runs ---- */
 
 enum err_code retention_runs(struct work *w, const struct retention *r,
                              struct retention_count *done)

@@ -69,8 +69,7 @@ static enum err_code next_time(struct work *w, enum query q, int64_t *out_us)
     return rc;
 }
 
-/* --- one kind after the other --------------------------------------------------------------------
- */
+/* ---- one kind after the other ---- */
 
 static void propose_late(const struct rows *r, int row, struct transition *out)
 {
@@ -123,8 +122,7 @@ enum err_code runs_end_cancellations(struct work *w, int64_t cutoff_us, int64_t 
     return rc ? rc : next_time(w, Q_cancellations_next, out_next_us);
 }
 
-/* --- children ------------------------------------------------------------------------------------
- */
+/* ---- children ---- */
 
 #define PARENT_CANCELLED "The parent flow run was cancelled."
 

@@ -61,8 +61,7 @@ static enum err_code read_maker(struct work *w, const struct rows *r, int row, s
                          w->now_us, &out->schedule, &w->err);
 }
 
-/* --- making --------------------------------------------------------------------------------------
- */
+/* ---- making ---- */
 
 static struct raw created_by(struct work *w, const struct maker *m)
 {
@@ -279,8 +278,7 @@ enum err_code schedule_runs_make(struct work *w, struct uuid deployment,
     return finish(w, &batch, rc);
 }
 
-/* --- what is there ------------------------------------------------------------------------------
- */
+/* ---- what is there ---- */
 
 enum err_code schedule_runs_list(struct work *w, struct uuids deployments, int64_t before_us,
                                  int64_t limit, struct rows *out)
@@ -318,8 +316,7 @@ enum err_code schedule_runs_list(struct work *w, struct uuids deployments, int64
     return rc ? rc : flow_runs_name_pools(w, out);
 }
 
-/* --- what is not wanted any more -----------------------------------------------------------------
- */
+/* ---- what is not wanted any more ---- */
 
 static const char *why(struct work *w, const struct rows *r, int row)
 {

@@ -63,8 +63,7 @@ static enum err_code broken_reference(struct work *w)
                    "logs for details.");
 }
 
-/* --- effects
- * --------------------------------------------------------------------------------------- */
+/* ---- effects ---- */
 
 static enum err_code do_effects(struct work *w, const struct run_facts *facts,
                                 const struct strings *tags, const struct verdict *v)
@@ -91,8 +90,7 @@ static enum err_code do_effects(struct work *w, const struct run_facts *facts,
     return rc;
 }
 
-/* --- making
- * ---------------------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 static enum err_code insert(struct work *w, const struct task_run_create *in, const char *id,
                             const struct verdict *v, struct rows *out)
@@ -184,8 +182,7 @@ enum err_code task_run_upsert(struct work *w, const struct task_run_create *in, 
     return rc;
 }
 
-/* --- reading and changing
- * -------------------------------------------------------------------------- */
+/* ---- reading and changing ---- */
 
 enum err_code task_run_get(struct work *w, struct uuid id, struct rows *out)
 {
@@ -221,8 +218,7 @@ enum err_code task_run_delete(struct work *w, struct uuid id)
     return rc ? rc : rows.count ? ERR_OK : err_set(&w->err, NOT_FOUND, "Task not found");
 }
 
-/* --- moving
- * ---------------------------------------------------------------------------------------- */
+/* ---- moving ---- */
 
 static void read_around(const struct rows *r, struct run_facts *out)
 {

@@ -136,8 +136,7 @@ static enum err_code read_facts(struct work *w, const struct rows *r, int row,
     return rc;
 }
 
-/* --- concurrency limits of deployments: rare, so queried only when there are any
- * ------------------ */
+/* ---- concurrency limits of deployments: rare, so queried only when there are any ---- */
 
 /* The limit of row i of the facts as seen by this batch. */
 struct limit_view {
@@ -199,8 +198,7 @@ static struct limit_view *view_of(struct limit_view *views, size_t count, struct
     return NULL;
 }
 
-/* --- deciding ------------------------------------------------------------------------------------
- */
+/* ---- deciding ---- */
 
 static struct proposal proposal_of(struct work *w, struct transition *t)
 {

@@ -142,8 +142,7 @@ enum err_code transitions_write(struct work *w, struct transition **items, size_
     return rc;
 }
 
-/* --- effects -------------------------------------------------------------------------------------
- */
+/* ---- effects ---- */
 
 /* One row of parameters per item that has the effect. */
 struct effect_row {

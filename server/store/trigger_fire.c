@@ -12,8 +12,7 @@
 
 enum { JSON_MAX_BYTES = 32 << 20 };
 
-/* --- the firing ----------------------------------------------------------------------------------
- */
+/* ---- the firing ---- */
 
 struct firing {
     const struct fired *what;
@@ -48,8 +47,7 @@ static void make_firing(struct work *w, struct firings *f, struct firing *out)
     out->json = write_take(&w->arena, &b);
 }
 
-/* --- acting --------------------------------------------------------------------------------------
- */
+/* ---- acting ---- */
 
 static struct raw event_resource_of(struct work *w, const struct armed *automation)
 {
@@ -243,8 +241,7 @@ static void act(struct work *w, struct firings *f, const struct firing *firing)
     queue_actions(w, f, &cause, automation->actions_on_trigger, index);
 }
 
-/* --- composites ----------------------------------------------------------------------------------
- */
+/* ---- composites ---- */
 
 /* Children in the order in which they fired, as a JSON array; *out_ready: the parent fires. */
 static enum err_code children_of(struct work *w, const struct trigger *parent, bool *out_ready,
@@ -343,8 +340,7 @@ enum err_code trigger_fire(struct work *w, struct firings *f, const struct fired
     return fire_up(w, f, &firing);
 }
 
-/* --- storing -------------------------------------------------------------------------------------
- */
+/* ---- storing ---- */
 
 enum err_code firings_store(struct work *w, struct firings *f)
 {

@@ -39,8 +39,7 @@ struct touched *windows_get(struct work *w, struct windows *all, const struct wa
     return t;
 }
 
-/* --- loading -------------------------------------------------------------------------------------
- */
+/* ---- loading ---- */
 
 static bool is_kept(const struct touched *t)
 {
@@ -117,8 +116,7 @@ enum err_code windows_load(struct work *w, struct windows *all)
     return rc;
 }
 
-/* --- saving --------------------------------------------------------------------------------------
- */
+/* ---- saving ---- */
 
 static enum err_code run(struct work *w, enum query q, struct array *columns, size_t count)
 {

@@ -23,8 +23,7 @@ struct evaluation {
     int64_t clock_us, clock_seen_us;
 };
 
-/* --- begin and end -------------------------------------------------------------------------------
- */
+/* ---- begin and end ---- */
 
 static enum err_code begin(struct evaluation *e)
 {
@@ -72,8 +71,7 @@ static enum err_code fire(struct evaluation *e, const struct touched *t, struct 
     return trigger_fire(e->work, &e->firings, &what);
 }
 
-/* --- events --------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 struct taken {
     struct seen_event view;
@@ -184,8 +182,7 @@ static enum err_code evaluate_one(struct evaluation *e, struct taken *event)
     return rc;
 }
 
-/* --- causal order --------------------------------------------------------------------------------
- */
+/* ---- causal order ---- */
 
 static bool has(const struct rows *rows, struct uuid id)
 {
@@ -308,8 +305,7 @@ enum err_code triggers_evaluate(struct work *w, struct trigger_set *set, struct 
     return end(e, rc ? rc : evaluate(e, out), out);
 }
 
-/* --- time ----------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 /* How far the events are behind: Proactive triggers wait for them. */
 static int64_t lag_us(const struct evaluation *e)

@@ -180,8 +180,7 @@ enum err_code work_pool_delete(struct work *w, const char *name)
     return event_end(w, own, rc);
 }
 
-/* --- queues --------------------------------------------------------------------------------------
- */
+/* ---- queues ---- */
 
 enum err_code work_queue_create(struct work *w, const char *pool, const struct work_queue_write *in)
 {
@@ -371,8 +370,7 @@ enum err_code work_queue_ensure(struct work *w, const char *pool, const char *na
     return rc;
 }
 
-/* --- workers -------------------------------------------------------------------------------------
- */
+/* ---- workers ---- */
 
 enum err_code worker_heartbeat(struct work *w, const char *pool, const struct worker_heartbeat *in)
 {

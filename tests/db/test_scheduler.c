@@ -150,8 +150,7 @@ START_TEST(the_schema_refuses_a_second_run)
 }
 END_TEST
 
-/* --- misfires ------------------------------------------------------------------------------------
- */
+/* ---- misfires ---- */
 
 static const struct {
     const char *misfire;

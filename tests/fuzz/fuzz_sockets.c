@@ -34,8 +34,7 @@ static void require(bool ok)
         abort();
 }
 
-/* --- lanes ---------------------------------------------------------------------------------------
- */
+/* ---- lanes ---- */
 
 struct lane {
     struct server *server;
@@ -95,8 +94,7 @@ static bool lane_work(struct lane *lane)
     return some;
 }
 
-/* --- the client ----------------------------------------------------------------------------------
- */
+/* ---- the client ---- */
 
 static void say(int fd, const char *text, size_t len)
 {
@@ -152,8 +150,7 @@ static void check_frames(const struct buf *heard)
     arena_reset(&a);
 }
 
-/* --- the server ----------------------------------------------------------------------------------
- */
+/* ---- the server ---- */
 
 static struct server *make_server(void)
 {

@@ -12,8 +12,7 @@
 #include "server/store/event_wake.h"
 #include "shared/base/clock.h"
 
-/* --- subscribers ---
- */
+/* ---- subscribers ---- */
 
 static void write_text(struct buf *b, const void *what)
 {
@@ -137,8 +136,7 @@ START_TEST(there_are_only_so_many)
 }
 END_TEST
 
-/* --- ids ---
- */
+/* ---- ids ---- */
 
 START_TEST(an_id_is_new_once)
 {
@@ -158,8 +156,7 @@ START_TEST(an_id_is_new_once)
 }
 END_TEST
 
-/* --- log filters ---
- */
+/* ---- log filters ---- */
 
 static const struct {
     const char *filter;
@@ -205,8 +202,7 @@ START_TEST(log_filters_match)
 }
 END_TEST
 
-/* --- the outbox and the bell ---
- */
+/* ---- the outbox and the bell ---- */
 
 START_TEST(the_outbox_keeps_order_and_its_bounds)
 {

@@ -32,8 +32,7 @@ static enum err_code read_text(const char *text, struct schedule *out, struct er
     return schedule_read(&arena, zones, doc_root(doc), 1704067200 * SECOND_US, out, e);
 }
 
-/* --- what Prefect gives ------------------------------------------------------------------------
- */
+/* ---- what Prefect gives ---- */
 
 static const struct vector {
     char kind;
@@ -106,8 +105,7 @@ START_TEST(there_are_enough_vectors)
 }
 END_TEST
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static const struct {
     const char *text, *stored;
@@ -184,8 +182,7 @@ START_TEST(a_refusal_says_what_was_expected)
 }
 END_TEST
 
-/* --- bounds ------------------------------------------------------------------------------------
- */
+/* ---- bounds ---- */
 
 /* Rules without dates, or with more work than anyone should do, end. */
 static const struct {

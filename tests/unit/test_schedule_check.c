@@ -133,8 +133,7 @@ START_TEST(a_refusal_tells_about_each_kind)
 }
 END_TEST
 
-/* --- the words -----------------------------------------------------------------------------------
- * Prefect's, but for rules and anchors: ours say what was expected. */
+/* ---- the words ---- */
 
 static const struct {
     const char *schedule, *message;
@@ -181,8 +180,7 @@ START_TEST(a_refusal_says_why)
 }
 END_TEST
 
-/* --- what is accepted ----------------------------------------------------------------------------
- */
+/* ---- what is accepted ---- */
 
 static const char *const accepted[] = {
     "{\"interval\":3600}",

@@ -248,8 +248,7 @@ START_TEST(held_events_are_bounded)
 }
 END_TEST
 
-/* --- what clients send ---------------------------------------------------------------------------
- */
+/* ---- what clients send ---- */
 
 static const char *refusal(const char *trigger, const char *actions)
 {

@@ -345,16 +345,24 @@ static void begin_recording(struct measure *m)
     v3pwr_meter.start(m->meter);
 }
 
+/* False when the bench is no longer leased: that ends the measurement, another attempt would be no
+ * better. */
+static bool may_drive(struct measure *m)
+{
+    enum err_code code =
+        m->listener.may_drive ? m->listener.may_drive(m->listener.ctx, &m->err) : ERR_OK;
+
+    if (code)
+        finish(m, code);
+    return !code;
+}
+
 static void enter(struct measure *m, enum stage stage)
 {
     if (m->stage == OVER) /* cancelled by the one who was just told something */
         return;
-    enum err_code code =
-        m->listener.may_drive ? m->listener.may_drive(m->listener.ctx, &m->err) : ERR_OK;
-    if (code) { /* another attempt would be no better */
-        finish(m, code);
+    if (!may_drive(m))
         return;
-    }
     m->stage = stage;
     wait_ms(m, METER_TIMEOUT_MS);
     switch (stage) {
