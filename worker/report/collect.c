@@ -25,12 +25,25 @@ static void *grown(struct arena *a, const void *array, size_t count, size_t *roo
     return more;
 }
 
-static bool is_known(const struct collection *c, const char *key)
+static void release(void *object)
 {
-    for (size_t i = 0; i < c->measurement_count; i++)
-        if (strcmp(c->artifact_keys[i], key) == 0)
-            return true;
-    return false;
+    json_decref(object);
+}
+
+/* A set of texts, or a map from texts to places in an array; lives as long as the arena. */
+static json_t *map_of(struct collection *c, json_t **in_out)
+{
+    if (!*in_out) {
+        *in_out = json_object();
+        arena_defer(c->arena, release, *in_out);
+    }
+    return *in_out;
+}
+
+static struct listed_run *find_run(struct collection *c, const char *id)
+{
+    const json_t *place = json_object_get(map_of(c, &c->run_places), id);
+    return place ? &c->runs[json_integer_value(place)] : NULL;
 }
 
 /* Prefect's clients store data as a text that holds JSON; ours as JSON. */
@@ -55,16 +68,18 @@ static void add_measurement(struct collection *c, const json_t *artifact, struct
         c->unreadable++;
         return;
     }
-    m.flow_run_id = text(c->arena, artifact, "flow_run_id");
-    const char *key = arena_printf(c->arena, "%s\n%s\n%s", m.flow_run_id, m.model, m.target);
-    if (is_known(c, key))
+    struct listed_run *run = find_run(c, text(c->arena, artifact, "flow_run_id"));
+    if (!run)
         return;
-    size_t room = c->measurement_room, keys_room = room;
-    c->measurements = grown(c->arena, c->measurements, c->measurement_count, &room, sizeof m);
-    c->artifact_keys =
-        grown(c->arena, c->artifact_keys, c->measurement_count, &keys_room, sizeof key);
-    c->measurement_room = room;
-    c->artifact_keys[c->measurement_count] = key;
+    m.flow_run_id = run->is.id;
+    m.flow_run_name = run->is.name;
+    run->measured = true;
+    const char *key = arena_printf(c->arena, "%s\n%s\n%s", m.flow_run_id, m.model, m.target);
+    if (json_object_get(map_of(c, &c->keys), key))
+        return;
+    json_object_set_new(c->keys, key, json_true());
+    c->measurements = grown(c->arena, c->measurements, c->measurement_count, &c->measurement_room,
+                            sizeof m);
     c->measurements[c->measurement_count++] = m;
 }
 
@@ -84,47 +99,36 @@ enum err_code collect_artifacts(struct collection *c, const json_t *rows, struct
     return ERR_OK;
 }
 
-/* Names the run in its measurements; false when it has none. */
-static bool name_measurements(struct collection *c, const char *id, const char *name)
+static bool is_type(const json_t *run, const char *type)
 {
-    bool found = false;
-    for (size_t i = 0; i < c->measurement_count; i++) {
-        if (strcmp(c->measurements[i].flow_run_id, id) != 0)
-            continue;
-        c->measurements[i].flow_run_name = name;
-        found = true;
-    }
-    return found;
+    const json_t *value = json_object_get(run, "state_type");
+    return json_is_string(value) && strcmp(json_string_value(value), type) == 0;
 }
 
-static bool is_listed(const struct collection *c, const char *id)
+static const char *reason_of(struct arena *a, const json_t *run)
 {
-    for (size_t i = 0; i < c->failure_count; i++)
-        if (strcmp(c->failures[i].id, id) == 0)
-            return true;
-    return false;
+    const char *message = text(a, json_object_get(run, "state"), "message");
+    if (!is_type(run, "FAILED") && !is_type(run, "CRASHED") && !is_type(run, "CANCELLED"))
+        return "had not ended when the report was made";
+    return message[0] ? message : "no reason was given";
 }
 
-static void add_failure(struct collection *c, const json_t *run, const char *id, const char *name)
+static void add_run(struct collection *c, const json_t *run, const char *id)
 {
     struct arena *a = c->arena;
     const json_t *parameters = json_object_get(run, "parameters");
-    const char *type = text(a, run, "state_type");
-    const char *message = text(a, json_object_get(run, "state"), "message");
-    bool ended = strcmp(type, "FAILED") == 0 || strcmp(type, "CRASHED") == 0 ||
-                 strcmp(type, "CANCELLED") == 0;
-    if (!ended)
-        message = "had not ended when the report was made";
-    else if (!message[0])
-        message = "no reason was given";
-    c->failures = grown(a, c->failures, c->failure_count, &c->failure_room, sizeof *c->failures);
-    c->failures[c->failure_count++] = (struct failed_run){.id = id,
-                                                          .flow_id = text(a, run, "flow_id"),
-                                                          .name = name,
-                                                          .model = text(a, parameters, "model"),
-                                                          .target = text(a, parameters, "target"),
-                                                          .state = text(a, run, "state_name"),
-                                                          .reason = message};
+    struct listed_run r = {.is = {.id = id, .name = text(a, run, "name")},
+                           .completed = is_type(run, "COMPLETED")};
+    if (!r.completed) {
+        r.is.flow_id = text(a, run, "flow_id");
+        r.is.model = text(a, parameters, "model");
+        r.is.target = text(a, parameters, "target");
+        r.is.state = text(a, run, "state_name");
+        r.is.reason = reason_of(a, run);
+    }
+    json_object_set_new(map_of(c, &c->run_places), id, json_integer((json_int_t)c->run_count));
+    c->runs = grown(a, c->runs, c->run_count, &c->run_room, sizeof r);
+    c->runs[c->run_count++] = r;
 }
 
 enum err_code collect_runs(struct collection *c, const json_t *rows, struct err *e)
@@ -135,39 +139,35 @@ enum err_code collect_runs(struct collection *c, const json_t *rows, struct err 
         return err_set(e, INVALID, "the server's list of runs is not a list");
     json_array_foreach(rows, i, run)
     {
-        const char *id = text(c->arena, run, "id"), *name = text(c->arena, run, "name");
+        const char *id = text(c->arena, run, "id");
         if (strcmp(id, c->own_run_id) == 0)
             c->own_flow_id = text(c->arena, run, "flow_id");
-        if (strcmp(id, c->own_run_id) == 0 || is_listed(c, id))
+        if (strcmp(id, c->own_run_id) == 0 || find_run(c, id))
             continue;
-        if (++c->run_count > REPORT_ROWS_MAX)
+        if (c->run_count == REPORT_ROWS_MAX)
             return err_set(e, TOO_LARGE, "the campaign has more than %d runs", REPORT_ROWS_MAX);
-        if (name_measurements(c, id, name))
-            continue;
-        /* Completed without a measurement: not a measuring run, such as an earlier report. */
-        const json_t *type = json_object_get(run, "state_type");
-        if (!json_is_string(type) || strcmp(json_string_value(type), "COMPLETED") != 0)
-            add_failure(c, run, id, name);
+        add_run(c, run, id);
     }
     return ERR_OK;
 }
 
-/* An earlier report that failed is no failed measurement. */
-static void drop_own_flow(struct collection *c)
+/* An earlier report that failed is no failed measurement; what completed without a measurement is
+ * not a measuring run. */
+static bool is_failure(const struct collection *c, const struct listed_run *r)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < c->failure_count; i++)
-        if (!c->own_flow_id || strcmp(c->failures[i].flow_id, c->own_flow_id) != 0)
-            c->failures[kept++] = c->failures[i];
-    c->failure_count = kept;
+    return !r->completed && !r->measured &&
+           !(c->own_flow_id && strcmp(r->is.flow_id, c->own_flow_id) == 0);
 }
 
 void collect_finish(struct collection *c, struct report *r)
 {
-    drop_own_flow(c);
+    struct failed_run *failures = arena_array(c->arena, struct failed_run, c->run_count + 1);
+    r->failure_count = 0;
+    for (size_t i = 0; i < c->run_count; i++)
+        if (is_failure(c, &c->runs[i]))
+            failures[r->failure_count++] = c->runs[i].is;
     r->measurements = c->measurements;
     r->measurement_count = c->measurement_count;
-    r->failures = c->failures;
-    r->failure_count = c->failure_count;
+    r->failures = failures;
     report_sort(c->arena, r);
 }

@@ -2,6 +2,12 @@
 #pragma once
 #include "worker/report/report.h"
 
+/* A run of the campaign; one that completed has its id and name only. */
+struct listed_run {
+    struct failed_run is;
+    bool completed, measured;
+};
+
 /* What is gathered, page by page.  Zero it, then add pages, then collect_finish(). */
 struct collection {
     struct arena *arena;
@@ -9,20 +15,22 @@ struct collection {
         *own_run_id; /* the run that makes the report: it and others of its flow are not listed */
     const char *own_flow_id; /* found on the way */
     struct measurement *measurements;
-    struct failed_run *failures;
-    const char **artifact_keys; /* run, model and target of each measurement */
-    size_t measurement_count, failure_count, run_count, unreadable;
-    size_t measurement_room, failure_room;
+    struct listed_run *runs;
+    json_t *run_places; /* of the runs, by their ids */
+    json_t *keys;       /* run, model and target of each measurement */
+    size_t measurement_count, run_count, unreadable;
+    size_t measurement_room, run_room;
 };
 
-/* Rows of POST /artifacts/filter, newest first.  Of each (run, model, target) the newest counts: a
- * retried task measured again.  Records that cannot be read are counted, with the last reason in e.
+/* Rows of POST /flow_runs/filter; one that was there before is passed over.
  * Errors: INVALID (not a list), TOO_LARGE (more than REPORT_ROWS_MAX). */
-MUST_CHECK enum err_code collect_artifacts(struct collection *c, const json_t *rows, struct err *e);
-
-/* Rows of POST /flow_runs/filter, after all artifacts: names the measurements' runs, and lists
- * those that ended badly, or have not ended, without one. */
 MUST_CHECK enum err_code collect_runs(struct collection *c, const json_t *rows, struct err *e);
 
-/* Into r, sorted. */
+/* Rows of POST /artifacts/filter of runs that were collected, newest first.  Of each (run, model,
+ * target) the newest counts: a retried task measured again.  Records that cannot be read are
+ * counted, with the last reason in e.  Errors: as above. */
+MUST_CHECK enum err_code collect_artifacts(struct collection *c, const json_t *rows, struct err *e);
+
+/* Into r, sorted; failures are the runs that ended badly, or have not ended, without a measurement.
+ */
 void collect_finish(struct collection *c, struct report *r);

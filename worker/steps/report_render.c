@@ -46,52 +46,68 @@ struct render {
 
 /* ---- on the thread ---- */
 
-typedef enum err_code collect_fn(struct collection *c, const json_t *rows, struct err *e);
-
-struct listing {
-    const char *path, *sort;
-    size_t per_page;
-    collect_fn *collect;
-    json_t *filter; /* owned */
-};
-
-static enum err_code list_all(const struct api *api, const struct listing *l, struct collection *c,
-                              struct err *e)
+static enum err_code list_page(const struct api *api, const char *path, const char *sort,
+                               size_t limit, size_t offset, json_t *filter, json_t **out,
+                               struct err *e)
 {
-    for (size_t offset = 0;; offset += l->per_page) {
+    json_t *body = json_pack("{s:I, s:I, s:s}", "limit", (json_int_t)limit, "offset",
+                             (json_int_t)offset, "sort", sort);
+    json_object_update(body, filter);
+    enum err_code rc = api_post(api, path, body, REPLY_MAX_BYTES, out, e);
+    json_decref(body);
+    return rc;
+}
+
+/* By the ids of a page of runs: a list of all measurements of the campaign, page by page, would
+ * cost the server the whole list for each page. */
+static enum err_code collect_measurements(const struct api *api, struct collection *c,
+                                          const json_t *runs, struct err *e)
+{
+    json_t *run, *ids = json_array();
+    size_t i, count = ARTIFACTS_PER_PAGE;
+    json_array_foreach(runs, i, run) json_array_append(ids, json_object_get(run, "id"));
+    json_t *filter = json_pack("{s:{s:{s:[s]}, s:{s:o}}}", "artifacts", "type", "any_",
+                               "measurement", "flow_run_id", "any_", ids);
+    enum err_code rc = ERR_OK;
+    for (size_t offset = 0; rc == ERR_OK && count == ARTIFACTS_PER_PAGE; offset += count) {
         json_t *rows = NULL;
-        json_t *body = json_pack("{s:I, s:I, s:s}", "limit", (json_int_t)l->per_page, "offset",
-                                 (json_int_t)offset, "sort", l->sort);
-        json_object_update(body, l->filter);
-        enum err_code rc = api_post(api, l->path, body, REPLY_MAX_BYTES, &rows, e);
-        json_decref(body);
-        if (rc)
-            return rc;
-        rc = l->collect(c, rows, e);
-        size_t count = json_array_size(rows);
+        rc = list_page(api, "/artifacts/filter", "CREATED_DESC", ARTIFACTS_PER_PAGE, offset, filter,
+                       &rows, e);
+        if (rc == ERR_OK)
+            rc = collect_artifacts(c, rows, e);
+        count = json_array_size(rows);
         json_decref(rows);
-        if (rc || count < l->per_page)
-            return rc;
     }
+    json_decref(filter);
+    return rc;
+}
+
+static enum err_code collect_all(const struct api *api, struct collection *c, const char *tag,
+                                 struct err *e)
+{
+    json_t *filter = json_pack("{s:{s:{s:[s]}}}", "flow_runs", "tags", "all_", tag);
+    size_t count = RUNS_PER_PAGE;
+    enum err_code rc = ERR_OK;
+    for (size_t offset = 0; rc == ERR_OK && count == RUNS_PER_PAGE; offset += count) {
+        json_t *rows = NULL;
+        rc = list_page(api, "/flow_runs/filter", "ID_DESC", RUNS_PER_PAGE, offset, filter, &rows,
+                       e);
+        if (rc == ERR_OK)
+            rc = collect_runs(c, rows, e);
+        count = json_array_size(rows);
+        if (rc == ERR_OK && count)
+            rc = collect_measurements(api, c, rows, e);
+        json_decref(rows);
+    }
+    json_decref(filter);
+    return rc;
 }
 
 static enum err_code collect(struct render *x, struct step_work *work)
 {
     struct collection c = {.arena = work->arena, .own_run_id = x->run_id};
     const char *tag = arena_printf(work->arena, "campaign:%s", x->campaign);
-    struct listing listings[] = {
-        {"/artifacts/filter", "CREATED_DESC", ARTIFACTS_PER_PAGE, collect_artifacts,
-         json_pack("{s:{s:{s:[s]}}, s:{s:{s:[s]}}}", "artifacts", "type", "any_", "measurement",
-                   "flow_runs", "tags", "all_", tag)},
-        {"/flow_runs/filter", "ID_DESC", RUNS_PER_PAGE, collect_runs,
-         json_pack("{s:{s:{s:[s]}}}", "flow_runs", "tags", "all_", tag)},
-    };
-    enum err_code rc = ERR_OK;
-    for (size_t i = 0; i < COUNT(listings); i++) {
-        if (rc == ERR_OK)
-            rc = list_all(&x->api, &listings[i], &c, &work->err);
-        json_decref(listings[i].filter);
-    }
+    enum err_code rc = collect_all(&x->api, &c, tag, &work->err);
     if (rc)
         return rc;
     if (c.unreadable)
