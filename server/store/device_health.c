@@ -127,9 +127,37 @@ static enum err_code begin(struct work *w, const struct rows *r, int row, struct
                          &none);
 }
 
+/* One that cannot be made does not hold up the others: the device's history says why.  *out_run
+ * stays NULL. */
+static enum err_code try_begin(struct work *w, const struct rows *r, int row,
+                               struct flow_run_new **out_run)
+{
+    struct flow_run_new *run = arena_new(&w->arena, struct flow_run_new);
+    struct rows none;
+    enum err_code rc = db_query(w, Q_health_point, NULL, &none);
+
+    if (rc)
+        return rc;
+    rc = begin(w, r, row, run);
+    if (!rc)
+        *out_run = run;
+    if (!rc || err_infos[rc].retry)
+        return rc;
+    const char *why =
+        arena_printf(&w->arena, "the health check could not be made: %s", w->err.detail);
+    log_warn("device.health", KV_S("device", rows_text(r, row, 1)), KV_S("says", why));
+    rc = db_query(w, Q_health_back, NULL, &none);
+    return rc ? rc
+              : db_query(w, Q_health_unmade,
+                         PARAMS(rows_text(r, row, 0), rows_text(r, row, 1), rows_text(r, row, 2),
+                                why),
+                         &none);
+}
+
 enum err_code health_begin_all(struct work *w, size_t *out_count)
 {
     struct rows due = {0}, told;
+    size_t begun = 0;
     enum err_code rc = db_begin(w);
 
     if (!rc) /* whose quarantine is over by policy is checked */
@@ -140,20 +168,20 @@ enum err_code health_begin_all(struct work *w, size_t *out_count)
     struct flow_run_new **runs =
         arena_array(&w->arena, struct flow_run_new *, (size_t)due.count + 1);
     for (int i = 0; i < due.count && !rc; i++) {
-        runs[i] = arena_new(&w->arena, struct flow_run_new);
-        rc = begin(w, &due, i, runs[i]);
+        rc = try_begin(w, &due, i, &runs[begun]);
+        begun += !rc && runs[begun];
     }
-    *out_count = (size_t)due.count;
+    *out_count = begun;
     rc = end(w, rc);
-    if (!rc && due.count)
-        flow_runs_announce(w, runs, (size_t)due.count);
+    if (!rc && begun)
+        flow_runs_announce(w, runs, begun);
     return rc;
 }
 
 enum err_code health_next(struct work *w, bool *out_open, int64_t *out_us)
 {
     struct rows r;
-    enum err_code rc = db_query(w, Q_health_next, NULL, &r);
+    enum err_code rc = db_query(w, Q_health_next, PARAMS(param_i64(w, REPEAT_S)), &r);
 
     if (rc)
         return rc;

@@ -311,6 +311,40 @@ class Health(Bench):
         # undecided: repeated after a minute, not at once
         self.assertEqual(self.claim(), [])
 
+    def test_a_check_that_cannot_be_made_holds_up_no_other(self):
+        flow = self.rest("POST", "/flows/", {"name": self.pool + "-broken"})
+        schema = {"type": "object", "properties": {"model": {"type": "string"}}, "required": ["model"]}
+        self.rest("POST", "/deployments/", {
+            "name": "broken", "flow_id": flow["id"], "work_pool_name": self.pool, "parameter_openapi_schema": schema,
+            "job_variables": {"health": {"type": "bench", "target": "g4", "parameters": {"model": 7}}}})
+        before = self.bench
+        self.bench = "a-" + before  # comes first
+        devices = [{"type": "bench", "labels": {}, "free": True, "health": {}} | d
+                   for d in ({"name": self.bench, "target": "g4"}, {"name": before, "target": "f7"})]
+        self.rest("POST", "/switchyard/heartbeat", self.call(devices=devices))
+        end = time.monotonic() + 30
+        while not self.history()["checks"]:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        [check] = self.history()["checks"]
+        self.assertEqual((check["passed"], check["flow_run_id"]), (None, None))
+        self.assertIn("the health check could not be made: ", check["reason"])
+        self.assertIn("model", check["reason"])
+        self.assertEqual([(e["kind"], e["comment"]) for e in self.history()["events"]], [("health undecided", check["reason"])])
+        self.assertIn("could not be made", self.cli("device", "history", self.bench))
+        claims = self.rest("POST", "/switchyard/claim", self.call(slots=2, wait_s=20, devices=devices))["claims"]
+        self.assertEqual([c["flow_run"]["name"] for c in claims], ["health " + before])
+
+    def test_nobody_waits_for_a_check_that_nobody_makes(self):
+        self.check(1.0)
+        self.again()
+        self.end(self.await_claim(), state="CRASHED")
+        self.settled("PROBATION")
+        self.rest("DELETE", f"/deployments/{self.checker['id']}")
+        self.assertEqual(self.device()["status"], "FREE")
+        run = self.run_for()
+        self.assertEqual(self.await_claim()["flow_run"]["id"], run["id"])
+
     def test_policy_brings_it_back(self):
         self.rest("PATCH", f"/deployments/{self.checker['id']}", {"job_variables": {
             "bench": {"target": "{{ parameters.target }}"},

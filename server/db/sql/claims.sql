@@ -83,7 +83,7 @@ SELECT d.agent_id, d.name, d.type, d.target, d.bench, d.labels, d.capabilities, 
                                                                       AND cd.released IS NULL) < d.capacity THEN 'is down'
             WHEN d.held_until > now() THEN 'is held by ' || d.held_by || ' until ' || to_char(d.held_until, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
                  || coalesce(': ' || d.held_comment, '') END,
-       d.probation_since IS NOT NULL
+       d.probation_since IS NOT NULL AND health_deployment(d.agent_id, d.type, d.target) IS NOT NULL
   FROM agent a JOIN device d ON d.agent_id = a.id
  WHERE a.id = $1::uuid OR a.work_pool_id = $2::uuid
  ORDER BY d.agent_id, d.name;

@@ -62,7 +62,7 @@ SELECT coalesce(json_agg(json_build_object(
                           WHEN d.maintenance_since IS NOT NULL THEN 'MAINTENANCE'
                           WHEN NOT d.free THEN 'OFFLINE'
                           WHEN d.held_until > now() THEN 'HELD'
-                          WHEN d.probation_since IS NOT NULL THEN 'PROBATION' ELSE 'FREE' END,
+                          WHEN d.probation_since IS NOT NULL AND health_deployment(d.agent_id, d.type, d.target) IS NOT NULL THEN 'PROBATION' ELSE 'FREE' END,
            'flow_run_id', l.run, 'token', l.token, 'leases', coalesce(l.leases, '[]'),
            'held_by', CASE WHEN d.held_until > now() THEN d.held_by END,
            'held_until', CASE WHEN d.held_until > now() THEN to_char(d.held_until, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END,
@@ -177,14 +177,37 @@ SELECT d.agent_id, d.name, h.id, json_build_object(
                       OR last.began < now() - json_real((h.job_variables->'health'->'every_s')::jsonb) * interval '1 second' END)
  ORDER BY d.agent_id, d.name LIMIT 100 FOR UPDATE OF d SKIP LOCKED;
 
+-- name: health_point
+-- Where a check that cannot be made goes back to.
+SAVEPOINT health;
+
+-- name: health_back
+ROLLBACK TO SAVEPOINT health;
+
+-- name: health_unmade
+-- $1 agent, $2 device, $3 deployment, $4 why there is no run.  Tried again as a check that told nothing; its history has each reason once.
+WITH last AS (
+    SELECT id, flow_run_id, reason FROM device_check WHERE agent_id = $1::uuid AND device_name = $2 ORDER BY id DESC LIMIT 1
+), again AS (
+    UPDATE device_check c SET began = now(), ended = now(), deployment_id = $3::uuid, reason = $4 FROM last
+     WHERE c.id = last.id AND last.flow_run_id IS NULL RETURNING 1
+), first AS (
+    INSERT INTO device_check (agent_id, device_name, deployment_id, ended, reason)
+    SELECT $1::uuid, $2, $3::uuid, now(), $4 WHERE NOT EXISTS (SELECT FROM last WHERE flow_run_id IS NULL)
+)
+INSERT INTO device_event (agent_id, device_name, kind, comment)
+SELECT $1::uuid, $2, 'health undecided', $4 WHERE NOT EXISTS (SELECT FROM last WHERE flow_run_id IS NULL AND reason = $4);
+
 -- name: health_begin
 -- $1 agent, $2 device, $3 deployment, $4 run.
 INSERT INTO device_check (agent_id, device_name, deployment_id, flow_run_id) VALUES ($1::uuid, $2, $3::uuid, $4::uuid);
 
 -- name: health_next
--- Whether checks are open; when the next device is due by its schedule, or leaves quarantine, at the earliest.
+-- $1 seconds until a check that told nothing is repeated.  Whether checks are open; when the next device is due by its schedule, for another try, or
+-- leaves quarantine, at the earliest.
 SELECT EXISTS (SELECT FROM device_check WHERE ended IS NULL),
        (SELECT min(CASE WHEN d.quarantine_reason IS NOT NULL THEN device_returns_at(d.quarantined_since, d.labels, h.job_variables->'health')
+                        WHEN last.passed IS NULL THEN last.ended + $1::float8 * interval '1 second'
                         ELSE last.began + json_real((h.job_variables->'health'->'every_s')::jsonb) * interval '1 second' END)
           FROM device d JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
           JOIN LATERAL (SELECT * FROM device_check c WHERE c.agent_id = d.agent_id AND c.device_name = d.name ORDER BY id DESC LIMIT 1) last ON true
