@@ -9,6 +9,7 @@ import pty
 import select
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tty
@@ -187,13 +188,24 @@ tasks:
     retry_delay: 0.2
 """
 
+# A program that does not end by itself.
+DEAF = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    with open(os.environ["BEATS"], "a") as file:
+        file.write(f"{time.monotonic()}\\n")
+    time.sleep(0.05)
+"""
+
 
 class Silent(http.server.ThreadingHTTPServer):
     """Gives one claim, keeps it once, then answers nobody until `partitioned` is over; notes what is delivered."""
     daemon_threads = True
 
-    def __init__(self, lost=False):
+    def __init__(self, lost=False, job=None):
         super().__init__(("127.0.0.1", 0), Answer)
+        self.job = job or {"native_flow": "sha256:" + hashlib.sha256(DRIVES.encode()).hexdigest()}
         self.claim, self.run, self.given, self.lost = str(uuid.uuid4()), str(uuid.uuid4()), False, lost
         self.sent, self.partitioned, self.records = None, False, []
         self.flow = DRIVES.encode()
@@ -220,7 +232,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
             return self.reply(200, {"cancel": [], "claims": [{
                 "claim_id": s.claim, "token": 7, "expires_at": "2030-01-01T00:00:00Z", "devices": ["real"], "deployment": None,
                 "flow_run": {"id": s.run, "name": "r", "parameters": {}, "run_count": 0}, "flow": {"id": str(uuid.uuid4()), "name": "drives"},
-                "job": {"native_flow": "sha256:" + hashlib.sha256(s.flow).hexdigest()}}]})
+                "job": s.job}]})
         if self.path.endswith("/ack"):
             s.sent = time.monotonic()
             return self.reply(200, {"live": [s.claim], "lost": [], "lease_s": LEASE_S})
@@ -234,7 +246,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         return self.reply(201, {})
 
     def reply(self, status, body):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        body = body if isinstance(body, bytes) else json.dumps(body, default=str).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -284,7 +296,8 @@ benches:
     meter: {{port: {self.meter.path}}}
 discover: false
 """)
-        self.until("the first byte to the meter", lambda: self.meter.heard and self.fake.sent, 60)
+        begun = how["job"]["env"]["BEATS"].exists if "job" in how else lambda: self.meter.heard
+        self.until("the first byte to the meter", lambda: begun() and self.fake.sent, 60)
 
     def until(self, what, done, limit_s):
         end = time.monotonic() + limit_s
@@ -311,6 +324,21 @@ discover: false
         self.assertTrue(self.done()["lost"], self.done())  # another attempt may follow
         said = "\n".join(self.messages())
         self.assertIn("The lease of the devices may be over: the server was not heard of.", said)
+
+    def test_a_process_deaf_to_term_is_killed_before_the_lease_is_over(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        beats = folder / "beats"
+        (folder / "deaf.py").write_text(DEAF)  # 30 s from TERM to KILL, if there were time
+        self.play(job={"command": f"{sys.executable} {folder}/deaf.py", "env": {"BEATS": beats}})
+        self.fake.partitioned = True
+        cut = time.monotonic()
+        time.sleep(LEASE_S + 3)
+        times = [float(t) for t in beats.read_text().split()]
+        self.assertGreater(times[-1], cut + 0.5, "it goes on while the lease holds")
+        self.assertLess(times[-1], cut + LEASE_S, "a sign of life after the lease was over")
+        self.fake.partitioned = False
+        self.until("the end of the run", self.done, 120)
+        self.assertTrue(self.done()["lost"], self.done())
 
     def test_a_lost_claim_drives_nothing_at_all(self):
         self.play()

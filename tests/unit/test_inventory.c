@@ -237,14 +237,17 @@ START_TEST(a_lease_that_is_over_drives_nothing)
     struct lease lease = {.token = 7};
     struct step_run run = {.devices = devices, .lab = lab, .lease = &lease};
     ck_assert(!is_refused(&run, NULL, NULL)); /* the server does not say how long */
+    ck_assert(lease_left_us(&lease) == INT64_MAX);
     lease_extend(&lease, lease_now_us(), 60);
     ck_assert(!is_refused(&run, NULL, NULL));
     ck_assert(!lease_ends(&lease, 60));
     lease_extend(&lease, lease_now_us() - 50 * 1000000, 60);
     ck_assert(lease_ends(&lease, 60)); /* to be stopped; switching off is still allowed */
+    ck_assert(lease_left_us(&lease) > 0 && lease_left_us(&lease) <= 9 * 1000000); /* a guard less */
     ck_assert(!is_refused(&run, NULL, NULL));
     lease_extend(&lease, lease_now_us() - 60 * 1000000, 60);
     ck_assert(is_refused(&run, NULL, "the lease of b1 (token 7) is over"));
+    ck_assert_int_eq(lease_left_us(&lease), 0);
     lease_extend(&lease, lease_now_us(), 60);
     lab_leased(lab, lab_at(lab, 0), 7);
     ck_assert(!is_refused(&run, NULL, NULL));

@@ -24,10 +24,19 @@ bool lease_ends(const struct lease *lease, double seconds)
     return until_us && lease_now_us() >= until_us - (int64_t)(margin_s * 1e6);
 }
 
+int64_t lease_left_us(const struct lease *lease)
+{
+    int64_t until_us = atomic_load(&lease->until_us), now_us = lease_now_us();
+    if (atomic_load(&lease->lost))
+        return 0;
+    if (!until_us)
+        return INT64_MAX;
+    return now_us < until_us ? until_us - now_us : 0;
+}
+
 bool lease_is_over(const struct lease *lease)
 {
-    int64_t until_us = atomic_load(&lease->until_us);
-    return atomic_load(&lease->lost) || (until_us && lease_now_us() >= until_us);
+    return lease_left_us(lease) == 0;
 }
 
 enum err_code lease_check(const struct lease *lease, const char *device, struct err *e)

@@ -32,5 +32,7 @@ void lease_extend(struct lease *lease, int64_t sent_us, double seconds);
 /* Less than the margin is left of a lease of that many seconds: who can stop should. */
 bool lease_ends(const struct lease *lease, double seconds);
 bool lease_is_over(const struct lease *lease);
+/* How long it lasts without further word; INT64_MAX: nothing to count from yet. */
+int64_t lease_left_us(const struct lease *lease);
 /* CONFLICT says why the device may not be driven.  NULL: nobody else can have it. */
 MUST_CHECK enum err_code lease_check(const struct lease *lease, const char *device, struct err *e);

@@ -205,8 +205,13 @@ enum err_code process_start(struct process *p, uv_loop_t *loop, const struct pro
 
 void process_stop(struct process *p, int64_t grace_ms)
 {
-    if (p->left || !p->open_handles || uv_is_active((uv_handle_t *)&p->timer))
+    if (p->left || !p->open_handles)
         return;
+    if (uv_is_active((uv_handle_t *)&p->timer)) {
+        if ((uint64_t)grace_ms < uv_timer_get_due_in(&p->timer))
+            uv_timer_start(&p->timer, on_timer, (uint64_t)grace_ms, 0);
+        return;
+    }
     process_hold(p, false); /* its last words shall not block it */
     signal_group(p, SIGTERM);
     uv_timer_start(&p->timer, on_timer, (uint64_t)grace_ms, 0);

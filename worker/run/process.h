@@ -45,7 +45,7 @@ MUST_CHECK enum err_code process_start(struct process *p, uv_loop_t *loop,
                                        const struct process_start *what, struct process_hooks hooks,
                                        struct err *e);
 
-/* Harmless when repeated. */
+/* Harmless when repeated: a shorter grace counts, a longer one does not. */
 void process_stop(struct process *p, int64_t grace_ms);
 
 /* Back-pressure: stops reading its output, so that it blocks when the pipe is full. */

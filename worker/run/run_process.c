@@ -126,7 +126,10 @@ static void stop(struct run *run)
     const json_t *grace = json_object_get(run->job, "grace_s");
     double grace_s = json_is_number(grace) ? json_number_value(grace) : GRACE_DEFAULT_S;
 
-    process_stop(&run->process, (int64_t)(grace_s * 1000));
+    int64_t grace_ms = (int64_t)(grace_s * 1000);
+    /* It may drive the devices: it has to be gone when another may have them. */
+    int64_t left_ms = run->has_devices ? lease_left_us(&run->lease) / 1000 : grace_ms;
+    process_stop(&run->process, left_ms < grace_ms ? left_ms : grace_ms);
 }
 
 static void hold(struct run *run, bool hold)
