@@ -30,8 +30,10 @@ PKG.sim    :=
 PKG.test   := check $(sort $(PKG.server) $(PKG.worker))
 LIBS.server := -lwslay
 LIBS.test   := -lwslay
-pkg-libs    = -Wl,--as-needed $(if $(PKG.$(1)),$(shell pkg-config --libs $(PKG.$(1)))) $(LIBS.$(1)) -lpthread -lm -lutil
-CPPFLAGS := $(CPPFLAGS) -I. -I$(B)/gen -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(sort $(PKG.server) $(PKG.worker) check))
+pkg-libs    = -Wl,--as-needed $(if $(PKG.$(1)),$(shell $(pkg-config) --libs $(PKG.$(1)))) $(LIBS.$(1)) -lpthread -lm -lutil
+# make demo and make test begin without it
+pkg-config := $(shell command -v pkg-config)
+CPPFLAGS := $(CPPFLAGS) -I. -I$(B)/gen -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(if $(pkg-config),$(shell $(pkg-config) --cflags $(sort $(PKG.server) $(PKG.worker) check)))
 CFLAGS   += $(STD) $(WARN) $(OPT) -MMD -MP
 LDFLAGS  += $(filter -fsanitize=%,$(OPT:-fsanitize=fuzzer-no-link%=-fsanitize=address%))
 
@@ -85,6 +87,7 @@ $(B)/gen/%.c.o: $(B)/gen/%.c
 
 # What is made from other files: named queries, migrations and the dashboard.
 generated: $(B)/gen/queries.inc $(B)/gen/migrations.inc
+	$(if $(pkg-config),,$(error there is no pkg-config: deploy/bootstrap.sh installs what is missing))
 $(B)/gen/queries.inc: $(wildcard server/db/sql/*.sql) tools/sql.awk
 	$(Q)mkdir -p $(@D) && cat /dev/null $(wildcard server/db/sql/*.sql) | awk -f tools/sql.awk > $@
 $(B)/gen/migrations.inc: $(wildcard migrations/*.sql) tools/migrations.sh
