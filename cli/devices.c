@@ -99,6 +99,50 @@ enum err_code cmd_device_maintenance(struct cli *cli)
     return code;
 }
 
+static json_t *figure(struct cli *cli, json_t *check, const char *name)
+{
+    json_t *value = json_at(check, name);
+    return json_is_number(value)
+               ? json_string(arena_printf(&cli->arena, "%.6g", json_number_value(value)))
+               : json_null();
+}
+
+static void release_json(void *value)
+{
+    json_decref(value);
+}
+
+/* What the golden model gave, and the limits that it was held to; the reason stands below. */
+static void show_checks(struct cli *cli, json_t *checks)
+{
+    static const struct column columns[] = {
+        {"CHECKED", "began", CELL_TEXT, true},    {"RESULT", "result", CELL_TEXT, true},
+        {"J/INFERENCE", "value", CELL_TEXT, true}, {"FROM", "low", CELL_TEXT, true},
+        {"TO", "high", CELL_TEXT, true},          {"RUN", "flow_run_id", CELL_ID, true},
+        {NULL},
+    };
+    const struct resource shown = {.name = "", .columns = columns, .empty = ""};
+    json_t *check, *rows = json_array();
+    size_t i;
+    arena_defer(&cli->arena, release_json, rows);
+    json_array_foreach(checks, i, check)
+    {
+        json_t *passed = json_at(check, "passed");
+        const char *result = json_is_true(passed)                    ? "passed"
+                             : json_is_false(passed)                 ? "failed"
+                             : json_is_null(json_at(check, "reason")) ? "under way"
+                                                                     : "undecided";
+        json_array_append_new(rows, json_pack("{s:O, s:s, s:o, s:o, s:o, s:O}", "began",
+                                              json_at(check, "began"), "result", result, "value",
+                                              figure(cli, check, "value_j"), "low",
+                                              figure(cli, check, "low_j"), "high",
+                                              figure(cli, check, "high_j"), "flow_run_id",
+                                              json_at(check, "flow_run_id")));
+    }
+    resource_show(cli, &shown, rows);
+    printf("\n");
+}
+
 enum err_code cmd_device_history(struct cli *cli)
 {
     static const struct column columns[] = {
@@ -125,6 +169,8 @@ enum err_code cmd_device_history(struct cli *cli)
            (long long)json_integer_value(json_at(history, "flashes")),
            (long long)json_integer_value(json_at(history, "failures")),
            (long long)json_integer_value(json_at(history, "runs")));
+    if (json_array_size(json_at(history, "checks")))
+        show_checks(cli, json_at(history, "checks"));
     resource_show(cli, &events, json_at(history, "events"));
     return ERR_OK;
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # tests/browser/run.sh: opens every page of the dashboard in Chromium, against a server of its own (or the dashboard at
-# BROWSER_URL).  BROWSER_TEST names another test, BROWSER_S its limit.  Exits with 77 and says why when there is no Chromium, Node or package registry.
+# BROWSER_URL).  BROWSER_TEST names another test, BROWSER_ONLY is in the names of the cases that are wanted, SCREENSHOTS a folder for
+# pictures, BROWSER_S its limit.  Exits with 77 and says why when there is no Chromium, Node or package registry.
 set -u
 cd "$(dirname "$0")/../.."
 skip() {

@@ -81,6 +81,35 @@ export async function seedRetries(api, pool, folder) {
   return runs;
 }
 
+// An agent that is played over its protocol, with a bench of two parts whose golden model was checked, and a run on it: the bench's name, the run.
+export async function seedBench(api, mark) {
+  const pool = `lab-${mark}`, name = `disco-f7-${mark}`, agent = randomUUID();
+  await api('POST', 'work_pools/', {name: pool, type: 'switchyard'});
+  const deploy = async (flow, job_variables) => (await api('POST', 'deployments/', {name: 'default', flow_id: (await api('POST', 'flows/', {name: flow})).id, work_pool_name: pool,
+    enforce_parameter_schema: false, job_variables})).id;
+  await deploy(`golden-${mark}`, {bench: {target: 'stm32f746'}, health: {type: 'bench', every_s: 86400, low_j: 7.0e-4, high_j: 7.4e-4}});
+  const part = (kind, serial, firmware) => ({name: `${name}.${kind}`, type: kind, target: 'stm32f746', bench: name, labels: {serial}, firmware, free: true, health: {}});
+  const devices = [{name, type: 'bench', target: 'stm32f746', labels: {rack: '3', emulated: 'true'}, capabilities: ['uart', 'mass-storage'], location: 'shelf 2', free: true, health: {flashes: 12, failures: 1}},
+    part('board', '066CFF504955857567123456', {'ST-LINK': 'V2J43M28'}), part('meter', '003500223433510237363934', {V3PWR: '1.2.3'})];
+  const call = (more) => ({agent, name: `agent-${mark}`, epoch: 1, pool, devices, claims: [], ...more});
+  const claim = () => until('the claim', async () => {
+    await api('POST', 'switchyard/heartbeat', call());
+    const [got] = (await api('POST', 'switchyard/claim', call({slots: 2, wait_s: 0}))).claims;
+    return got && (await api('POST', 'switchyard/claims/ack', {agent, epoch: 1, claims: [{claim_id: got.claim_id, token: got.token}]})).lost.length === 0 ? got : null;
+  });
+  const check = await claim(), about = {flow_run_id: check.flow_run.id, token: check.token};
+  await api('POST', 'switchyard/journal', {agent, epoch: 1, records: [['state', {state: {type: 'RUNNING'}}],
+    ['artifact', {id: randomUUID(), artifact: {type: 'measurement', key: 'measurement', data: measurement}}],
+    ['state', {state: {type: 'COMPLETED'}}], ['done', {claim_id: check.claim_id, message: ''}]].map(([kind, body], i) => ({seq: i + 1, kind, body: {...about, ...body}}))});
+  const device = async () => (await api('GET', 'switchyard/devices')).find((d) => d.name === name);
+  await until('the verdict', async () => (await api('GET', `switchyard/devices/${name}/history`)).checks[0].passed);
+  const work = await deploy(`work-${mark}`, {bench: {target: 'stm32f746'}});
+  const run = (await api('POST', `deployments/${work}/create_flow_run`, {name: `on-bench-${mark}`, state: {type: 'SCHEDULED'}})).id;
+  await claim();
+  await api('POST', `flow_runs/${run}/set_state`, {state: {type: 'RUNNING'}, force: true});
+  return {name, run, device};
+}
+
 // Names carry a mark, so that one server can be seeded again.
 export async function seed(api, mark) {
   const flow = (await api('POST', 'flows/', {name: 'energy-profile'})).id, now = Date.now();

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -296,6 +297,10 @@ class Health(Bench):
         checks = self.history()["checks"]
         self.assertEqual([c["passed"] for c in checks], [True, False] + [True] * 5)
         self.assertTrue(checks[1]["low_j"] < 1 < checks[1]["high_j"] < 1.5 == checks[1]["value_j"])
+        said = self.cli("device", "history", self.bench)
+        self.assertRegex(said, r"CHECKED +RESULT +J/INFERENCE +FROM +TO +RUN")
+        self.assertRegex(said, r"(?m)^20\S+ +failed +1\.5 +0\.9\d+ +1\.0\d+ ")
+        self.assertEqual(len(re.findall(r"(?m)^20\S+ +passed +(?:1|1\.01|0\.99|1\.02) ", said)), 6)
         kinds = [e["kind"] for e in self.history()["events"] if e["kind"] != "run"]
         self.assertEqual(kinds[:3], ["health passed", "return asked", "quarantine"])
 

@@ -2,7 +2,7 @@
 // pools, and the workers of one pool in turn.
 import {get, post, ApiError} from './api.js';
 import {ask, h, keyed, redraw, toast} from './dom.js';
-import {ago, plural, when} from './format.js';
+import {ago, plural, si, when} from './format.js';
 import {poll} from './poll.js';
 
 const DEVICE = {FREE: ['st-completed', 'free'], BUSY: ['st-running', 'busy'], OFFLINE: ['st-cancelled', 'offline'], QUARANTINED: ['st-failed', 'quarantined'], MAINTENANCE: ['st-paused', 'maintenance'], HELD: ['st-paused', 'held'], PROBATION: ['st-late', 'to be checked']};
@@ -25,13 +25,25 @@ function factsOf(d) {
     d.flashes ? `${plural(d.flashes, 'flash', 'flashes')}, ${plural(d.failures, 'failure')}` : null].filter(Boolean);
 }
 
+const CHECK = {true: ['st-completed', 'passed'], false: ['st-failed', 'failed'], null: ['st-paused', 'undecided']};
+
+// What the golden model gave, within its limits.
+function checkLine(c) {
+  const [cls, text] = c.passed === null && !c.reason ? ['st-running', 'under way'] : CHECK[c.passed], limits = [c.low_j, c.high_j].some((l) => l !== null);
+  return h('li', {title: c.reason || ''}, h('time', {title: when(c.began)}, ago(c.began)), ' ', mark(cls, text), ' ',
+    c.value_j === null ? null : h('b', {}, si(c.value_j, 'J')), limits ? ` of ${si(c.low_j, 'J')} to ${si(c.high_j, 'J')}` : null, c.value_j === null && !limits ? c.reason : null,
+    c.flow_run_id ? [' ', h('a', {href: `#/runs/${c.flow_run_id}`}, 'run')] : null);
+}
+
 async function history(box, d) {
   if (!box.open) return;
   try {
     const found = await get(`switchyard/devices/${encodeURIComponent(d.name)}/history?agent=${encodeURIComponent(d.agent_name)}`), last = found.last_measurement;
-    box.replaceChildren(box.firstChild, h('p', {class: 'dim'}, `${plural(found.runs, 'run')}, ${plural(found.flashes, 'flash', 'flashes')}, ${plural(found.failures, 'failure')}${last ? `, last measured ${last.model} ${ago(last.created)}` : ''}`),
+    const {checks} = found;
+    box.replaceChildren(...[box.firstChild, h('p', {class: 'dim'}, `${plural(found.runs, 'run')}, ${plural(found.flashes, 'flash', 'flashes')}, ${plural(found.failures, 'failure')}${last ? `, last measured ${last.model} ${ago(last.created)}` : ''}`),
+      checks.length ? [h('h3', {}, 'Health checks'), h('ol', {class: 'history'}, checks.slice(0, 5).map(checkLine)), h('h3', {}, 'What befell it')] : null,
       h('ol', {class: 'history'}, found.events.slice(0, 30).map((e) => h('li', {}, h('time', {title: when(e.at)}, ago(e.at)), ' ', h('b', {}, e.kind), e.by ? ` by ${e.by}` : '', ' ',
-        e.flow_run_id ? h('a', {href: `#/runs/${e.flow_run_id}`}, e.comment || 'run') : e.comment || ''))), found.events.length ? null : h('p', {class: 'dim'}, 'Nothing yet.'));
+        e.flow_run_id ? h('a', {href: `#/runs/${e.flow_run_id}`}, e.comment || 'run') : e.comment || ''))), found.events.length ? null : h('p', {class: 'dim'}, 'Nothing yet.')].flat().filter(Boolean));
   } catch (e) {
     toast(e.message, 'bad');
   }
@@ -50,11 +62,11 @@ function actionsOf(d) {
   ].filter(Boolean);
 }
 
-// A board or a meter of a bench stands in the bench's tile.
-function partLine(d) {
-  const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()];
+// A board or a meter of a bench stands in the bench's tile; its state where it is another than the bench's.
+function partLine(d, bench) {
+  const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()], name = d.name.startsWith(`${bench.name}.`) ? d.name.slice(bench.name.length + 1) : d.name;
   const firmware = Object.entries(d.firmware || {}).map(([k, v]) => `${k} ${v}`).join(', '), {serial} = d.labels || {};
-  return h('p', {class: 'dim'}, mark(cls, text), ` ${d.name}`, serial ? `, ${serial}` : '', firmware ? `, ${firmware}` : '');
+  return h('p', {class: 'part', title: d.name}, h('b', {}, name), ' ', d.status === bench.status ? null : [mark(cls, text), ' '], h('span', {class: 'dim'}, [serial, firmware].filter(Boolean).join(', ')));
 }
 
 function deviceTile(d, parts, act) {
@@ -65,9 +77,9 @@ function deviceTile(d, parts, act) {
     h('p', {}, d.target || d.type, ' ', String((d.labels || {}).emulated) === 'true' ? h('span', {class: 'emulated'}, 'EMULATED') : null),
     obstacle ? h('p', {class: `message ${cls}`}, obstacle) : null,
     h('p', {class: 'dim', title: when(d.last_seen)}, `${d.type} at ${d.agent_name || 'an agent'}, pool ${d.pool || '–'}, seen ${ago(d.last_seen)}`),
-    facts.length ? h('p', {class: 'dim'}, facts.join(', ')) : null, parts.map(partLine),
+    facts.length ? h('p', {class: 'dim'}, facts.join(', ')) : null, parts.map((p) => partLine(p, d)),
     labels.length ? h('p', {}, labels.map((l) => h('span', {class: 'tag', style: {'margin-left': '0', 'margin-right': '6px'}}, l))) : null,
-    (d.leases || []).map((l) => h('p', {}, 'leased by ', h('a', {href: `#/runs/${l.flow_run_id}`, 'data-row': true}, l.flow_run_name || 'a run'), h('span', {class: 'dim'}, ` for ${ago(l.since).replace(' ago', '')}`))),
+    (d.leases || []).map((l) => h('p', {}, 'leased by ', h('a', {href: `#/runs/${l.flow_run_id}`, 'data-row': true}, l.flow_run_name || 'a run'), h('span', {class: 'dim'}, ago(l.since) === 'now' ? ' just now' : ` for ${ago(l.since).replace(' ago', '')}`))),
     h('p', {class: 'tile-actions'}, actionsOf(d).map((a) => h('button', {class: 'small', onclick: () => act(a)}, a[0]))), past].flat();
 }
 
@@ -113,6 +125,7 @@ export function benchPage(main, {onLink}) {
     keyed(devices, alone, (d) => `${d.agent} ${d.name}`, () => h('div', {class: 'tile'}), (el, d) => {
       const open = el.querySelector('details[open]'), parts = partsOf(d);
       redraw(el, JSON.stringify([[d, ...parts].map((o) => ({...o, last_seen: open ? 0 : d.last_seen})), open ? 0 : slot]), () => deviceTile(d, parts, act));
+      if (open && !open.isConnected) el.querySelector('details').open = true; // and it is asked anew
     });
     keyed(pools, list, (p) => p.id, () => h('div', {class: 'tile'}), (el, p) => redraw(el, JSON.stringify([p, workers.get(p.name), slot]), () => poolTile(p, workers.get(p.name))));
     noDevices.hidden = found.length > 0;
