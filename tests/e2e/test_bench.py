@@ -155,6 +155,35 @@ class Benches(AgentTest):
         log = self.messages(history["checks"][0]["flow_run_id"])
         self.assertIn("the board's supply is off", log)
 
+    def test_a_quarantine_outlives_its_agent_and_the_server(self):
+        agent = self.bench_agent()
+        sick, path = agent.folder / "sick", agent.folder / "health.yaml"
+        sick.touch()
+        path.write_text(HEALTH.replace("SICK", str(sick)).replace(", return_after: 1s", ""))
+        self.cli("deploy", path, "--pool", agent.pool)
+        one = lambda: self.devices(agent)["1"]  # noqa: E731
+        for what in ("on", "off"):
+            self.cli("device", "maintenance", what, one()["name"])
+        self.wait("the quarantine", lambda: one()["status"] == "QUARANTINED")
+        before = one()
+        sick.unlink()
+        agent.kill()
+        self.server.kill()
+        self.server.start()
+        agent.start()
+        self.wait("the agent", lambda: one()["last_seen"] > before["last_seen"])
+        run = self.run_flow(agent, WAITS.replace("netduinoplus2", "netduinoplus2, labels: {rack: '3'}"))
+        self.wait("the reason", lambda: any("is quarantined: " + before["quarantine_reason"] in r["text"]
+                                            for r in self.ok("GET", f"/switchyard/flow_runs/{run}/why")["reasons"]))
+        for name in ("status", "quarantine_reason", "quarantined_since"):
+            self.assertEqual(one()[name], before[name])
+        self.assertEqual(self.state(run)["type"], "SCHEDULED")
+        self.cli("device", "return", before["name"], "--by", "anna")
+        self.await_state(run, "RUNNING")  # after a check that passed
+        self.assertTrue(self.ok("GET", f"/switchyard/devices/{before['name']}/history")["checks"][0]["passed"])
+        self.ok("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+        self.await_state(run, *FINAL)
+
     def test_a_kick_ends_the_step_and_cleans_up(self):
         agent = self.bench_agent()
         run = self.run_flow(agent, WAITS)

@@ -206,6 +206,20 @@ class Devices(Bench):
         self.assertEqual(self.quarantine(return_after_h="never")["return"], [])
         self.assertEqual(self.quarantine(return_after_h="0.000001")["return"], [self.bench])
 
+    def test_what_an_agent_said_of_a_device_outlives_it(self):
+        self.quarantine()
+        self.health = {}
+        self.rest("POST", "/switchyard/heartbeat", self.call() | {"epoch": 2})  # started anew, it knows of nothing
+        self.server.kill()
+        self.server.start()
+        self.rest("POST", "/switchyard/heartbeat", self.call() | {"epoch": 2})
+        device = self.device()
+        self.assertEqual((device["status"], device["quarantine_reason"]), ("QUARANTINED", "openocd: open failed"))
+        self.run_for()
+        self.assertEqual(self.rest("POST", "/switchyard/claim", self.call(slots=2, wait_s=0) | {"epoch": 2})["claims"], [])
+        self.cli("device", "return", self.bench)
+        self.assertEqual(self.device()["status"], "FREE")
+
     def test_a_device_that_is_not_reported_keeps_its_history(self):
         self.rest("POST", "/switchyard/heartbeat", self.call())
         self.cli("device", "maintenance", "on", self.bench)
