@@ -53,6 +53,12 @@ MUST_CHECK enum err_code file_send(struct cli *cli, const char *path, const char
  * refused. */
 MUST_CHECK enum err_code run_set_state(struct cli *cli, const char *run_id, const char *type,
                                        const char *name);
+/* Proposes the state to the runs that the filter names, BULK_RUNS in one request, until none is
+ * left that takes it; *in_out_count: how many did.  Who took it must not match any more.  Takes the
+ * reference to `filter`. */
+enum { BULK_RUNS = 50 };
+MUST_CHECK enum err_code runs_set_state(struct cli *cli, json_t *filter, const char *type,
+                                        const char *name, int *in_out_count);
 /* Runs the report of a campaign, waits for it and saves its files in `folder`. */
 MUST_CHECK enum err_code report_make(struct cli *cli, const char *campaign, const char *folder);
 /* The line of ids a watch follows: prints how it ended, sets cli->exit_status. */

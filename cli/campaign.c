@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { CAP_MAX = 100000, CANCEL_PAGE = 50, PATIENCE_MS = 120000 };
+enum { CAP_MAX = 100000, PATIENCE_MS = 120000 };
 
 static void release_json(void *value)
 {
@@ -68,16 +68,6 @@ enum err_code campaign_queue(struct cli *cli, const char *campaign, json_t *depl
 }
 
 /* ---- status ---- */
-
-static json_t *runs_filter(json_t *queue, const char *type)
-{
-    json_t *body =
-        json_pack("{s:{s:{s:[O]}}}", "work_pool_queues", "id", "any_", json_at(queue, "id"));
-    if (type)
-        json_object_set_new(body, "flow_runs",
-                            json_pack("{s:{s:{s:[s]}}}", "state", "type", "any_", type));
-    return body;
-}
 
 /* {name, state, total, done, scheduled, ..., runs_per_hour, eta_s}, as the server counts it. */
 static enum err_code read_status(struct cli *cli, const char *campaign, json_t **out)
@@ -146,30 +136,9 @@ enum err_code cmd_campaign_resume(struct cli *cli)
     return set_paused(cli, false);
 }
 
-/* Those of one state; those that were cancelled are not found again. */
-static enum err_code cancel_state(struct cli *cli, json_t *queue, const char *type, int *in_out)
-{
-    for (int before = -1; before != *in_out;) { /* until a page brings nothing */
-        json_t *rows = NULL, *run, *body = runs_filter(queue, type);
-        size_t i;
-        before = *in_out;
-        json_object_set_new(body, "limit", json_integer(CANCEL_PAGE));
-        enum err_code code = rest_post(&cli->rest, "/flow_runs/filter", body, &rows);
-        if (code)
-            return code;
-        json_array_foreach(rows, i, run)
-        {
-            code = run_set_state(cli, text_at(run, "id"), "CANCELLING", "Cancelling");
-            if (code && code != ERR_CONFLICT) /* it may have ended meanwhile */
-                return code;
-            *in_out += !code;
-        }
-    }
-    return ERR_OK;
-}
-
 enum err_code cmd_campaign_cancel(struct cli *cli)
 {
+    /* One by one: runs of one state are found by an index in the order of their ids. */
     static const char *const types[] = {"SCHEDULED", "PAUSED", "PENDING", "RUNNING"};
     json_t *queue = NULL;
     int count = 0;
@@ -177,7 +146,10 @@ enum err_code cmd_campaign_cancel(struct cli *cli)
     if (!code) /* none starts while they are being cancelled */
         code = patch_queue(cli, queue, json_pack("{s:b}", "is_paused", true));
     for (size_t i = 0; !code && i < COUNT(types); i++)
-        code = cancel_state(cli, queue, types[i], &count);
+        code = runs_set_state(cli,
+                              json_pack("{s:{s:[O]}, s:{s:{s:[s]}}}", "work_queue_name", "any_",
+                                        json_at(queue, "name"), "state", "type", "any_", types[i]),
+                              "CANCELLING", "Cancelling", &count);
     if (!code)
         code = patch_queue(cli, queue, json_pack("{s:b}", "is_paused", false));
     if (!code && !cli->json)

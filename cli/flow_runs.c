@@ -97,6 +97,37 @@ enum err_code cmd_run_list(struct cli *cli)
     return code;
 }
 
+/* A run that has not started is cancelled at once instead of CANCELLING. */
+static bool is_taken(json_t *result, const char *type)
+{
+    const char *now = text_at(result, "state.type");
+
+    return strcmp(text_at(result, "status"), "ACCEPT") == 0 || strcmp(now, type) == 0 ||
+           (strcmp(type, "CANCELLING") == 0 && strcmp(now, "CANCELLED") == 0);
+}
+
+enum err_code runs_set_state(struct cli *cli, json_t *filter, const char *type, const char *name,
+                             int *in_out_count)
+{
+    enum err_code code = ERR_OK;
+    size_t found = BULK_RUNS;
+
+    for (int before = -1; !code && found == BULK_RUNS && before != *in_out_count;) {
+        json_t *reply = NULL, *result;
+        size_t i;
+        before = *in_out_count;
+        code = rest_post(&cli->rest, "/flow_runs/bulk_set_state",
+                         json_pack("{s:O, s:{s:s, s:s}, s:i}", "flow_runs", filter, "state", "type",
+                                   type, "name", name, "limit", BULK_RUNS),
+                         &reply);
+        found = json_array_size(json_at(reply, "results"));
+        json_array_foreach(json_at(reply, "results"), i, result) *in_out_count +=
+            is_taken(result, type);
+    }
+    json_decref(filter);
+    return code;
+}
+
 enum err_code run_set_state(struct cli *cli, const char *run_id, const char *type, const char *name)
 {
     json_t *reply = NULL;
@@ -106,14 +137,11 @@ enum err_code run_set_state(struct cli *cli, const char *run_id, const char *typ
         &cli->rest, path, json_pack("{s:{s:s,s:s}}", "state", "type", type, "name", name), &reply);
     if (code)
         return code;
-    const char *status = text_at(reply, "status");
-    if (strcmp(status, "ACCEPT") == 0 || strcmp(text_at(reply, "state.type"), type) == 0)
-        return ERR_OK;
-    /* A run that has not started is cancelled at once instead of CANCELLING. */
-    if (strcmp(type, "CANCELLING") == 0 && strcmp(text_at(reply, "state.type"), "CANCELLED") == 0)
+    if (is_taken(reply, type))
         return ERR_OK;
     const char *why = text_at(reply, "details.reason");
-    return err_set(&cli->err, CONFLICT, "the server refused: %s", *why ? why : status);
+    return err_set(&cli->err, CONFLICT, "the server refused: %s",
+                   *why ? why : text_at(reply, "status"));
 }
 
 static enum err_code move_runs(struct cli *cli, const char *type, const char *name,

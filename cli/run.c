@@ -138,13 +138,41 @@ static enum err_code create_run(struct cli *cli, struct batch *b, json_t *params
     return ERR_OK;
 }
 
+/* Of the runs that were there before those that ended badly. */
+static enum err_code retry_failed(struct cli *cli, struct batch *b, json_t *there)
+{
+    enum err_code code = ERR_OK;
+    json_t *ids = json_array(), *id;
+    size_t i;
+    int again = 0;
+
+    json_array_foreach(there, i, id)
+    {
+        json_array_append(ids, id);
+        if (json_array_size(ids) < BULK_RUNS && i + 1 < json_array_size(there))
+            continue;
+        code = runs_set_state(cli,
+                              json_pack("{s:{s:O}, s:{s:{s:[s, s, s]}}}", "id", "any_", ids,
+                                        "state", "type", "any_", "FAILED", "CRASHED", "CANCELLED"),
+                              "SCHEDULED", "AwaitingRetry", &again);
+        if (code)
+            break;
+        json_array_clear(ids);
+    }
+    json_decref(ids);
+    b->again += again;
+    b->there -= again;
+    return code;
+}
+
 /* Those from `from` on in one request; *out_known false: this server (a Prefect) has no such route.
  */
 static enum err_code create_batch(struct cli *cli, struct batch *b, size_t from, bool *out_known)
 {
     struct arena *a = &cli->arena;
-    json_t *body = json_array(), *made = NULL, *run;
+    json_t *body = json_array(), *made = NULL, *run, *there = json_array();
     size_t i, end = json_array_size(b->combinations);
+    arena_defer(a, release_json, there);
     const char *path =
         arena_printf(a, "/switchyard/deployments/%s/runs", text_at(b->deployment, "id"));
 
@@ -161,15 +189,16 @@ static enum err_code create_batch(struct cli *cli, struct batch *b, size_t from,
         json_array_append(b->ids, json_at(run, "id"));
         b->created += created;
         b->there += !created;
+        if (!created)
+            json_array_append(there, json_at(run, "id"));
     }
-    return ERR_OK;
+    return cli_option(cli, "retry-failed") ? retry_failed(cli, b, there) : ERR_OK;
 }
 
-/* One alone, or with --retry-failed, is asked for its state as well. */
 static enum err_code create_runs(struct cli *cli, struct batch *b)
 {
     size_t count = json_array_size(b->combinations), at = 0;
-    bool at_once = count > 1 && !cli_option(cli, "retry-failed");
+    bool at_once = count > 1;
     enum err_code code = ERR_OK;
 
     while (at < count && !code) {

@@ -173,6 +173,11 @@ class Campaign(unittest.TestCase):
         rows = self.costs.measure("report", size, lambda: self.report(name, pool))
         self.assertEqual(rows, size)
 
+        create[2] = f"never-{models}"
+        self.cli(*create)
+        said = self.costs.measure("cancel", size, lambda: self.cli("campaign", "cancel", create[2]))
+        self.assertIn(f"Cancelled {size} runs", said)
+
     def test_costs(self):
         small, large = self.models // 10, self.models
         self.one(small)
