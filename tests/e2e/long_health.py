@@ -22,6 +22,7 @@ echo $$ > "%(folder)s/simulator.pid"
 exec "%(build)s/switchyard-benchsim" "$@" $(cat "%(folder)s/faults")
 """
 PAST_MIN = 5  # checks before limits are learnt, HEALTH_PAST_MIN
+base.WAIT_S = 400  # a check takes 15 s or more, and there are eight
 
 
 class Agent(base.Agent):
