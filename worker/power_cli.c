@@ -13,7 +13,7 @@
 /* Exit codes, as in docs/measurement.md. */
 enum { EXIT_DONE = 0, EXIT_LOCAL = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_METER = 4 };
 
-enum { WARM_UP_MS = 150, WAIT_FOR_STAMP_S = 10, EDGE_WAIT_S = 60 };
+enum { WARM_UP_MS = 150, WARM_UP_MAX_MS = 2000, WAIT_FOR_STAMP_S = 10, EDGE_WAIT_S = 60 };
 
 static const char usage[] =
     "usage: switchyard-worker power record --port TTY --volts V --rate R --seconds S\n"
@@ -64,7 +64,8 @@ static int report_error(enum err_code code, const struct err *e)
  *   SETTING_UP --READY--> POWERING --READY--> WARMING --STREAMING, 150 ms--> COOLING --READY-->
  *   (ARMING --READY-->) RECORDING --enough--> STOPPING --READY--> OVER;  FAILED: any --> OVER
  *
- * The first acquisition after power-up is biased, so a short one is made and thrown away. */
+ * The first acquisition after power-up is biased, so a short one is made and thrown away; it ends
+ * after 2 s when the first time stamp stands behind 1000 slow samples. */
 
 enum phase { SETTING_UP, POWERING, WARMING, COOLING, ARMING, RECORDING, STOPPING, OVER };
 
@@ -166,6 +167,8 @@ static void on_news(void *ctx, const struct meter_news *news)
         finish(r, news->err->code);
     } else if (news->kind == METER_READY)
         on_ready(r);
+    else if (news->kind == METER_STARTED && r->phase == WARMING)
+        uv_timer_start(&r->timer, on_time, WARM_UP_MAX_MS, 0);
     else if (news->kind == METER_STREAMING && r->phase == WARMING)
         uv_timer_start(&r->timer, on_time, WARM_UP_MS, 0);
     else if (news->kind == METER_WARNING)

@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 
-import strange_meter
 from strange_dialects import BINARY_ONLY, DIALECTS, FAULTS, TEXT_ONLY, Dialect
 from strange_meter import Meter
+from strange_stream import BLOCK
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORKER = os.path.join(ROOT, os.environ.get("SWITCHYARD_BUILD", "build/debug"), "switchyard-worker")
@@ -33,17 +33,17 @@ def case(fault="none", dialect=None, rate_hz=10000, seconds=0.3, kind="l4", at=1
     if dialect and dialect.binary == "none":
         rate_hz = min(rate_hz, dialect.ascii_limit_hz)
     if fault != "none":
-        seconds = max(seconds, 2.9 * strange_meter.BLOCK / rate_hz)
+        seconds = max(seconds, 2.9 * BLOCK / rate_hz)
     if fault.startswith("skew"):
         seconds = max(seconds, 4)
     if fault.startswith("stamps_") and fault != "stamps_skewed":
-        seconds = max(seconds, 8.2 * strange_meter.BLOCK / rate_hz)
+        seconds = max(seconds, 8.2 * BLOCK / rate_hz)
     if fault == "stamps_skewed_little":
         seconds = max(seconds, 0.9)
     if fault == "drop_digit_of_many":
         seconds = 20000 / rate_hz
     if fault == "double_block_and_stamp":
-        seconds = max(seconds, 4.2 * strange_meter.BLOCK / rate_hz)
+        seconds = max(seconds, 4.2 * BLOCK / rate_hz)
     return Case(fault, dialect or Dialect(), rate_hz, seconds, kind, at, seed, volts, trigger)
 
 

@@ -11,6 +11,7 @@ from strange_dialects import FAULTS, Dialect
 
 TRIGGERED = ["none", "none", "drop_byte", "stamp_missing", "count_999", "overcurrent", "unplug_mid_sample", "error_text",
              "summary_in_pieces", "ack_never_start", "ack_never_trigsrc", "stale_after_stop"]
+PROGRESS = 100  # cases
 BUSY_MAX = 0.5  # of the cases may meet a machine that is too busy for an emulator which keeps time
 
 
@@ -25,9 +26,14 @@ class Faults(unittest.TestCase):
                     break
                 got = next(iter(meter_cases.run_all([got.case._replace(seconds=8)])))
             verdicts[got.verdict] += 1
+            if got.verdict not in ("ok", "busy"):
+                print(f"{got.verdict} {got.why}\n    {got.case.fault} at={got.case.at} seed={got.case.seed} "
+                      f"trigger={got.case.trigger}: {got.case.dialect}", flush=True)
+            if verdicts.total() % PROGRESS == 0:
+                print(f"{verdicts['ok']} ok of {verdicts.total()} seen, {len(cases)} to see", flush=True)
             with self.subTest(fault=got.case.fault, dialect=str(got.case.dialect), seed=got.case.seed):
                 self.assertIn(got.verdict, ("ok", "busy"), got.why)
-        print(dict(verdicts))
+        print(dict(verdicts), flush=True)
         self.assertLessEqual(verdicts["busy"], BUSY_MAX * len(cases))
 
     def test_each_dialect_value(self):

@@ -3,10 +3,12 @@
 or a refusal that names the fault; a wrong figure never."""
 import concurrent.futures
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -61,6 +63,7 @@ ROWS = [
     ("three digits", TEXT | dict(digits=3), "", EXACT),
     ("no first stamp", dict(stamp0=False), "", EXACT),
     ("no first stamp, text", TEXT | dict(stamp0=False), "", EXACT),
+    ("no first stamp, 500 S/s", dict(stamp0=False), "--rate 500 --seconds 1", EXACT),
     ("prompts", dict(prompt="stlp > ", mute=("power_monitor",)), "", EXACT),
     ("odd prompts", dict(prompt="stlp>", mute=("power_monitor",)), "", EXACT),
     ("no prompt", dict(prompt=""), "", EXACT),
@@ -204,13 +207,34 @@ class Power(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "cannot write the result: No space left")
 
+    def test_a_trace_that_cannot_be_written_leaves_nothing(self):
+        """An EIO in the middle of it; ENOSPC is a row of tests/unit/test_power_record.c."""
+        with Meter() as meter, tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([live.BUILD / "switchyard-worker", "power", "record", "--json", "--port", meter.port, "--volts", "3.3",
+                                   "--rate", "10k", "--seconds", "0.1", "--trace", f"{folder}/a.trace"], capture_output=True, text=True,
+                                  timeout=60, env=os.environ | {"SWITCHYARD_FAULT": "trace.write:3"})
+            self.assertEqual(os.listdir(folder), [])
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, "cannot write the trace .*: Input/output error")
+
+    def no_edge(self):
+        with Meter(edge_s=1000) as meter:
+            done = subprocess.run([live.BUILD / "switchyard-worker", "power", "record", "--json", "--port", meter.port, "--volts", "3.3",
+                                   "--rate", "10k", "--seconds", "0.1", "--trigger", "hw"], capture_output=True, text=True, timeout=90)
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+        self.assertRegex(done.stderr, "no edge came on the meter's trigger input within 60 s")
+
     def test_exact_or_refused(self):
+        """And a meter whose edge never comes: it is waited for a minute meanwhile."""
         wanted = sys.argv[1:] and [a for a in sys.argv[1:] if not a.startswith("-")]
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            no_edge = pool.submit(self.no_edge)
             rows = [row for row in ROWS if not wanted or row[0] in wanted]
             for row, done in [(row, pool.submit(self.record, row)) for row in rows]:
                 with self.subTest(row[0]):
                     done.result()
+            with self.subTest("no edge"):
+                no_edge.result()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ struct meter_info {
 
 enum meter_news_kind {
     METER_READY,     /* the last request is done */
+    METER_STARTED,   /* `start` is acknowledged; the samples begin now, or with the edge */
     METER_STREAMING, /* sample 0 is next */
     METER_SAMPLES,   /* `raw`, `count` */
     METER_EVENT,     /* `event`: blocks, marks, resets, temperature */

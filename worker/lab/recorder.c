@@ -110,10 +110,6 @@ static void take_event(struct recorder *r, const struct stream_event *event)
         r->closed = r->stamped = r->clock_ms = r->clock_samples = 0;
         r->arrival_count = 0;
         break;
-    case STREAM_SKIPPED:
-        recorder_warn(r, "%.0f samples before the first time stamp were no whole block: left out",
-                      event->value);
-        break;
     case STREAM_TARGET_RESET:
         r->resets++;
         trace_mark(&r->trace, event->at, "reset", event->text);

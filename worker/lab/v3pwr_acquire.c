@@ -18,6 +18,7 @@ static void start_line(struct meter *m, const char *line)
         return;
     uint64_t stamp_ms = STAMP_MS + (uint64_t)(1000 * STREAM_BLOCK_SAMPLES / m->config.rate_hz);
     meter_enter(m, STREAMING, m->config.hardware_trigger ? 0 : stamp_ms);
+    meter_tell(m, &(struct meter_news){METER_STARTED});
 }
 
 void acquire_start_bytes(struct meter *m, const uint8_t *bytes, size_t len)

@@ -71,17 +71,37 @@ void stream_keep_early(struct v3pwr_stream *s, const uint8_t *bytes, size_t len)
     s->early_len += len < room ? len : room;
 }
 
+static bool is_line_end(uint8_t byte)
+{
+    return !byte || byte == '\r' || byte == '\n';
+}
+
 /* What may stand between `ack start` and the first sample: line ends, a prompt; any text when the
  * clock says that the samples are the first ones. */
 static bool is_text(const uint8_t *bytes, size_t len, bool clock_fits)
 {
-    bool prompt = len > 2 && bytes[len - 1] == ' ' && bytes[len - 2] == '>';
-    for (size_t i = 0; i < len; i++) {
-        bool line_end = !bytes[i] || bytes[i] == '\r' || bytes[i] == '\n';
-        if (bytes[i] >= 0x7F || !(clock_fits || prompt || line_end))
+    size_t end = len;
+    while (end && is_line_end(bytes[end - 1]))
+        end--;
+    bool prompt = end > 2 && bytes[end - 1] == ' ' && bytes[end - 2] == '>';
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] >= 0x7F || !(clock_fits || prompt || is_line_end(bytes[i])))
             return false;
-    }
     return true;
+}
+
+/* Does the text end where the samples begin?  After a lost or doubled byte it does not, and each
+ * sample would be put together from two. */
+static bool text_ends(const uint8_t *bytes, size_t len)
+{
+    uint8_t last = len ? bytes[len - 1] : '\n';
+    const uint8_t *next = bytes + len;
+    /* as samples: above 1 A, a zero that stands alone, above 0.8 A */
+    bool goes_on = next[0] == '\r' || next[0] == '\n' || (!next[0] && (next[1] || next[2])) ||
+                   (next[0] == '>' && next[1] == ' ') || (next[0] == ' ' && last == '>');
+    if (goes_on)
+        return false;
+    return last == ' ' || last == '>' || is_line_end(last);
 }
 
 /* Does a first stamp stand behind 1000 samples, on a clock that began with them? */
@@ -102,9 +122,10 @@ static bool early_is_block(struct v3pwr_stream *s, uint32_t ms)
         return false;
     size_t first = s->early_len - block;
     bool clock_fits = is_first_block_end(s, ms);
-    if (!is_text(s->early, first, clock_fits))
+    bool binary = s->code == SAMPLE_HEX16;
+    if (!is_text(s->early, first, clock_fits) || (binary && !text_ends(s->early, first)))
         return false;
-    for (size_t i = first; s->code == SAMPLE_HEX16 && i < s->early_len; i += 2) {
+    for (size_t i = first; binary && i < s->early_len; i += 2) {
         uint8_t high = s->early[i];
         if (high >= 0xF0)
             return false;
@@ -124,17 +145,15 @@ static void anchor(struct v3pwr_stream *s, uint32_t ms)
     s->damaged = false;
 }
 
-/* What came before the first stamp is no whole block: of an older acquisition, or a damaged first
- * one. */
+/* What came before the first stamp is no whole block: a damaged first one.  When the clock begins
+ * with the stamp it is of an older acquisition. */
 static void begin(struct v3pwr_stream *s, uint32_t ms)
 {
     uint64_t samples = s->early_len / (size_t)s->code;
     anchor(s, ms);
     struct stream_block block = {0, samples, ms, 0, BLOCK_DAMAGED};
-    if (is_first_block_end(s, ms) && samples > STREAM_BLOCK_SAMPLES / 2)
+    if (ms && s->early_len > EARLY_TEXT_MAX)
         say_block(s, STREAM_BLOCK, &block);
-    else if (ms && s->early_len > EARLY_TEXT_MAX) /* at 0 they are of an older acquisition */
-        stream_say(s, STREAM_SKIPPED, (double)samples, NULL);
 }
 
 void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)

@@ -53,7 +53,6 @@ enum stream_event_kind {
     STREAM_MARK,        /* `text`: an edge on the trigger input, at sample `at` */
     STREAM_UNKNOWN,     /* `value`: the tag */
     STREAM_LINE,        /* `text`: information, summary, answers */
-    STREAM_SKIPPED,     /* `value`: samples before the first stamp that are no whole block */
 };
 
 struct stream_block {
