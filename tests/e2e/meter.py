@@ -297,7 +297,7 @@ class Meter:
             size = len(data) // parts + 1
             for at in range(0, max(len(data), 1), size):
                 piece = data[at:at + size]
-                due += lasts_s * len(piece) / max(len(data), 1)
+                due += lasts_s * len(piece) / len(data) if data else lasts_s
                 yield piece, started + due / self.pace
 
     # ---- the loop ----

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* A stream is written as a script:  `T500` a time stamp of 500 ms, `S1000` samples, `s1000`
- * such that make sense at either alignment, bytes in hex, `"text"`; the decoder's news come back as a text: `S1000` samples, `B0` blocks by verdict, ... */
+ * such that make sense at either alignment, bytes in hex, `"text"`; the decoder's news come back as
+ * a text: `S1000` samples, `B0` blocks by verdict, ... */
 struct bytes {
     uint8_t *at;
     size_t len;
@@ -79,9 +80,8 @@ static void on_samples(void *ctx, const uint8_t *raw, size_t count)
 
 static void on_event(void *ctx, const struct stream_event *e)
 {
-    static const char *const names[] = {"B",       "RESTART", "END",    "ERROR", "OVER",
-                                        "RESET",   "VOLT",    "TEMP",   "POWER", "MARK",
-                                        "UNKNOWN", "LINE"};
+    static const char *const names[] = {"B",    "RESTART", "END",   "ERROR", "OVER",    "RESET",
+                                        "VOLT", "TEMP",    "POWER", "MARK",  "UNKNOWN", "LINE"};
     struct news *n = ctx;
     close_run(n);
     n->len += (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "%s", names[e->kind]);
