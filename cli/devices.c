@@ -116,9 +116,12 @@ static void release_json(void *value)
 static void show_checks(struct cli *cli, json_t *checks)
 {
     static const struct column columns[] = {
-        {"CHECKED", "began", CELL_TEXT, true},    {"RESULT", "result", CELL_TEXT, true},
-        {"J/INFERENCE", "value", CELL_TEXT, true}, {"FROM", "low", CELL_TEXT, true},
-        {"TO", "high", CELL_TEXT, true},          {"RUN", "flow_run_id", CELL_ID, true},
+        {"CHECKED", "began", CELL_TEXT, true},
+        {"RESULT", "result", CELL_TEXT, true},
+        {"J/INFERENCE", "value", CELL_TEXT, true},
+        {"FROM", "low", CELL_TEXT, true},
+        {"TO", "high", CELL_TEXT, true},
+        {"RUN", "flow_run_id", CELL_ID, true},
         {NULL},
     };
     const struct resource shown = {.name = "", .columns = columns, .empty = ""};
@@ -128,16 +131,15 @@ static void show_checks(struct cli *cli, json_t *checks)
     json_array_foreach(checks, i, check)
     {
         json_t *passed = json_at(check, "passed");
-        const char *result = json_is_true(passed)                    ? "passed"
-                             : json_is_false(passed)                 ? "failed"
+        const char *result = json_is_true(passed)                     ? "passed"
+                             : json_is_false(passed)                  ? "failed"
                              : json_is_null(json_at(check, "reason")) ? "under way"
-                                                                     : "undecided";
-        json_array_append_new(rows, json_pack("{s:O, s:s, s:o, s:o, s:o, s:O}", "began",
-                                              json_at(check, "began"), "result", result, "value",
-                                              figure(cli, check, "value_j"), "low",
-                                              figure(cli, check, "low_j"), "high",
-                                              figure(cli, check, "high_j"), "flow_run_id",
-                                              json_at(check, "flow_run_id")));
+                                                                      : "undecided";
+        json_array_append_new(
+            rows, json_pack("{s:O, s:s, s:o, s:o, s:o, s:O}", "began", json_at(check, "began"),
+                            "result", result, "value", figure(cli, check, "value_j"), "low",
+                            figure(cli, check, "low_j"), "high", figure(cli, check, "high_j"),
+                            "flow_run_id", json_at(check, "flow_run_id")));
     }
     resource_show(cli, &shown, rows);
     printf("\n");

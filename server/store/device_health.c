@@ -148,10 +148,10 @@ static enum err_code try_begin(struct work *w, const struct rows *r, int row,
     log_warn("device.health", KV_S("device", rows_text(r, row, 1)), KV_S("says", why));
     rc = db_query(w, Q_health_back, NULL, &none);
     return rc ? rc
-              : db_query(w, Q_health_unmade,
-                         PARAMS(rows_text(r, row, 0), rows_text(r, row, 1), rows_text(r, row, 2),
-                                why),
-                         &none);
+              : db_query(
+                    w, Q_health_unmade,
+                    PARAMS(rows_text(r, row, 0), rows_text(r, row, 1), rows_text(r, row, 2), why),
+                    &none);
 }
 
 enum err_code health_begin_all(struct work *w, size_t *out_count)

@@ -20,7 +20,7 @@ static void *grown(struct arena *a, const void *array, size_t count, size_t *roo
         return (void *)(uintptr_t)array;
     *room = *room ? *room * 2 : 64;
     char *more = arena_alloc(a, *room, size, _Alignof(max_align_t));
-    if (count)
+    if (array && count)
         memcpy(more, array, count * size);
     return more;
 }
@@ -78,8 +78,8 @@ static void add_measurement(struct collection *c, const json_t *artifact, struct
     if (json_object_get(map_of(c, &c->keys), key))
         return;
     json_object_set_new(c->keys, key, json_true());
-    c->measurements = grown(c->arena, c->measurements, c->measurement_count, &c->measurement_room,
-                            sizeof m);
+    c->measurements =
+        grown(c->arena, c->measurements, c->measurement_count, &c->measurement_room, sizeof m);
     c->measurements[c->measurement_count++] = m;
 }
 

@@ -46,14 +46,19 @@ struct render {
 
 /* ---- on the thread ---- */
 
-static enum err_code list_page(const struct api *api, const char *path, const char *sort,
-                               size_t limit, size_t offset, json_t *filter, json_t **out,
-                               struct err *e)
+struct listing {
+    const char *path, *sort;
+    size_t per_page;
+    json_t *filter;
+};
+
+static enum err_code list_page(const struct api *api, const struct listing *l, size_t offset,
+                               json_t **out, struct err *e)
 {
-    json_t *body = json_pack("{s:I, s:I, s:s}", "limit", (json_int_t)limit, "offset",
-                             (json_int_t)offset, "sort", sort);
-    json_object_update(body, filter);
-    enum err_code rc = api_post(api, path, body, REPLY_MAX_BYTES, out, e);
+    json_t *body = json_pack("{s:I, s:I, s:s}", "limit", (json_int_t)l->per_page, "offset",
+                             (json_int_t)offset, "sort", l->sort);
+    json_object_update(body, l->filter);
+    enum err_code rc = api_post(api, l->path, body, REPLY_MAX_BYTES, out, e);
     json_decref(body);
     return rc;
 }
@@ -66,32 +71,32 @@ static enum err_code collect_measurements(const struct api *api, struct collecti
     json_t *run, *ids = json_array();
     size_t i, count = ARTIFACTS_PER_PAGE;
     json_array_foreach(runs, i, run) json_array_append(ids, json_object_get(run, "id"));
-    json_t *filter = json_pack("{s:{s:{s:[s]}, s:{s:o}}}", "artifacts", "type", "any_",
-                               "measurement", "flow_run_id", "any_", ids);
+    struct listing l = {"/artifacts/filter", "CREATED_DESC", ARTIFACTS_PER_PAGE,
+                        json_pack("{s:{s:{s:[s]}, s:{s:o}}}", "artifacts", "type", "any_",
+                                  "measurement", "flow_run_id", "any_", ids)};
     enum err_code rc = ERR_OK;
     for (size_t offset = 0; rc == ERR_OK && count == ARTIFACTS_PER_PAGE; offset += count) {
         json_t *rows = NULL;
-        rc = list_page(api, "/artifacts/filter", "CREATED_DESC", ARTIFACTS_PER_PAGE, offset, filter,
-                       &rows, e);
+        rc = list_page(api, &l, offset, &rows, e);
         if (rc == ERR_OK)
             rc = collect_artifacts(c, rows, e);
         count = json_array_size(rows);
         json_decref(rows);
     }
-    json_decref(filter);
+    json_decref(l.filter);
     return rc;
 }
 
 static enum err_code collect_all(const struct api *api, struct collection *c, const char *tag,
                                  struct err *e)
 {
-    json_t *filter = json_pack("{s:{s:{s:[s]}}}", "flow_runs", "tags", "all_", tag);
+    struct listing l = {"/flow_runs/filter", "ID_DESC", RUNS_PER_PAGE,
+                        json_pack("{s:{s:{s:[s]}}}", "flow_runs", "tags", "all_", tag)};
     size_t count = RUNS_PER_PAGE;
     enum err_code rc = ERR_OK;
     for (size_t offset = 0; rc == ERR_OK && count == RUNS_PER_PAGE; offset += count) {
         json_t *rows = NULL;
-        rc = list_page(api, "/flow_runs/filter", "ID_DESC", RUNS_PER_PAGE, offset, filter, &rows,
-                       e);
+        rc = list_page(api, &l, offset, &rows, e);
         if (rc == ERR_OK)
             rc = collect_runs(c, rows, e);
         count = json_array_size(rows);
@@ -99,7 +104,7 @@ static enum err_code collect_all(const struct api *api, struct collection *c, co
             rc = collect_measurements(api, c, rows, e);
         json_decref(rows);
     }
-    json_decref(filter);
+    json_decref(l.filter);
     return rc;
 }
 
