@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/db/columns.h"
+#include "server/model/retry_policy.h"
 #include "server/model/state.h"
 #include "shared/base/clock.h"
 
@@ -77,15 +78,35 @@ static void put_string(struct work *w, struct array *a, struct val object, const
     array_string(a, string_of(w, object, key));
 }
 
-/* Any JSON; `otherwise` for null and absent. */
-static void put_json(struct array *a, struct val object, const char *key, const char *otherwise)
+/* Any JSON, or NULL. */
+static void put_json(struct array *a, struct val object, const char *key)
 {
     struct val v = val_get(object, key);
 
-    if (val_type(v) <= DOC_NULL)
-        array_string(a, otherwise);
-    else
-        array_raw(a, val_raw(v));
+    array_raw(a, val_type(v) <= DOC_NULL ? (struct raw){0} : val_raw(v));
+}
+
+/* A list or a map; an empty one for whatever else. */
+static void put_items(struct array *a, struct val object, const char *key, enum doc_type type)
+{
+    struct val v = val_get(object, key);
+
+    array_raw(a, val_type(v) == type ? val_raw(v) : type == DOC_ARRAY ? RAW("[]") : RAW("{}"));
+}
+
+/* With all members: older clients know fewer. */
+static void put_policy(struct work *w, struct array *a, const struct record *r)
+{
+    struct retry_policy policy = RETRY_POLICY_INIT;
+    struct val given = val_get(r->run, "empirical_policy");
+    struct raw text = val_type(given) == DOC_OBJECT ? val_raw(given) : RAW("{}");
+    struct buf b = {.max_bytes = RECORD_MAX_BYTES};
+
+    if (retry_policy_read(&w->arena, RUN_TASK, text.text, text.len, &policy, &w->err) != ERR_OK)
+        policy = (struct retry_policy)RETRY_POLICY_INIT;
+    retry_policy_write(&b, RUN_TASK, &policy);
+    array_text(a, b.bytes, b.len);
+    buf_free(&b);
 }
 
 static void put_time(struct work *w, struct array *a, struct val object, const char *key)
@@ -140,7 +161,7 @@ static void put_state(struct work *w, struct array *a, const struct record *r)
                  name ? name : state_default_name(state_type_parse(r->type, strlen(r->type))));
     put_string(w, &a[5], r->state, "message");
     put_details(w, &a[6], r);
-    put_json(&a[7], r->state, "data", NULL);
+    put_json(&a[7], r->state, "data");
 }
 
 static void put_run(struct work *w, struct array *a, const struct record *r)
@@ -155,10 +176,10 @@ static void put_run(struct work *w, struct array *a, const struct record *r)
     put_string(w, &a[12], r->run, "cache_key");
     put_time(w, &a[13], r->run, "cache_expiration");
     put_string(w, &a[14], r->run, "task_version");
-    put_json(&a[15], r->run, "empirical_policy", "{}");
-    put_json(&a[16], r->run, "tags", "[]");
-    put_json(&a[17], r->run, "labels", "{}");
-    put_json(&a[18], r->run, "task_inputs", "{}");
+    put_policy(w, &a[15], r);
+    put_items(&a[16], r->run, "tags", DOC_ARRAY);
+    put_items(&a[17], r->run, "labels", DOC_OBJECT);
+    put_items(&a[18], r->run, "task_inputs", DOC_OBJECT);
     put_int(&a[19], r->run, "run_count");
     put_int(&a[20], r->run, "flow_run_run_count");
     put_time(w, &a[21], r->run, "expected_start_time");

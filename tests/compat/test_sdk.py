@@ -89,6 +89,7 @@ class SdkTest(unittest.TestCase):
     def test_retries(self):
         flash = self.task("flash")
         self.assertEqual((flash["run_count"], flash["empirical_policy"]["retries"]), (2, 2))
+        self.assertIn("retry_jitter_factor", flash["empirical_policy"])  # whatever the client has told
         states = settled(lambda: self.api.get("/task_run_states/?task_run_id=" + flash["id"]),
                          lambda rows: len(rows) >= 4)
         self.assertEqual(names(states), ["Pending", "Running", "Retrying", "Completed"])
