@@ -53,7 +53,10 @@ DIFFERENCES = [
     (r"generated/POST /ui/flow.*_ids too many|generated/POST /v2/concurrency_limits/.*\.names too few|limits/take none", ANY, "<3.9", "These lists have bounds since 3.9."),
     (r"(work_pools|deployments)/due.*", r"\$\.body\[\d+\]\.flow_run\.state", "<3.9", "Runs are handed to a worker with their state since 3.9."),
     (r"states/(69|7[0-2]) resched .*", ANY, "<3.9", "How a pause is rescheduled is otherwise since 3.9."),
-    (r"root/settings", r"\$\.body\.(deployments\.clear_schedules_on_empty|experiments\.plugins).*", "<3.9", "What 3.9 added to the settings."),
+    (r"root/settings|generated/GET /admin/settings.*", r"\$\.body\.(deployments\.clear_schedules_on_empty|experiments\.plugins).*", "<3.9", "What 3.9 added to the settings."),
+    (r"root/settings|generated/GET /admin/settings.*", r"\$\.body\.(plugins|runner\.auto_install_dependencies|server\.(api\.websocket_ping_.*|database\.migration_timeout|worker_channel"
+     r"|services\.(cancellation_cleanup\.cancelling_timeout_seconds|cleanup_reconciler|db_vacuum\.orphan_.*))).*", "<3.8", "What 3.8 added to the settings."),
+    (r"root/worker types", r"\$\.body\.prefect-docker\.docker\..*(container_wait_timeout|image_pull_policy).*", "<3.8", "What the collections of 3.8 added to the docker worker."),
     (r"filters/flow_runs \d+ state( count)?", BODY, "<3.9", "Types of states are excluded since 3.9."),
     (r"deployments/schedule now", ANY, "<3.9", "Prefect gives up (503) before 3.9."),
     (r"generated/POST /automations/count.*|events/(count|list (id.*|created))", ANY, "<3.8", "Automations are counted all, and not found by id or time, before 3.8."),
