@@ -17,14 +17,23 @@ static void control_limits(const struct health_facts *f, struct health_verdict *
     v->high_j = mean + f->sigmas * sigma;
 }
 
+static const char *range(struct arena *a, const struct health_verdict *v)
+{
+    if (isnan(v->low_j))
+        return arena_printf(a, "at most %.6g J", v->high_j);
+    if (isnan(v->high_j))
+        return arena_printf(a, "at least %.6g J", v->low_j);
+    return arena_printf(a, "%.6g to %.6g J", v->low_j, v->high_j);
+}
+
 static struct health_verdict hold(struct arena *a, const struct health_facts *f,
                                   struct health_verdict v)
 {
     bool inside = !(f->value_j < v.low_j) && !(f->value_j > v.high_j);
 
     v.result = inside ? HEALTH_PASSED : HEALTH_FAILED;
-    v.reason = arena_printf(a, "health check: %.6g J per inference, %s %.6g to %.6g J", f->value_j,
-                            inside ? "within" : "outside of", v.low_j, v.high_j);
+    v.reason = arena_printf(a, "health check: %.6g J per inference, %s %s", f->value_j,
+                            inside ? "within" : "outside of", range(a, &v));
     return v;
 }
 

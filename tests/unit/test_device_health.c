@@ -35,8 +35,8 @@ static const struct {
     {"COMPLETED", true,  true,  1.016, NAN, NAN, same, 5, HEALTH_FAILED,    "outside of 0.985 to 1.015"},
     {"COMPLETED", true,  true,  1.5,   1,   2,   same, 5, HEALTH_PASSED,    "within 1 to 2"}, /* declared ones come first */
     {"COMPLETED", true,  true,  2.5,   1,   2,   NULL, 0, HEALTH_FAILED,    "outside of 1 to 2"},
-    {"COMPLETED", true,  true,  0.5,   1,   NAN, NULL, 0, HEALTH_FAILED,    "outside of 1 to"},
-    {"COMPLETED", true,  true,  9,     1,   NAN, NULL, 0, HEALTH_PASSED,    "within"},
+    {"COMPLETED", true,  true,  0.5,   1,   NAN, NULL, 0, HEALTH_FAILED,    "outside of at least 1 J"},
+    {"COMPLETED", true,  true,  9,     1,   NAN, NULL, 0, HEALTH_PASSED,    "within at least 1 J"},
     /* clang-format on */
 };
 
