@@ -14,6 +14,7 @@ image=localhost/switchyard-test-arm
 failed=0
 count=0
 dir=$(mktemp -d)
+export CONTAINERS_CONF=$dir/containers.conf CONTAINERS_STORAGE_CONF=$dir/storage.conf
 trap 'podman rm -fa >/dev/null 2>&1; rm -rf --one-file-system "${dir:?}"' EXIT
 
 check() { # NAME STATUS: of the command before
@@ -31,7 +32,6 @@ check() { # NAME STATUS: of the command before
 printf '%s\n' '[containers]' 'netns = "none"' 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]' \
     '[engine]' 'runtime = "runc"' 'cgroup_manager = "cgroupfs"' 'events_logger = "none"' >"$dir/containers.conf"
 printf '%s\n' '[storage]' 'driver = "vfs"' "graphroot = \"$dir/storage\"" "runroot = \"$dir/run\"" >"$dir/storage.conf"
-export CONTAINERS_CONF=$dir/containers.conf CONTAINERS_STORAGE_CONF=$dir/storage.conf
 
 # A shell, make, and of the cross compiler what C for these two cores needs, each with its libraries.
 compiler() { arm-none-eabi-gcc -mthumb -mfloat-abi=soft "$@"; }
