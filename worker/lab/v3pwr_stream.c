@@ -145,13 +145,12 @@ static void anchor(struct v3pwr_stream *s, uint32_t ms)
     s->damaged = false;
 }
 
-/* What came before the first stamp is no whole block: a damaged first one.  When the clock begins
- * with the stamp it is of an older acquisition. */
+/* What came before the first stamp is no whole block: a damaged first one, of which no sample is
+ * delivered.  When the clock begins with the stamp it is of an older acquisition. */
 static void begin(struct v3pwr_stream *s, uint32_t ms)
 {
-    uint64_t samples = s->early_len / (size_t)s->code;
     anchor(s, ms);
-    struct stream_block block = {0, samples, ms, 0, BLOCK_DAMAGED};
+    struct stream_block block = {s->samples, 0, ms, 0, BLOCK_DAMAGED};
     if (ms && s->early_len > EARLY_TEXT_MAX)
         say_block(s, STREAM_BLOCK, &block);
 }
