@@ -18,11 +18,8 @@
 /* Commits or rolls back; then tells whoever waits. */
 static enum err_code finish(struct work *w, enum err_code rc, struct transition_list *done)
 {
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else if (done->count)
+    rc = db_end(w, rc);
+    if (!rc && done->count)
         transitions_announce(w, done->items, done->count);
     return rc;
 }

@@ -30,12 +30,9 @@ enum err_code block_schemas_create(struct request *rq)
     enum err_code rc = db_begin(w);
     if (!rc)
         rc = block_schema_create(w, request_in(rq, struct block_schema), &id, &created);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc) {
-        db_rollback_if_open(w);
+    rc = db_end(w, rc);
+    if (rc)
         return rc;
-    }
     return reply_schema(rq, created ? 201 : 200, id);
 }
 

@@ -60,10 +60,7 @@ static enum err_code delete_all(struct request *rq, const struct rows *found,
     }
     write_end_array(b);
     write_end_object(b);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
+    rc = db_end(w, rc);
     return rc ? rc : reply_status(rq, 200);
 }
 

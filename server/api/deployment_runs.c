@@ -196,11 +196,8 @@ static enum err_code insert_all(struct request *rq, struct flow_run_new **runs)
     for (size_t i = 0; i < rq->in_count && !rc; i++)
         if (uuid_is_nil(runs[i]->id))
             rc = err_set(&w->err, CONFLICT, "run %zu: its flow or its parent is not there", i);
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    else
         flow_runs_announce(w, runs, rq->in_count);
     return rc;
 }

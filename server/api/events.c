@@ -203,11 +203,7 @@ static enum err_code store(struct work *w, struct pending **batch, size_t count)
     enum err_code rc = db_begin(w);
     if (!rc)
         rc = events_store(w, events, n);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 static void finish(struct work *w, struct pending *p, enum err_code rc)

@@ -96,11 +96,8 @@ static enum err_code insert(struct work *w, struct flow_run_new **runs, size_t c
 
     if (!rc)
         rc = flow_runs_insert(w, runs, count);
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         flow_runs_announce(w, runs, count);
     return rc;
 }

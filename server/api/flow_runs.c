@@ -203,11 +203,8 @@ static enum err_code apply(struct request *rq, struct transition *items, size_t 
     enum err_code rc = db_begin(w);
     if (!rc)
         rc = transitions_apply(w, order, count);
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         transitions_announce(w, order, count);
     return rc;
 }

@@ -258,6 +258,8 @@ enum err_code db_commit(struct work *w)
 {
     bool empty = w->db->begins;
     w->db->begins = false;
+    if (!w->db->in_transaction)
+        return err_set(&w->err, DB, "the transaction ended with its connection");
     enum err_code rc = empty                ? ERR_OK
                        : FAULT("db.commit") ? err_set(&w->err, DB, "fault injected")
                                             : commit(w);
@@ -270,13 +272,22 @@ enum err_code db_commit(struct work *w)
 
 void db_rollback(struct work *w)
 {
-    if (!w->db->conn)
+    if (!w->db->in_transaction || !w->db->conn)
         return;
     w->db->in_transaction = false;
     w->db->hooks = NULL;
     if (!w->db->begins)
         PQclear(PQexec(w->db->conn, "ROLLBACK"));
     w->db->begins = false;
+}
+
+enum err_code db_end(struct work *w, enum err_code rc)
+{
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback(w);
+    return rc;
 }
 
 enum err_code db_copy_in(struct work *w, const char *sql, const char *data, size_t len)
@@ -309,10 +320,4 @@ bool db_conflict_is(const struct work *w, const char *constraint)
 bool db_in_transaction(const struct work *w)
 {
     return w->db->in_transaction;
-}
-
-void db_rollback_if_open(struct work *w)
-{
-    if (w->db->in_transaction)
-        db_rollback(w);
 }

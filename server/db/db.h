@@ -42,11 +42,13 @@ MUST_CHECK enum err_code db_query(struct work *w, enum query q, const char *cons
 MUST_CHECK enum err_code db_query_text(struct work *w, const char *sql, size_t count,
                                        const char *const *parameters, struct rows *out);
 
-/* A transaction; db_rollback() after any error, it keeps w->err.  It begins with the first
- * statement, in the same round trip. */
+/* A transaction.  It begins with the first statement, in the same round trip. */
 MUST_CHECK enum err_code db_begin(struct work *w);
 MUST_CHECK enum err_code db_commit(struct work *w);
+/* After any error; does nothing when no transaction is open.  w->err stays. */
 void db_rollback(struct work *w);
+/* Commits when `rc` is ERR_OK, rolls back otherwise and when that fails; returns which it was. */
+MUST_CHECK enum err_code db_end(struct work *w, enum err_code rc);
 /* Runs `hook` right after the open transaction was committed, at once when none is open, never
  * after a rollback.  It lives as long as the arena of the work and must not use the database. */
 struct commit_hook {
@@ -55,8 +57,6 @@ struct commit_hook {
 };
 void db_after_commit(struct work *w, struct commit_hook *hook);
 bool db_in_transaction(const struct work *w);
-/* For whoever does not know whether the work left a transaction open. */
-void db_rollback_if_open(struct work *w);
 
 /* Several statements in one round trip and, without db_begin(), in one transaction. */
 struct db_step {

@@ -51,11 +51,7 @@ static enum err_code apply(struct work *w, const struct migration *m)
         rc = db_query_text(
             w, "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)", 3,
             PARAMS(param_i64(w, m->number), m->name, m->sha256), &none);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 static enum err_code apply_missing(struct work *w, int *out_applied)

@@ -49,7 +49,7 @@ static void run_one(struct executor *ex, struct request *rq, struct db *db)
     if (!rc)
         rc = rq->route->handle(rq);
     if (rc) {
-        db_rollback_if_open(&rq->work);
+        db_rollback(&rq->work);
         reply_error(rq);
     }
     rq->work.db = NULL;

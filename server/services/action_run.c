@@ -160,11 +160,8 @@ static enum err_code move(struct work *w, struct transition *t)
 
     if (!rc)
         rc = transitions_apply(w, items, 1);
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         transitions_announce(w, items, 1);
     return rc;
 }

@@ -35,7 +35,7 @@ static enum err_code put_off(struct work *w, const struct claimed_action *a,
                              struct action_result *result)
 {
     log_warn("action", KV_S("action", a->action.type), KV_I("attempt", a->attempts), KV_E(&w->err));
-    db_rollback_if_open(w);
+    db_rollback(w);
     if (a->attempts < ACTION_ATTEMPTS_MAX)
         return action_put_off(w, a, (double)(1 << (2 * a->attempts)));
     result->reason = arena_printf(&w->arena, "%s", w->err.detail);
@@ -81,7 +81,7 @@ static int64_t pass(struct actions *s, struct work *w)
         rc = actions_next_due(w, &due_us);
     if (rc)
         log_warn("actions", KV_E(&w->err));
-    db_rollback_if_open(w);
+    db_rollback(w);
     arena_reset(&w->arena);
     int64_t wait_us = rc ? RETRY_US : due_us == TIME_NONE ? POLL_US : due_us - clock_now_us();
     if (wait_us > POLL_US)

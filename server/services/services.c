@@ -90,7 +90,7 @@ static void look(struct services *all, size_t i, struct work *w)
     enum err_code rc = s->run(&p);
     int64_t now_us = clock_now_us(), look_us = now_us + look_again_us(all->server, s);
     if (rc) {
-        db_rollback_if_open(w);
+        db_rollback(w);
         log_warn("service", KV_S("service", s->name), KV_E(&w->err));
         p.next_us = now_us + RETRY_US;
         known->not_before_us = p.next_us;

@@ -213,11 +213,7 @@ enum err_code action_done(struct work *w, const struct claimed_action *a,
         rc = tell(w, a, result);
     if (!rc && FAULT("actions.commit"))
         rc = err_set(&w->err, DB, "fault: actions.commit");
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 /* ---- targets ---- */

@@ -185,15 +185,6 @@ static enum err_code emit(struct work *w, const char *what, struct uuid id)
     return rc;
 }
 
-static enum err_code finish(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
-}
-
 enum err_code block_document_create(struct work *w, const struct block_document *in,
                                     struct uuid *out_id)
 {
@@ -207,7 +198,7 @@ enum err_code block_document_create(struct work *w, const struct block_document 
         rc = insert(w, in, id, &parts);
     if (!rc)
         rc = emit(w, "created", id);
-    rc = finish(w, rc);
+    rc = db_end(w, rc);
     if (!rc)
         *out_id = id;
     return rc;
@@ -273,7 +264,7 @@ enum err_code block_document_update(struct work *w, struct uuid id,
         rc = change(w, id, in);
     if (!rc)
         rc = emit(w, "updated", id);
-    return finish(w, rc);
+    return db_end(w, rc);
 }
 
 enum err_code block_document_delete(struct work *w, struct uuid id)
@@ -287,7 +278,7 @@ enum err_code block_document_delete(struct work *w, struct uuid id)
         rc = db_query(w, Q_block_document_delete, PARAMS(param_uuid(w, id)), &rows);
     if (!rc && !rows.count)
         rc = not_found(w);
-    return finish(w, rc);
+    return db_end(w, rc);
 }
 
 struct uuids block_ids_take(struct work *w, const struct rows *rows)

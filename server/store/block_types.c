@@ -175,11 +175,7 @@ static enum err_code install(struct work *w, struct block_systems *all, const ch
         rc = block_schema_create(w, &all->items[i].schema, &id, &created);
     if (!rc)
         rc = db_query(w, Q_block_systems_installed, PARAMS(digest), &rows);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 enum err_code block_types_install_system(struct work *w)

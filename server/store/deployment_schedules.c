@@ -214,11 +214,8 @@ enum err_code schedules_change(struct work *w, const char *deployment,
 
 enum err_code schedules_end(struct work *w, enum err_code rc)
 {
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    else
         schedules_announce(w);
     return rc;
 }

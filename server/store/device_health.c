@@ -11,15 +11,6 @@
 
 enum { REPEAT_S = 60 };
 
-static enum err_code end(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
-}
-
 /* ---- what is over ---- */
 
 /* The columns of health_open. */
@@ -94,7 +85,7 @@ enum err_code health_settle_all(struct work *w, size_t *out_count)
     for (int i = 0; i < over.count && !rc; i++)
         rc = settle(w, &over, i);
     *out_count = (size_t)over.count;
-    return end(w, rc);
+    return db_end(w, rc);
 }
 
 /* ---- who is due ---- */
@@ -172,7 +163,7 @@ enum err_code health_begin_all(struct work *w, size_t *out_count)
         begun += !rc && runs[begun];
     }
     *out_count = begun;
-    rc = end(w, rc);
+    rc = db_end(w, rc);
     if (!rc && begun)
         flow_runs_announce(w, runs, begun);
     return rc;

@@ -108,15 +108,6 @@ static enum err_code note(struct work *w, const char *agent, const char *name, c
     return db_query(w, Q_device_note, PARAMS(agent, name, kind, by, comment, NULL), &none);
 }
 
-static enum err_code end(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
-}
-
 static enum err_code hold(struct work *w, const char *name, const struct device_hold *in)
 {
     const char *minutes = arena_printf(&w->arena, "%.17g", in->minutes), *agent;
@@ -137,7 +128,7 @@ static enum err_code hold(struct work *w, const char *name, const struct device_
 enum err_code device_hold(struct work *w, const char *name, const struct device_hold *in)
 {
     enum err_code rc = db_begin(w);
-    return rc ? rc : end(w, hold(w, name, in));
+    return rc ? rc : db_end(w, hold(w, name, in));
 }
 
 static enum err_code release(struct work *w, const char *name, const struct device_release *in)
@@ -154,7 +145,7 @@ static enum err_code release(struct work *w, const char *name, const struct devi
 enum err_code device_release(struct work *w, const char *name, const struct device_release *in)
 {
     enum err_code rc = db_begin(w);
-    return rc ? rc : end(w, release(w, name, in));
+    return rc ? rc : db_end(w, release(w, name, in));
 }
 
 /* Each run of the device: told in its history, and stopped. */
@@ -201,7 +192,7 @@ enum err_code device_kick(struct work *w, const char *name, const struct device_
     rc = find_one(w, name, in->agent, &agent);
     if (!rc)
         rc = db_query(w, Q_device_release, PARAMS(name, in->agent), &none);
-    return end(w, rc ? rc : stop_runs(w, name, agent, in, done));
+    return db_end(w, rc ? rc : stop_runs(w, name, agent, in, done));
 }
 
 static enum err_code maintain(struct work *w, const char *name, const struct device_maintenance *in)
@@ -222,7 +213,7 @@ enum err_code device_maintain(struct work *w, const char *name, const struct dev
 {
     enum err_code rc = db_begin(w);
     if (!rc)
-        rc = end(w, maintain(w, name, in));
+        rc = db_end(w, maintain(w, name, in));
     agenda_due(w->server->agenda, AGENDA_HEALTH, w->now_us);
     return rc;
 }
@@ -242,7 +233,7 @@ enum err_code device_return(struct work *w, const char *name, const struct devic
 {
     enum err_code rc = db_begin(w);
     if (!rc)
-        rc = end(w, ask_return(w, name, in));
+        rc = db_end(w, ask_return(w, name, in));
     agenda_due(w->server->agenda, AGENDA_HEALTH, w->now_us);
     return rc;
 }

@@ -153,11 +153,7 @@ enum err_code event_end(struct work *w, bool own, enum err_code rc)
 {
     if (!own)
         return rc;
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 enum err_code event_find(struct work *w, enum event_subject subject, const char *name,

@@ -165,22 +165,13 @@ static enum err_code store(struct work *w, const struct state_written *states, s
     return events_store(w, events, (size_t)facts.count);
 }
 
-static enum err_code finish(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
-}
-
 enum err_code flow_run_events_store(struct work *w, const struct state_written *states,
                                     size_t count)
 {
     enum err_code rc = db_begin(w);
     if (!rc)
         rc = store(w, states, count);
-    return finish(w, rc);
+    return db_end(w, rc);
 }
 
 static enum err_code sweep(struct work *w, double age_s, bool *out_more)
@@ -213,5 +204,5 @@ enum err_code flow_run_events_sweep(struct work *w, double age_s, bool *out_more
     enum err_code rc = db_begin(w);
     if (!rc)
         rc = sweep(w, age_s, out_more);
-    return finish(w, rc);
+    return db_end(w, rc);
 }

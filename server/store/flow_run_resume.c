@@ -177,11 +177,8 @@ enum err_code flow_run_resume(struct work *w, struct resume *r)
 
     if (!rc)
         rc = resume(w, r, t);
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         transitions_announce(w, &t, 1);
     return rc;
 }

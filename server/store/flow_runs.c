@@ -240,11 +240,8 @@ enum err_code flow_run_create(struct work *w, struct flow_run_new *run)
         rc = flow_runs_insert(w, &run, 1);
     if (!rc && uuid_is_nil(run->id))
         rc = broken_reference(w);
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         flow_runs_announce(w, &run, 1);
     return rc;
 }

@@ -63,12 +63,9 @@ enum err_code liveness_give_up(struct work *w, const struct silence *s, int64_t 
 
     if (!rc)
         rc = give_up(w, s);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc) {
-        db_rollback_if_open(w);
+    rc = db_end(w, rc);
+    if (rc)
         return rc;
-    }
     rc = db_query(w, Q_liveness_next,
                   PARAMS(param_i64(w, s->heartbeats), param_i64(w, s->heartbeat_s),
                          param_f64(w, (double)s->queue_us / 1e6),

@@ -58,11 +58,7 @@ static enum err_code drop(struct work *w, const char *partition)
         rc = db_script(w, "SET LOCAL lock_timeout = '2s'");
     if (!rc)
         rc = db_script(w, arena_printf(&w->arena, "DROP TABLE %s", partition));
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 /* A table whose rows belong to runs. */
@@ -125,10 +121,7 @@ enum err_code partitions_make(struct work *w, int weeks)
         if (!rc)
             rc = db_query_text(w, "SELECT make_partitions($1, $2::int)", 2,
                                PARAMS(tables[i], param_i64(w, weeks)), &none);
-        if (!rc)
-            rc = db_commit(w);
-        if (rc)
-            db_rollback_if_open(w);
+        rc = db_end(w, rc);
     }
     return rc;
 }

@@ -46,12 +46,9 @@ static enum err_code move_found(struct work *w, enum query find, const char *con
         }
         rc = transitions_apply(w, items, (size_t)r.count);
     }
-    if (!rc)
-        rc = db_commit(w);
-    if (rc) {
-        db_rollback_if_open(w);
+    rc = db_end(w, rc);
+    if (rc)
         return rc;
-    }
     for (int i = 0; i < r.count; i++)
         *out_count += items[i]->found && items[i]->verdict.writes;
     if (items)

@@ -228,11 +228,8 @@ static enum err_code make_due(struct work *w, const struct schedule_rules *rules
 
 static enum err_code finish(struct work *w, struct batch *batch, enum err_code rc)
 {
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    else if (batch->count)
+    rc = db_end(w, rc);
+    if (!rc && batch->count)
         flow_runs_announce(w, batch->runs, batch->count);
     return rc;
 }
@@ -292,12 +289,9 @@ enum err_code schedule_runs_list(struct work *w, struct uuids deployments, int64
         rc = db_query(w, Q_deployments_polled, PARAMS(ids), &changed);
     if (!rc)
         rc = event_emit_rows(w, SUBJECT_DEPLOYMENT, "ready", &changed);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc) {
-        db_rollback_if_open(w);
+    rc = db_end(w, rc);
+    if (rc)
         return rc;
-    }
     sql_begin(&s, w);
     sql_add(&s, "SELECT ");
     columns_list(&s.text, &flow_run_resource, "fr");
@@ -366,12 +360,9 @@ enum err_code misfires_cancel(struct work *w, int64_t late_us, int64_t limit, si
         items = cancellations(w, &rows);
         rc = transitions_apply(w, items, (size_t)rows.count);
     }
-    if (!rc)
-        rc = db_commit(w);
-    if (rc) {
-        db_rollback_if_open(w);
+    rc = db_end(w, rc);
+    if (rc)
         return rc;
-    }
     *out_count = (size_t)rows.count;
     if (items)
         transitions_announce(w, items, (size_t)rows.count);

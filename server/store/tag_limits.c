@@ -12,15 +12,6 @@ static enum err_code one(struct work *w, enum err_code rc, const struct rows *ro
     return rc || rows->count ? rc : err_set(&w->err, NOT_FOUND, "Concurrency limit not found");
 }
 
-static enum err_code end(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
-}
-
 enum err_code tag_limit_put(struct work *w, const struct tag_limit *in, struct uuid *out_id,
                             bool *out_created)
 {
@@ -34,7 +25,7 @@ enum err_code tag_limit_put(struct work *w, const struct tag_limit *in, struct u
     if (!rc)
         rc = event_emit_rows(w, SUBJECT_CONCURRENCY_LIMIT,
                              rows_bool(&rows, 0, 1) ? "created" : "updated", &rows);
-    rc = end(w, rc);
+    rc = db_end(w, rc);
     if (rc)
         return rc;
     *out_created = rows_bool(&rows, 0, 1);
@@ -68,7 +59,7 @@ enum err_code tag_limit_delete(struct work *w, struct uuid id, const char *tag)
         rc = event_emit_rows(w, SUBJECT_CONCURRENCY_LIMIT, "deleted", &rows);
     if (!rc)
         rc = one(w, db_query(w, Q_tag_limit_delete, PARAMS(key, tag), &rows), &rows);
-    return end(w, rc);
+    return db_end(w, rc);
 }
 
 enum err_code tag_limit_reset(struct work *w, const char *tag, struct uuids holders)
@@ -83,7 +74,7 @@ enum err_code tag_limit_reset(struct work *w, const char *tag, struct uuids hold
     if (!rc && holders.count)
         rc = db_query(w, Q_tag_limit_hold,
                       PARAMS(rows_text(&rows, 0, 0), param_uuid_array(w, holders)), &none);
-    return end(w, rc);
+    return db_end(w, rc);
 }
 
 static enum err_code check_free(struct work *w, const struct rows *limits, bool *out_never)
@@ -136,7 +127,7 @@ enum err_code tag_slots_take(struct work *w, const struct tag_slots *in, struct 
         rc = db_query(w, Q_tag_limits_take,
                       PARAMS(param_uuid_array(w, ids), param_uuid(w, in->task_run_id)), &none);
     }
-    return end(w, rc);
+    return db_end(w, rc);
 }
 
 enum err_code tag_slots_give_back(struct work *w, const struct tag_slots *in, struct rows *out)

@@ -175,11 +175,7 @@ enum err_code task_run_upsert(struct work *w, const struct task_run_create *in, 
 
     if (!rc)
         rc = create(w, in, out_id, out_created);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 /* ---- reading and changing ---- */
@@ -369,9 +365,5 @@ enum err_code task_run_set_state(struct work *w, struct uuid id, const struct st
         rc = write_move(w, id, out);
     if (!rc && out->writes)
         rc = do_effects(w, &facts, &run.tags, out);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
+    return db_end(w, rc);
 }

@@ -361,7 +361,7 @@ enum err_code transitions_run(struct work *w, struct transition **items, size_t 
         rc = transitions_wanted_effects(items, count) ? run_with_effects(w, items, count)
                                                       : run_alone(w, items, count);
     if (rc)
-        db_rollback_if_open(w);
+        db_rollback(w);
     return rc;
 }
 

@@ -53,11 +53,8 @@ static enum err_code end(struct evaluation *e, enum err_code rc, struct trigger_
         rc = firings_store(w, &e->firings);
     if (!rc && FAULT("triggers.commit"))
         rc = err_set(&w->err, DB, "fault: triggers.commit");
+    rc = db_end(w, rc);
     if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    else
         out->actions += e->firings.action_count;
     return rc;
 }
@@ -463,11 +460,7 @@ enum err_code triggers_sweep(struct work *w)
                              param_time(w, w->now_us - HELD_US)),
                       &none);
     }
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 enum err_code triggers_next_due(struct work *w, int64_t *out_us)

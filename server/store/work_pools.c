@@ -205,7 +205,7 @@ enum err_code work_queue_create(struct work *w, const char *pool, const struct w
         rc = event_emit(w, SUBJECT_WORK_QUEUE, "created", id);
     if (!rc)
         return db_commit(w);
-    db_rollback_if_open(w);
+    db_rollback(w);
     if (rc == ERR_CONFLICT)
         return err_set(
             &w->err, CONFLICT,
@@ -313,11 +313,7 @@ enum err_code work_queue_update(struct work *w, const char *pool, const char *na
         rc = db_begin(w);
     if (!rc)
         rc = change_and_tell(w, &found, in);
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
+    return db_end(w, rc);
 }
 
 enum err_code work_queue_delete(struct work *w, const char *pool, const char *name)

@@ -70,9 +70,5 @@ enum err_code worker_cleanup_do(struct work *w, enum cleanup_operation operation
     } else if (!rc && !refused) {
         rc = db_query(w, queries[operation], PARAMS(message), &rows);
     }
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback_if_open(w);
-    return rc;
+    return db_end(w, rc);
 }

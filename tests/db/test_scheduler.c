@@ -75,7 +75,7 @@ START_TEST(a_failure_in_the_middle_makes_no_run_twice)
             fault_arm(points[p], n);
             enum err_code rc = scheduler_run(&pass);
             fault_arm("", 0);
-            db_rollback_if_open(&f.work);
+            db_rollback(&f.work);
             if (!rc)
                 break;
             ck_assert_int_lt(n, 100);
@@ -103,7 +103,7 @@ static void *replica(void *unused)
         w.now_us = clock_now_us();
         struct pass p = {&w, false, INT64_MAX};
         if (scheduler_run(&p))
-            db_rollback_if_open(&w);
+            db_rollback(&w);
         if (i % 4 == 0) /* as if somebody had changed the deployment meanwhile */
             (void)!db_query_text(&w,
                                  "UPDATE deployment_schedule SET due = now(), made_until = NULL", 0,
