@@ -48,7 +48,7 @@ struct agent {
     struct inventory inventory;
     struct run_host host;
     uv_signal_t signals[2]; /* TERM, INT */
-    uv_timer_t deadline;    /* of the start, of a drain, then of the last delivery */
+    uv_timer_t deadline;    /* until the agent rests; of a drain; of the last delivery */
     uint64_t deliver_until_ms;
     char journal_url[PATH_BYTES];
     int lock_fd;
@@ -244,8 +244,10 @@ static void on_journal_full(void *ctx, bool full)
 
 static void on_settled(uv_timer_t *timer)
 {
-    (void)timer;
-    trim_memory();
+    struct agent *agent = timer->data;
+
+    if (!agent->host.count)
+        trim_memory();
 }
 
 static void on_caught_up(void *ctx)
@@ -293,8 +295,12 @@ static void on_verdict(void *ctx, const char *flow_run_id, const char *status,
 
 static void on_run_ended(void *ctx, struct run *run)
 {
+    struct agent *agent = ctx;
+
     (void)run;
-    check_drained(ctx);
+    if (agent->phase == WORKING && !agent->host.count)
+        uv_timer_start(&agent->deadline, on_settled, TRIM_AFTER_MS, 0);
+    check_drained(agent);
 }
 
 /* ---- the start ---- */

@@ -1,4 +1,5 @@
-/* Gives memory back that only the start of the program needed.
+/* Gives memory back that an agent without a run does not need: what its start touched, and what its
+ * last runs had allocated.
  *
  * The agent links fifty shared libraries (libcurl alone brings thirty); loading and initialising
  * them touches some 10 MB of their code once.  These pages are clean copies of files: dropped from
@@ -7,5 +8,5 @@
  * file mappings without dirty pages. */
 #pragma once
 
-/* Once, when the agent has begun to wait. */
+/* When the agent has begun to wait. */
 void trim_memory(void);
