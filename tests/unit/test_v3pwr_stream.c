@@ -213,6 +213,36 @@ START_TEST(no_single_byte_damage_hides)
 }
 END_TEST
 
+static void count_suspects(void *ctx, const struct stream_event *e)
+{
+    *(int *)ctx += e->kind == STREAM_BLOCK && e->block.verdict > BLOCK_NO_STAMP;
+}
+
+static void ignore_samples(void *ctx, const uint8_t *raw, size_t count)
+{
+    (void)ctx, (void)raw, (void)count;
+}
+
+/* One block of 10 ms that is lost with its stamp after half a minute: less than the crystal may be
+ * off by then. */
+START_TEST(a_lost_block_is_seen_however_late)
+{
+    int suspects = 0;
+    struct v3pwr_stream s;
+    stream_init(&s, SAMPLE_HEX16, 100000,
+                (struct stream_sink){&suspects, ignore_samples, count_suspects});
+    for (int block = 0; block <= 4000; block++) {
+        char script[32];
+        snprintf(script, sizeof(script), "%sT%d", block ? "S1000 " : "", block * 10);
+        struct bytes b = write_stream(script);
+        if (block != 3000)
+            stream_feed(&s, b.at, b.len);
+        free(b.at);
+    }
+    ck_assert_int_eq(suspects, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("v3pwr_stream");
@@ -220,6 +250,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, damage_is_named_in_any_chunking, 0, (int)COUNT(rows));
     tcase_add_loop_test(t, no_single_byte_damage_hides, 0, (int)COUNT(whole_streams));
+    tcase_add_test(t, a_lost_block_is_seen_however_late);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -58,7 +58,9 @@ static enum stream_verdict judge(const struct v3pwr_stream *s, uint64_t count, u
     bool whole = count && count % STREAM_BLOCK_SAMPLES == 0;
     if (!whole || (count != STREAM_BLOCK_SAMPLES && !(s->rate_hz > 0)))
         return BLOCK_COUNT;
-    if (!clock_agrees(s, s->samples - s->anchor_sample, clock_ms))
+    /* Both: a long recording forgives more milliseconds than a lost block takes. */
+    if (!clock_agrees(s, s->samples - s->anchor_sample, clock_ms) ||
+        !clock_agrees(s, count, clock_ms - s->clock_ms))
         return count == STREAM_BLOCK_SAMPLES ? BLOCK_CLOCK : BLOCK_COUNT;
     return count == STREAM_BLOCK_SAMPLES ? BLOCK_GOOD : BLOCK_NO_STAMP;
 }
