@@ -75,10 +75,16 @@ static void add_common_gates(struct analysis *a)
 
 static void add_published_gate(struct analysis *a, const struct mlperf *m)
 {
-    add_gate(a, "published_figures", !m->edges_differ, m->worst_published_rel, 1e-8,
-             m->edges_differ
-                 ? "results.txt differs from the trace by a sample at the edge of a window"
-                 : "results.txt agrees with the trace");
+    char some[100];
+    const char *detail = "results.txt agrees with the trace";
+    bool all = m->published == m->window_count;
+    if (!all) { /* a trace that nothing vouches for may lack samples */
+        snprintf(some, sizeof(some), "results.txt gives the energy of %zu of %zu windows",
+                 m->published, m->window_count);
+        detail = some;
+    } else if (m->edges_differ)
+        detail = "results.txt differs from the trace by a sample at the edge of a window";
+    add_gate(a, "published_figures", all && !m->edges_differ, m->worst_published_rel, 1e-8, detail);
 }
 
 static enum err_code analyze_mlperf(struct analysis *a, const char *path, struct err *e)
@@ -94,10 +100,68 @@ static enum err_code analyze_mlperf(struct analysis *a, const char *path, struct
         add_window(a, m.windows[i].start_s, m.windows[i].end_s, m.windows[i].energy_j,
                    m.windows[i].inferences);
     add_common_gates(a);
-    if (m.published)
+    if (m.has_results)
         add_published_gate(a, &m);
     mlperf_free(&m);
     return ERR_OK;
+}
+
+static void add_lost_gate(struct analysis *a, const struct trace *t)
+{
+    char detail[100];
+    bool inside = trace_lost_inside(t);
+    double lost = trace_count(t) ? (double)t->lost / (double)trace_count(t) : 0;
+    snprintf(detail, sizeof(detail), "%llu of %llu samples%s", (unsigned long long)t->lost,
+             (unsigned long long)trace_count(t), inside ? ", some in a window" : "");
+    add_gate(a, "lost_samples", lost <= 0.001 && !inside, lost, 0.001, detail);
+}
+
+static void add_clock_gate(struct analysis *a, const struct trace *t)
+{
+    char detail[100];
+    double clock = trace_clock_error_rel(t);
+    snprintf(detail, sizeof(detail), "window and firmware time differ by %.3f %%", clock * 100);
+    add_gate(a, "clock_agrees", clock <= 0.01, clock, 0.01, detail);
+}
+
+/* What is not in the samples (boots, the meter's words, windows that were not found) was judged
+ * when it was recorded. */
+static void add_recorded_gates(struct analysis *a, const struct trace *t)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(t->provenance, "failed_gates"), i, name)
+    {
+        char detail[100];
+        snprintf(detail, sizeof(detail), "gate %.60s failed when this was recorded",
+                 json_is_string(name) ? json_string_value(name) : "?");
+        add_gate(a, "as_recorded", false, 0, 1, detail);
+    }
+}
+
+static void add_signal_gate(struct analysis *a, const struct trace *t)
+{
+    char detail[100];
+    struct samples samples = trace_samples(t);
+    struct signal_report report = signal_inspect(&samples, t->rate_hz, 1.0);
+    struct err why = {.detail = "the current varies as a current does"};
+    bool alive = !signal_judge(&report, t->rate_hz, &why) && report.finding != SIGNAL_CONSTANT;
+    double lone = signal_lone_share(t);
+    if (alive && lone > LONE_SHARE_MAX) {
+        snprintf(detail, sizeof(detail), "lone samples carry %.2f %% of a window", lone * 100);
+        add_gate(a, "signal_alive", false, lone, LONE_SHARE_MAX, detail);
+    } else
+        add_gate(a, "signal_alive", alive, (double)report.finding, 0,
+                 report.finding == SIGNAL_CONSTANT ? "all samples are equal" : why.detail);
+}
+
+static void add_trace_gates(struct analysis *a, const struct trace *t)
+{
+    add_lost_gate(a, t);
+    if (t->window_count)
+        add_clock_gate(a, t);
+    add_signal_gate(a, t);
+    add_recorded_gates(a, t);
 }
 
 static enum err_code analyze_trace(struct analysis *a, const char *path, struct err *e)
@@ -116,16 +180,7 @@ static enum err_code analyze_trace(struct analysis *a, const char *path, struct 
         add_window(a, w->start_s, w->end_s, sum_a / t.rate_hz * t.volts_v, w->inferences);
     }
     add_common_gates(a);
-    char detail[100];
-    double lost = samples.count ? (double)t.lost / (double)samples.count : 0;
-    snprintf(detail, sizeof(detail), "%llu of %zu samples", (unsigned long long)t.lost,
-             samples.count);
-    add_gate(a, "lost_samples", lost <= 0.001, lost, 0.001, detail);
-    struct signal_report report = signal_inspect(&samples, t.rate_hz, 1.0);
-    struct err why = {.detail = "the current varies as a current does"};
-    bool alive = !signal_judge(&report, t.rate_hz, &why) && report.finding != SIGNAL_CONSTANT;
-    add_gate(a, "signal_alive", alive, (double)report.finding, 0,
-             report.finding == SIGNAL_CONSTANT ? "all samples are equal" : why.detail);
+    add_trace_gates(a, &t);
     trace_free(&t);
     return ERR_OK;
 }

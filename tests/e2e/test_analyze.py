@@ -2,6 +2,8 @@
 """`switchyard-worker power analyze` on folders and traces with damage in them: the exact answer, a gate that fails, or a
 refusal that names the fault.  The folders are made here, so that the answers are known."""
 import array
+import fractions
+import hashlib
 import json
 import math
 import os
@@ -16,7 +18,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import live  # noqa: E402
-from meter import Meter  # noqa: E402
+from meter import Meter, code, value  # noqa: E402
 
 N = 300
 
@@ -118,10 +120,12 @@ ROWS = [
     ("one window", lambda: Folder(windows=1), EXACT),
     ("results in CR LF", file(RESULTS, lambda b: b.replace(b"\n", b"\r\n")), EXACT),
     ("stamps in CR LF", file(STAMPS, lambda b: b.replace(b"\n", b"\r\n")), EXACT),
-    ("no energies in the results", file(RESULTS, lambda b: b"\n".join(x for x in b.splitlines() if b"Energy " not in x)), EXACT),
+    ("no energies in the results", file(RESULTS, lambda b: b"\n".join(x for x in b.splitlines() if b"Energy " not in x)), "published_figures"),
+    ("results cut before the inferences", file(RESULTS, lambda b: b[:b.index(b"x ulp-ml: Perf")]), EXACT),
+    ("so few energies per inference", file(RESULTS, lambda b: b[:b.index(b"x ulp-ml: Perf")], level=0.02), "windows_found"),
     ("not published", lambda: Folder(results=False), "windows_found"),
     ("cut off in a sample", file(ENERGY, lambda b: b[:-7]), "5 \\+ 4N"),
-    ("cut off at a sample", file(ENERGY, lambda b: b[:-4 * 900]), "within the trace"),
+    ("cut off at a sample", file(ENERGY, lambda b: b[:-4 * 900]), "energy.bin: it is cut off"),
     ("cut off in its head", file(ENERGY, lambda b: b[:3]), "its head alone"),
     ("empty trace", file(ENERGY, lambda b: b""), "its head alone"),
     ("head without samples", file(ENERGY, lambda b: b[:5]), "no samples"),
@@ -136,16 +140,16 @@ ROWS = [
     ("negative", samples(assign(900, -3.0)), "one is damaged"),
     ("sample missing", samples(lambda e: e.pop(1000)), "one is damaged"),
     ("sample missing, not published", samples(lambda e: e.pop(1000), results=False), "windows_found"),
-    ("half a second missing", samples(lambda e: [e.pop(500) for _ in range(500)]), "one is damaged|within"),
+    ("half a second missing", samples(lambda e: [e.pop(500) for _ in range(500)]), "one is damaged|is cut off"),
     ("zeros for samples", samples(lambda e: [assign(k, 0.0)(e) for k in range(700, 750)], results=False), "a gap"),
     ("one sample of 20", samples(assign(900, 800.0), results=False), "stands alone"),
     ("one sample a bit off", samples(assign(900, 41.5)), "one is damaged"),
     ("stamps swapped", stamps(lambda t: t.__setitem__(slice(3, 5), [t[4], t[3]])), "is not a time after"),
     ("stamp twice", stamps(lambda t: assign(4, t[3])(t)), "is not a time after"),
     ("windows overlap", stamps(lambda t: assign(3, t[2] - 0.2)(t)), "is not a time after"),
-    ("clock jumps", stamps(lambda t: t.__setitem__(slice(5, None), [x + 0.4 for x in t[5:]])), "within the trace|at .* s in the stamps"),
+    ("clock jumps", stamps(lambda t: t.__setitem__(slice(5, None), [x + 0.4 for x in t[5:]])), "of another trace|at .* s in the stamps"),
     ("clock jumps back", stamps(lambda t: t.__setitem__(slice(5, None), [x - 3 for x in t[5:]])), "is not a time after"),
-    ("stamp of a long time", stamps(assign(-1, 1e9)), "within the trace"),
+    ("stamp of a long time", stamps(assign(-1, 1e9)), "of another trace"),
     ("stamp missing", stamps(lambda t: t.pop(4)), "expected a list of 2N \\+ 1"),
     ("window missing", stamps(lambda t: [t.pop(4), t.pop(4)]), "windows|in the stamps"),
     ("stamp of text", stamps(assign(4, "3.3")), "is not a time"),
@@ -169,6 +173,66 @@ def spread():
         folder.energies[i] *= 1.1
     folder.sums = folder.published()
     return folder
+
+
+def part(name, body):
+    head = name + struct.pack("<Q", len(body))
+    return head + body + hashlib.sha256(head + body).digest()
+
+
+class Recording:
+    """A trace as docs and worker/lab/trace.h describe it: 1.5 s at 10 kS/s with three windows of 0.2 s."""
+
+    def __init__(self):
+        dice = random.Random(11)
+        self.head = {"format": 1, "code": "hex16", "rate_hz": 10000.0, "volts_v": 3.3, "lost": 0, "marks": [], "suspects": [],
+                     "windows": [{"start_s": s + 0.00003, "end_s": s + 0.20001, "inferences": 100, "device_s": 0.2} for s in (0.3, 0.7, 1.1)],
+                     "provenance": {}}
+        self.codes = array.array("H", [code(0.0222 * dice.gauss(1, 0.004) if any(s <= k / 10000 < s + 0.2 for s in (0.3, 0.7, 1.1))
+                                            else 0.0071 * dice.gauss(1, 0.004)) for k in range(15000)])
+
+    def energies_j(self):
+        """Sums in whole numbers; the first and the last sample of a window count by their covered share."""
+        for w in self.head["windows"]:
+            first, end = fractions.Fraction(w["start_s"]) * 10000, fractions.Fraction(w["end_s"]) * 10000
+            yield float(sum(value(self.codes[k]) * (min(end, k + 1) - max(first, k)) for k in range(int(first), int(end) + 1)) * 33 / 100000)
+
+    def write(self, path):
+        head = json.dumps({"samples": len(self.codes), **self.head}).encode()
+        path.write_bytes(b"SYTRACE1" + part(b"HEAD", head) + part(b"SAMP", self.codes.tobytes()) + part(b"PYRA", b"") + part(b"END ", b""))
+
+
+def window(index, **changes):
+    return lambda r: r.head["windows"][index].update(changes)
+
+
+def lost(first, count):
+    return lambda r: r.head.update(suspects=[{"first": first, "count": count, "verdict": 2}], lost=count)
+
+
+# what is done to it, EXACT or what the refusal or the failed gates say
+RECORDINGS = [
+    ("good", lambda r: None, EXACT),
+    ("lost outside of the windows", lost(100, 15), EXACT),
+    ("lost in a window", lost(7100, 15), "^lost_samples$"),
+    ("lost at the edge of a window", lost(6995, 10), "^lost_samples$"),
+    ("much lost", lost(100, 16), "^lost_samples$"),
+    ("more suspect than lost", lambda r: (lost(100, 15)(r), r.head.update(lost=3)), "does not understand"),
+    ("suspect beyond the end", lost(15001, 1), "damaged blocks are not in order"),
+    ("firmware's clock", window(1, device_s=0.203), "^clock_agrees$"),
+    ("no firmware's clock", window(1, device_s=0), "^clock_agrees$"),
+    ("twice the inferences", window(1, inferences=200), "^repeatability$"),
+    ("no inferences", window(1, inferences=0), "windows are not in order"),
+    ("windows overlap", window(1, start_s=0.4), "windows are not in order"),
+    ("window beyond the end", window(2, end_s=1.6), "windows are not in order"),
+    ("too many marks", lambda r: r.head.update(marks=[{"at": 1, "name": "edge", "text": ""}] * 10001), "does not understand"),
+    ("a sample of 0.9 A in a window", lambda r: assign(7100, 0x2E66)(r.codes), "signal_alive"),
+    ("0.9 A in the pause", lambda r: assign(6100, 0x2E66)(r.codes), "signal_alive"),
+    ("a lone sample in a window", lambda r: assign(7100, code(0.09))(r.codes), "signal_alive"),
+    ("zero for 10 ms", lambda r: r.codes.__setitem__(slice(7100, 7200), array.array("H", [0x5000] * 100)), "signal_alive"),
+    ("a reserved exponent", lambda r: assign(50, 0xF123)(r.codes), "samples are not what"),
+    ("a gate failed then", lambda r: r.head.update(provenance={"failed_gates": ["one_boot"]}), "^as_recorded$"),
+]
 
 
 class Analyze(unittest.TestCase):
@@ -222,6 +286,22 @@ class Analyze(unittest.TestCase):
             os.mkfifo(path / ENERGY)  # nobody writes into it
             self.assertEqual(analyze(path)[:2], (3, None))
             self.assertEqual(analyze(path / "absent")[:2], (1, None))
+
+    def test_recordings(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "trace"
+            for name, change, expected in RECORDINGS:
+                with self.subTest(name):
+                    recording = Recording()
+                    change(recording)
+                    recording.write(path)
+                    status, answer, said = analyze(path)
+                    failed = " ".join(g["name"] for g in answer["gates"] if not g["passed"]) if answer else said
+                    self.assertEqual(status, 0 if answer else 3)
+                    self.assertRegex(failed, re.compile(expected or "^$"))
+                    if expected is EXACT:
+                        for w, energy_j in zip(answer["windows"], recording.energies_j(), strict=True):
+                            self.assertAlmostEqual(w["energy_j"] / energy_j, 1, delta=1e-12)
 
     def test_our_own_trace(self):
         """Each byte of it counts: a cut and a change anywhere are found."""

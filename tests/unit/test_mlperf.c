@@ -82,7 +82,7 @@ static const struct damage damages[] = {
     {"intact"},
     {"unpublished", .results = ""},
     {"cut inside a sample", .bin_bytes = 403, .reason = "5 + 4N"},
-    {"cut before the last window", .bin_bytes = 205, .reason = "within the trace"},
+    {"cut before the last window", .bin_bytes = 205, .reason = "is cut off"},
     {"empty", .bin_bytes = 1, .reason = "head"},
     {"first byte", .flip_at = 805, .reason = "0xF1"},
     {"rate", .flip_at = 4, .flip_to = 0xC4, .reason = "sample rate"},
@@ -99,10 +99,25 @@ static const struct damage damages[] = {
     {"stamps not in order", .stamps = "[0.001, 0.030, 0.010, 0.050, 0.070]", .reason = "stamp 2"},
     {"stamp is a text", .stamps = "[0.001, \"x\", 0.030, 0.050, 0.070]", .reason = "stamp 1"},
     {"stamp moved", .stamps = "[0.001, 0.013, 0.030, 0.050, 0.070]", .reason = "window 2"},
+    {"stamp beyond", .stamps = "[0.001, 0.010, 0.030, 0.050, 0.170]", .reason = "another trace"},
+    {"another number of inferences", .results = RESULTS "1 ulp-ml:   # Inferences :    11\n",
+     .reason = "is not 4.000"},
+    {"another throughput",
+     .results = RESULTS "1 ulp-ml:   Runtime      :        0.020 sec.\n"
+                        "1 ulp-ml:   Throughput   :      550.000 inf./sec.\n",
+     .reason = "are not 550.000 a second"},
+    {"a window of 1e300", .results = RESULTS "Performance results for window 1e300:\n",
+     .reason = "names window 1e+300"},
     {"results of another run",
      .results = "1 ulp-ml: Energy data for window 2 at time 0.01 for 0.02 sec.:\n",
      .reason = "1 windows"},
 };
+
+/* 40 uJ / 4.000 uJ is 10 and nothing else; 40 uJ / 0.004 uJ is anything from 8000 to 12000. */
+static const struct {
+    const char *each;
+    uint64_t inferences;
+} implied[] = {{"4.000", 10}, {"40.000", 1}, {"0.004", 0}, {"0.000", 0}};
 
 static void write_file(const char *folder, const char *name, const void *bytes, size_t len)
 {
@@ -152,6 +167,34 @@ START_TEST(names_the_damage)
 }
 END_TEST
 
+START_TEST(cut_results_imply_inferences_or_none)
+{
+    char folder[] = "/tmp/mlperf-XXXXXX", results[512] = "";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    uint8_t bin[405] = {0xF1, 0, 0, 0x7A, 0x44};
+    for (int i = 0; i < 100; i++)
+        memcpy(bin + 5 + 4 * i, (uint8_t[]){0, 0, 0, 0x40}, 4);
+    for (int w = 0; w < 2; w++)
+        snprintf(results + strlen(results), sizeof(results) - strlen(results),
+                 "1 ulp-ml: Energy data for window %d at time 0.0%d for 0.02 sec.:\n"
+                 "1 ulp-ml:   Energy       :       40.000 uJ\n"
+                 "1 ulp-ml:   Energy/Inf.  :       %s uJ/inf.\n",
+                 2 * w + 2, 4 * w + 1, implied[_i].each);
+    write_file(folder, "trace1-energy.bin", bin, sizeof(bin));
+    write_file(folder, "trace1-timestamps.json", STAMPS, strlen(STAMPS));
+    write_file(folder, "results.txt", results, strlen(results));
+    struct mlperf m;
+    struct err e = {0};
+    ck_assert_msg(!mlperf_read(folder, &m, &e), "%s", e.detail);
+    ck_assert_uint_eq(m.windows[0].inferences, implied[_i].inferences);
+    ck_assert_uint_eq(m.published, 2);
+    mlperf_free(&m);
+    char command[64];
+    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("mlperf");
@@ -159,6 +202,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, reproduces_every_published_window);
     tcase_add_loop_test(t, names_the_damage, 0, (int)COUNT(damages));
+    tcase_add_loop_test(t, cut_results_imply_inferences_or_none, 0, (int)COUNT(implied));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -147,6 +147,29 @@ END_TEST
 
 /* Each level {width, bins} as u32, then a point per `width` samples: also when they do not divide
  * the recording. */
+START_TEST(suspect_blocks_count_nowhere)
+{
+    struct trace t;
+    fill(&t, 700); /* window 0.1 to 0.2 s, suspect 300 to 320 */
+    struct samples s = trace_samples(&t);
+    double sum = 0;
+    for (size_t k = 290; k < 330; k++)
+        sum += k < 300 || k >= 320 ? sample_a(&s, k) : 0;
+    ck_assert_double_eq_tol(trace_mean_a(&t, 290, 330), sum / 20, 1e-15);
+    ck_assert_double_eq_tol(trace_mean_a(&t, 310, 330), trace_mean_a(&t, 320, 330), 1e-15);
+    ck_assert(trace_mean_a(&t, 305, 315) == 0 && trace_mean_a(&t, 690, 9000) > 0);
+    ck_assert(!trace_lost_inside(&t));
+    trace_window(&t, &(struct trace_window){0.25, 0.301, 5, 0.051});
+    ck_assert(trace_lost_inside(&t));
+    ck_assert_double_lt(trace_clock_error_rel(&t), 1e-9);
+    trace_window(&t, &(struct trace_window){0.4, 0.5, 5, 0.08});
+    ck_assert_double_eq_tol(trace_clock_error_rel(&t), 0.25, 1e-9);
+    trace_window(&t, &(struct trace_window){0.5, 0.6, 5, 0});
+    ck_assert(trace_clock_error_rel(&t) == 1);
+    trace_free(&t);
+}
+END_TEST
+
 START_TEST(the_pyramid_has_bins_of_its_width)
 {
     enum { SAMPLES = 4500, PART_HEAD = 12 };
@@ -193,6 +216,7 @@ int main(void)
     tcase_add_test(t, no_damage_passes);
     tcase_add_test(t, a_full_disk_leaves_nothing);
     tcase_add_test(t, views_cover_all_samples);
+    tcase_add_test(t, suspect_blocks_count_nowhere);
     tcase_add_test(t, the_pyramid_has_bins_of_its_width);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

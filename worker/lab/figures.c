@@ -142,12 +142,13 @@ static void place_windows(const struct figures_input *in, struct figures *m)
 /* ---- energies ---- */
 
 /* The idle current of the same recording, before the first and after the last window. */
-static void measure_idle(const struct samples *s, struct figures *m)
+static void measure_idle(const struct trace *t, struct figures *m)
 {
+    struct samples s = trace_samples(t);
     const struct measured_window *first = &m->windows[0], *last = &m->windows[m->window_count - 1];
-    uint64_t settled = index_at(s, m->rate_hz, settle_s), end = s->count;
-    double before_a = mean_a(s, settled, index_at(s, m->rate_hz, first->start_s - guard_s));
-    double after_a = mean_a(s, index_at(s, m->rate_hz, last->end_s + settle_s), end);
+    uint64_t settled = index_at(&s, m->rate_hz, settle_s);
+    double before_a = trace_mean_a(t, settled, index_at(&s, m->rate_hz, first->start_s - guard_s));
+    double after_a = trace_mean_a(t, index_at(&s, m->rate_hz, last->end_s + settle_s), s.count);
     m->baseline_a = (before_a + after_a) / 2;
     m->baseline_drift_rel = m->baseline_a > 0 ? fabs(after_a - before_a) / m->baseline_a : 1;
 }
@@ -223,35 +224,11 @@ static void gate(struct figures *m, const char *name, bool passed, double value,
     va_end(args);
 }
 
-static bool lost_in_window(const struct recorder *r, const struct figures *m)
-{
-    for (size_t i = 0; i < r->trace.suspect_count; i++) {
-        const struct stream_block *b = &r->trace.suspects[i];
-        double first_s = (double)b->first / m->rate_hz,
-               end_s = (double)(b->first + b->count) / m->rate_hz;
-        for (size_t k = 0; k < m->window_count; k++)
-            if (end_s >= m->windows[k].start_s && first_s <= m->windows[k].end_s)
-                return true;
-    }
-    return false;
-}
-
-static double clock_error_rel(const struct figures *m)
-{
-    double worst = 0;
-    for (size_t i = 0; i < m->window_count; i++) {
-        const struct measured_window *w = &m->windows[i];
-        double device_s = w->latency_s * (double)w->inferences;
-        worst = fmax(worst, device_s > 0 ? fabs(w->end_s - w->start_s - device_s) / device_s : 1);
-    }
-    return worst;
-}
-
 static void gate_stream(const struct figures_input *in, struct figures *m)
 {
     struct recorder *r = in->recorder;
     double lost = m->samples ? (double)m->lost / (double)m->samples : 1;
-    bool inside = lost_in_window(r, m);
+    bool inside = trace_lost_inside(&r->trace);
     gate(m, "lost_samples", lost <= 0.001 && !inside, lost, 0.001, "%llu of %llu samples%s",
          (unsigned long long)m->lost, (unsigned long long)m->samples,
          inside ? ", some in a window" : "");
@@ -262,18 +239,23 @@ static void gate_stream(const struct figures_input *in, struct figures *m)
     struct samples s = trace_samples(&r->trace);
     struct signal_report report = signal_inspect(&s, m->rate_hz, r->range_max_a);
     struct err why = {.detail = "the current varies as a current does"};
-    /* lone samples of a long recording with marks are events, not damage */
+    /* lone samples of a long recording with marks are events, unless they move a figure */
+    double lone = signal_lone_share(&r->trace);
     bool alive = report.finding == SIGNAL_GLITCH ||
                  (!signal_judge(&report, m->rate_hz, &why) && report.finding != SIGNAL_CONSTANT);
-    gate(m, "signal_alive", alive, report.finding, 0, "%s",
-         report.finding == SIGNAL_CONSTANT ? "all samples are equal" : why.detail);
+    if (alive && lone > LONE_SHARE_MAX)
+        gate(m, "signal_alive", false, lone, LONE_SHARE_MAX,
+             "lone samples carry %.2f %% of a window", lone * 100);
+    else
+        gate(m, "signal_alive", alive, report.finding, 0, "%s",
+             report.finding == SIGNAL_CONSTANT ? "all samples are equal" : why.detail);
 }
 
 static void gate_windows(const struct figures_input *in, struct figures *m)
 {
     gate(m, "windows_found", m->window_count == in->windows_wanted, (double)m->window_count,
          (double)in->windows_wanted, "%zu of %zu", m->window_count, in->windows_wanted);
-    double clock = clock_error_rel(m), spread = spread_rel(m);
+    double clock = trace_clock_error_rel(&in->recorder->trace), spread = spread_rel(m);
     gate(m, "clock_agrees", clock <= 0.01, clock, 0.01,
          "window and firmware time differ by %.3f %%", clock * 100);
     gate(m, "repeatability", spread <= 0.01, spread, 0.01,
@@ -309,8 +291,9 @@ void figures_evaluate(const struct figures_input *in, struct figures *m)
     *m = (struct figures){
         .rate_hz = t->rate_hz, .volts_v = t->volts_v, .samples = s.count, .lost = t->lost};
     place_windows(in, m);
+    keep_windows(t, m);
     if (m->window_count) {
-        measure_idle(&s, m);
+        measure_idle(t, m);
         integrate(&s, m);
         summarize(m);
         estimate_uncertainty(in, &s, m);
@@ -318,7 +301,6 @@ void figures_evaluate(const struct figures_input *in, struct figures *m)
     gate_stream(in, m);
     gate_windows(in, m);
     gate_board(in, m);
-    keep_windows(t, m);
 }
 
 const struct gate *figures_failed_gate(const struct figures *m)

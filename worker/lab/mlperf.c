@@ -15,7 +15,7 @@ enum { HEAD_BYTES = 5, MAX_TRACE_BYTES = 256 << 20, MAX_TEXT_BYTES = 4 << 20 };
 
 /* What results.txt says of one window. */
 struct published {
-    double start_s, length_s, energy_uj, per_inference_uj;
+    double start_s, length_s, energy_uj, per_inference_uj, runtime_s, per_second;
     uint64_t inferences;
 };
 
@@ -27,6 +27,7 @@ struct results {
 
 /* A lone sample this far from two neighbours that agree, with this share of its window's energy, is
  * damage: only asked where no published figure can tell. */
+static const double print_uj = 0.0006; /* published figures have three digits */
 static const double lone_factor = 1.9, lone_weight = 1e-4, neighbours_rel = 0.25;
 
 static enum err_code slurp(FILE *f, const char *name, size_t len, char **out_bytes, struct err *e)
@@ -122,16 +123,19 @@ static enum err_code decode_trace(const char *bytes, size_t len, struct mlperf *
 /* Stamp 0 opens nothing; odd ones open a window, even ones close it. */
 static enum err_code take_stamps(const json_t *list, size_t count, struct mlperf *m, struct err *e)
 {
-    double last_s = 0, end_s = ((double)m->count + 1) / m->rate_hz; /* rounding of stamps */
+    double last_s = 0, length_s = (double)m->count / m->rate_hz;
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(list, i);
         double t = json_number_value(item);
-        if (!json_is_number(item) || t < 0 || (i && t <= last_s) || t > end_s)
+        if (!json_is_number(item) || t < 0 || (i && t <= last_s))
             return err_set(e, INVALID,
-                           "trace1-timestamps.json: time stamp %zu (%g s) is not a time after %g s "
-                           "and within the "
-                           "trace's %g s",
-                           i, t, last_s, end_s);
+                           "trace1-timestamps.json: time stamp %zu (%g s) is not a time after %g s",
+                           i, t, last_s);
+        if (t > length_s + 1 / m->rate_hz) /* stamps are rounded */
+            return err_set(e, INVALID,
+                           "time stamp %zu (%g s) is not within the %g s of trace1-energy.bin: it "
+                           "is cut off, or the stamps are of another trace",
+                           i, t, length_s);
         if (i % 2)
             m->windows[i / 2].start_s = t;
         else if (i)
@@ -234,10 +238,10 @@ static enum err_code results_line(const char *line, struct results *r, struct pu
     double number, value;
     if (number_after(line, "results for window", &number) ||
         number_after(line, "data for window", &number)) {
-        size_t index = (size_t)fmax(number, 0) / 2;
-        if (fmod(number, 2) != 0 || index < 1 || index > MLPERF_MAX_WINDOWS)
+        if (fmod(number, 2) != 0 || number < 2 || number > 2.0 * MLPERF_MAX_WINDOWS)
             return err_set(e, INVALID, "results.txt names window %g, expected an even number",
                            number);
+        size_t index = (size_t)number / 2;
         *at = &r->windows[index - 1];
         if (index > r->count)
             r->count = index;
@@ -250,6 +254,10 @@ static enum err_code results_line(const char *line, struct results *r, struct pu
         (*at)->per_inference_uj = value;
     else if (*at && number_after(line, "Energy  ", &value))
         (*at)->energy_uj = value;
+    else if (*at && number_after(line, "Runtime  ", &value))
+        (*at)->runtime_s = value;
+    else if (*at && number_after(line, "Throughput  ", &value))
+        (*at)->per_second = value;
     else if (*at && number_after(line, "# Inferences", &value) && value >= 1 && value < 1e9)
         (*at)->inferences = (uint64_t)value;
     else
@@ -288,9 +296,42 @@ static bool agrees_but_edges(const struct mlperf *m, const struct mlperf_window 
     const double at_end[] = {0, sample_uj(m, end), -sample_uj(m, end - 1)};
     for (size_t i = 0; i < COUNT(at_start); i++)
         for (size_t k = 0; k < COUNT(at_end); k++)
-            if (agree(win->energy_j * 1e6 + at_start[i] + at_end[k], published_uj, 1e-8, 0.0006))
+            if (agree(win->energy_j * 1e6 + at_start[i] + at_end[k], published_uj, 1e-8, print_uj))
                 return true;
     return false;
+}
+
+/* Energy / energy per inference, where these three digits leave one whole number; else 0. */
+static uint64_t implied_inferences(const struct published *p)
+{
+    if (!(p->energy_uj > 0) || p->per_inference_uj <= print_uj)
+        return 0;
+    double least = ceil((p->energy_uj - print_uj) / (p->per_inference_uj + print_uj));
+    double most = floor((p->energy_uj + print_uj) / (p->per_inference_uj - print_uj));
+    return least >= 1 && least == most && most < 1e9 ? (uint64_t)most : 0;
+}
+
+/* How many inferences ran in a window: as it is said, unless the other figures contradict. */
+static enum err_code count_inferences(struct mlperf_window *win, size_t number,
+                                      const struct published *p, struct err *e)
+{
+    win->inferences = p->inferences ? p->inferences : implied_inferences(p);
+    double n = (double)win->inferences;
+    if (!win->inferences)
+        return ERR_OK;
+    if (p->energy_uj > 0 && p->per_inference_uj > 0 &&
+        !agree(p->energy_uj / n, p->per_inference_uj, 1e-6, print_uj))
+        return err_set(e, INVALID,
+                       "results.txt contradicts itself in window %zu: %.3f uJ / %.0f is not %.3f",
+                       number, p->energy_uj, n, p->per_inference_uj);
+    double rounding = 0.0006 * (p->runtime_s + p->per_second);
+    if (p->runtime_s > 0 && p->per_second > 0 &&
+        !agree(n, p->runtime_s * p->per_second, 1e-6, rounding))
+        return err_set(e, INVALID,
+                       "results.txt contradicts itself in window %zu: %.0f inferences in %.3f s "
+                       "are not %.3f a second",
+                       number, n, p->runtime_s, p->per_second);
+    return ERR_OK;
 }
 
 static enum err_code compare_window(struct mlperf *m, size_t w, const struct published *p,
@@ -299,32 +340,25 @@ static enum err_code compare_window(struct mlperf *m, size_t w, const struct pub
     struct mlperf_window *win = &m->windows[w];
     size_t number = 2 * (w + 1);
     double energy_uj = win->energy_j * 1e6;
-    win->inferences = p->inferences;
-    if (!(p->energy_uj > 0))
-        return check_window(m, w, e);
-    if (!win->inferences && p->per_inference_uj > 0)
-        win->inferences = (uint64_t)llround(p->energy_uj / p->per_inference_uj);
+    enum err_code code = count_inferences(win, number, p, e);
+    if (code || !(p->energy_uj > 0))
+        return code ? code : check_window(m, w, e);
     if (!agree(p->start_s, win->start_s, 0, 0.011) ||
         !agree(p->length_s, win->end_s - win->start_s, 0, 0.011))
         return err_set(
             e, INVALID,
             "window %zu is at %g s for %g s in results.txt, at %g s for %g s in the stamps", number,
             p->start_s, p->length_s, win->start_s, win->end_s - win->start_s);
-    m->published = true;
+    m->published++;
     m->worst_published_rel =
         fmax(m->worst_published_rel, fabs(energy_uj - p->energy_uj) / p->energy_uj);
-    bool exact = agree(energy_uj, p->energy_uj, 1e-8, 0.0006);
+    bool exact = agree(energy_uj, p->energy_uj, 1e-8, print_uj);
     m->edges_differ |= !exact;
     if (!exact && !agrees_but_edges(m, win, p->energy_uj))
         return err_set(
             e, INVALID,
             "the trace gives %.3f uJ for window %zu, results.txt says %.3f: one is damaged",
             energy_uj, number, p->energy_uj);
-    if (p->per_inference_uj > 0 &&
-        !agree(p->energy_uj / (double)win->inferences, p->per_inference_uj, 1e-6, 0.0006))
-        return err_set(
-            e, INVALID, "results.txt contradicts itself in window %zu: %.3f uJ / %llu is not %.3f",
-            number, p->energy_uj, (unsigned long long)win->inferences, p->per_inference_uj);
     return ERR_OK;
 }
 
@@ -345,7 +379,8 @@ static enum err_code compare_results(struct mlperf *m, const struct results *r, 
         each_uj[w] = m->windows[w].energy_j * 1e6 / (double)m->windows[w].inferences;
     }
     double median_uj = stat_median(each_uj, r->count);
-    if (r->median_uj > 0 && !agree(median_uj, r->median_uj, 1e-6 + m->worst_published_rel, 0.0006))
+    if (r->median_uj > 0 &&
+        !agree(median_uj, r->median_uj, 1e-6 + m->worst_published_rel, print_uj))
         return err_set(e, INVALID, "the median is %.3f uJ per inference, results.txt says %.3f",
                        median_uj, r->median_uj);
     return ERR_OK;
@@ -364,6 +399,7 @@ static enum err_code read_results(const char *folder, struct mlperf *m, struct e
     }
     if (code)
         return code;
+    m->has_results = true;
     struct results *r = calloc(1, sizeof(*r));
     code = r ? decode_results(text, r, e) : err_set(e, INTERNAL, "no memory for results.txt");
     if (!code)

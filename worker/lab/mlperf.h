@@ -7,8 +7,8 @@
  *
  * The published rule is kept to the bit: t starts at 0 and grows by 1/rate in double; a window sums
  * the samples with start <= t < end.  Where results.txt is present, every figure in it must agree
- * with the trace up to the choice of the samples at a window's edges; a folder that contradicts
- * itself is refused.
+ * with the trace up to the choice of the samples at a window's edges, and with each other; a folder
+ * that contradicts itself is refused.
  *
  * Owns:   what mlperf_read() allocated; mlperf_free() accepts a zeroed struct.
  * Errors: IO (no such file), INVALID (damaged; the detail names file and place).
@@ -32,7 +32,8 @@ struct mlperf {
     float *energy_uj; /* per sample */
     struct mlperf_window *windows;
     size_t window_count;
-    bool published;             /* results.txt gives energies, and they agree */
+    bool has_results;
+    size_t published;           /* windows whose energy results.txt gives; they agree */
     bool edges_differ;          /* they agree but for a sample at the edge of a window */
     double worst_published_rel; /* largest difference to a published window energy */
 };

@@ -107,6 +107,8 @@ static void take_event(struct recorder *r, const struct stream_event *event)
         break;
     case STREAM_RESTART: /* samples of an older acquisition */
         r->trace.raw.len = 0;
+        r->trace.suspect_count = r->trace.mark_count = 0;
+        r->trace.lost = 0;
         r->closed = r->stamped = r->clock_ms = r->clock_samples = 0;
         r->arrival_count = 0;
         break;

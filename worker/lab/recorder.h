@@ -61,6 +61,10 @@ struct signal_report {
     double value_a;
 };
 struct signal_report signal_inspect(const struct samples *s, double rate_hz, double range_max_a);
+/* The largest share of one window's charge that a few lone samples carry; more than LONE_SHARE_MAX
+ * may be damage. */
+#define LONE_SHARE_MAX 1e-3
+double signal_lone_share(const struct trace *t);
 /* INVALID with the finding as a sentence; SIGNAL_CONSTANT and SIGNAL_LONE pass. */
 MUST_CHECK enum err_code signal_judge(const struct signal_report *report, double rate_hz,
                                       struct err *e);

@@ -197,6 +197,22 @@ static enum signal_finding judge_lone(const struct lone_samples *l, double total
     return l->count && l->count <= LONE_FEW ? SIGNAL_LONE : SIGNAL_FINE;
 }
 
+double signal_lone_share(const struct trace *t)
+{
+    double worst = 0;
+    struct samples all = trace_samples(t);
+    for (size_t i = 0; i < t->window_count; i++) {
+        size_t first = sample_index(t->rate_hz, t->windows[i].start_s, all.count);
+        size_t end = sample_index(t->rate_hz, t->windows[i].end_s, all.count);
+        struct samples part = {all.code, all.raw + first * (size_t)all.code, end - first};
+        struct scan s = scan(&part, INFINITY);
+        struct lone_samples lone = find_lone(&part, &s);
+        if (lone.far && lone.far <= LONE_FEW && s.total_a > 0)
+            worst = fmax(worst, lone.far_excess_a / s.total_a);
+    }
+    return worst;
+}
+
 /* Half a step of the quantiser at sample k. */
 static double resolution_a(const struct samples *s, uint64_t k)
 {

@@ -1,5 +1,6 @@
 #include "worker/lab/trace.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,46 @@ void trace_free(struct trace *t)
     free(t->windows);
     json_decref(t->provenance);
     *t = (struct trace){0};
+}
+
+bool trace_lost_inside(const struct trace *t)
+{
+    for (size_t i = 0; i < t->suspect_count; i++) {
+        const struct stream_block *b = &t->suspects[i];
+        double first_s = (double)b->first / t->rate_hz,
+               end_s = (double)(b->first + b->count) / t->rate_hz;
+        for (size_t k = 0; k < t->window_count; k++)
+            if (end_s >= t->windows[k].start_s && first_s <= t->windows[k].end_s)
+                return true;
+    }
+    return false;
+}
+
+double trace_clock_error_rel(const struct trace *t)
+{
+    double worst = 0;
+    for (size_t i = 0; i < t->window_count; i++) {
+        const struct trace_window *w = &t->windows[i];
+        double off_s = fabs(w->end_s - w->start_s - w->device_s);
+        worst = fmax(worst, w->device_s > 0 ? off_s / w->device_s : 1);
+    }
+    return worst;
+}
+
+double trace_mean_a(const struct trace *t, uint64_t first, uint64_t end)
+{
+    struct samples s = trace_samples(t);
+    struct sample_sum sum = {0};
+    end = end < s.count ? end : s.count;
+    for (size_t i = 0; i < t->suspect_count && first < end; i++) {
+        const struct stream_block *b = &t->suspects[i]; /* in order */
+        if (b->first + b->count <= first)
+            continue;
+        sum_add(&sum, &s, first, b->first < end ? b->first : end);
+        first = b->first + b->count;
+    }
+    sum_add(&sum, &s, first, end);
+    return sum_mean_a(&sum);
 }
 
 /* The samples [first, end), which are there, as one point. */

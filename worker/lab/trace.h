@@ -70,6 +70,14 @@ void trace_mark(struct trace *t, uint64_t sample, const char *name, const char *
 void trace_window(struct trace *t, const struct trace_window *window);
 void trace_free(struct trace *t);
 
+/* Is a block that lost something in a window? */
+bool trace_lost_inside(const struct trace *t);
+/* The largest difference between a window's length and the firmware's own time for it, relative; 1
+ * where that is not known. */
+double trace_clock_error_rel(const struct trace *t);
+/* The mean over [first, end) without suspect blocks; 0 when nothing is left.  A. */
+double trace_mean_a(const struct trace *t, uint64_t first, uint64_t end);
+
 /* Points of `width` samples each over [first, end), which are there; the last one covers the rest.
  * Their number is returned. */
 size_t trace_bins(const struct trace *t, uint64_t first, uint64_t end, uint64_t width,

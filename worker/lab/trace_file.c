@@ -234,10 +234,20 @@ static enum err_code read_part(struct reader *r, const char *name, uint64_t max_
     return ERR_OK;
 }
 
+/* Those beyond a limit would be dropped without a word. */
+static bool lists_fit(const json_t *head)
+{
+    return json_array_size(json_object_get(head, "marks")) <= TRACE_MAX_MARKS &&
+           json_array_size(json_object_get(head, "windows")) <= TRACE_MAX_MARKS &&
+           json_array_size(json_object_get(head, "suspects")) <= TRACE_MAX_SUSPECTS;
+}
+
 static bool take_lists(struct trace *t, const json_t *head)
 {
     size_t i;
     json_t *item;
+    if (!lists_fit(head))
+        return false;
     json_array_foreach(json_object_get(head, "marks"), i, item)
     {
         json_int_t at;
@@ -288,7 +298,7 @@ static enum err_code take_head(struct reader *r, struct trace *t, const char *te
            volts_v <= 20 && samples >= 0 && lost >= 0;
     if (good) {
         trace_init(t, !strcmp(code, "hex16") ? SAMPLE_HEX16 : SAMPLE_DEC32, rate_hz, volts_v);
-        good = take_lists(t, head);
+        good = take_lists(t, head) && t->lost <= (uint64_t)lost;
         t->lost = (uint64_t)lost;
         t->provenance = json_incref(json_object_get(head, "provenance"));
     }
@@ -324,6 +334,18 @@ static bool windows_make_sense(const struct trace *t)
     return true;
 }
 
+static bool suspects_make_sense(const struct trace *t)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < t->suspect_count; i++) {
+        const struct stream_block *b = &t->suspects[i];
+        if (b->first < last || b->first > trace_count(t))
+            return false;
+        last = b->first;
+    }
+    return true;
+}
+
 static enum err_code read_parts(struct reader *r, struct trace *t)
 {
     char *bytes;
@@ -341,6 +363,9 @@ static enum err_code read_parts(struct reader *r, struct trace *t)
         return err_set(r->e, INVALID, "%s: its samples are not what its head says", r->path);
     if (!windows_make_sense(t))
         return err_set(r->e, INVALID, "%s: its windows are not in order within the trace", r->path);
+    if (!suspects_make_sense(t))
+        return err_set(r->e, INVALID, "%s: its damaged blocks are not in order within the trace",
+                       r->path);
     if ((code = read_part(r, "PYRA", TRACE_MAX_BYTES, &bytes, &len)))
         return code;
     free(bytes);

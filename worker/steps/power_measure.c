@@ -129,6 +129,16 @@ static void report(struct step_call *call, enum err_code code)
     step_done(call, code);
 }
 
+/* For who reads the trace alone. */
+static json_t *failed_gates(const struct figures *f)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < f->gate_count; i++)
+        if (!f->gates[i].passed)
+            json_array_append_new(names, json_string(f->gates[i].name));
+    return names;
+}
+
 /* On a thread: hashing and syncing megabytes would hold up the meters of other runs. */
 static enum err_code write_trace(struct step_work *work)
 {
@@ -147,10 +157,10 @@ static void on_done(void *ctx, enum err_code code, const struct err *err)
         return;
     }
     struct measure_result *r = measure_result(p->measure);
-    r->recorder.trace.provenance =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}", "model", step_string(call, "model"), "build_id",
-                  step_string(call, "build_id"), "target", p->bench->target, "bench",
-                  p->bench->name, "meter", r->meter.model, "emulated", p->bench->emulated);
+    r->recorder.trace.provenance = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:b,s:o}", "model", step_string(call, "model"), "build_id",
+        step_string(call, "build_id"), "target", p->bench->target, "bench", p->bench->name, "meter",
+        r->meter.model, "emulated", p->bench->emulated, "failed_gates", failed_gates(&r->figures));
     step_work(call, write_trace, report, p);
 }
 
