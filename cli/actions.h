@@ -32,6 +32,7 @@ enum err_code cmd_device_kick(struct cli *cli);
 enum err_code cmd_device_return(struct cli *cli);
 enum err_code cmd_device_maintenance(struct cli *cli);
 enum err_code cmd_device_history(struct cli *cli);
+enum err_code cmd_device_inspect(struct cli *cli);
 enum err_code cmd_why(struct cli *cli);
 enum err_code cmd_campaign_create(struct cli *cli);
 enum err_code cmd_campaign_list(struct cli *cli);

@@ -193,24 +193,29 @@ static const struct command measurement_commands[] = {
 };
 static const struct option_row device_options[] = {
     {"by",      0,   "NAME",   "who asks; default: your account"},
-    {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
+    {"agent",   0,   "NAME",   "its agent (name or id), when several have a device of that name"},
+    {NULL},
+};
+static const struct option_row inspect_device_options[] = {
+    {"agent",   0,   "NAME",   "its agent (name or id), when several have a device of that name"},
     {NULL},
 };
 static const struct option_row hold_options[] = {
     {"minutes", 'm', "NUMBER", "it is released by itself after that; default 60"},
     {"comment", 'c', "TEXT",   "why, for others"},
     {"by",      0,   "NAME",   "who keeps it; default: your account"},
-    {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
+    {"agent",   0,   "NAME",   "its agent (name or id), when several have a device of that name"},
     {NULL},
 };
 static const struct option_row maintenance_options[] = {
     {"comment", 'c', "TEXT",   "why, for others"},
     {"by",      0,   "NAME",   "who; default: your account"},
-    {"agent",   0,   "NAME",   "its agent, when several have a device of that name"},
+    {"agent",   0,   "NAME",   "its agent (name or id), when several have a device of that name"},
     {NULL},
 };
 static const struct command device_commands[] = {
     {"ls",      NULL,   "list boards and meters, and who uses them", cmd_list, NULL, NULL, 0, 0},
+    {"inspect", "NAME", "show one: what it is, who has it, its totals", cmd_device_inspect, inspect_device_options, NULL, 1, 1},
     {"hold",    "NAME", "keep one from runs, for a person", cmd_device_hold, hold_options, NULL, 1, 1},
     {"release", "NAME", "give it back to runs", cmd_device_release, device_options, NULL, 1, 1},
     {"maintenance", "on|off NAME", "keep it from all runs while somebody works on it", cmd_device_maintenance, maintenance_options, NULL, 2, 2},

@@ -99,6 +99,126 @@ enum err_code cmd_device_maintenance(struct cli *cli)
     return code;
 }
 
+/* ---- what is known of one ---- */
+
+/* Rungs of the recovery ladder: how the server calls them, one, several. */
+static const char *const rungs[][3] = {
+    {"retry", "retry", "retries"},
+    {"power_cycle", "power cycle", "power cycles"},
+    {"usb_reset", "USB reset", "USB resets"},
+    {"hub_cycle", "hub port cycle", "hub port cycles"},
+    {"quarantine", "quarantine", "quarantines"},
+};
+
+static const char *counted(struct cli *cli, json_t *object, const char *member, const char *one,
+                           const char *many)
+{
+    long long n = json_integer_value(json_at(object, member));
+    return arena_printf(&cli->arena, "%lld %s", n, n == 1 ? one : many);
+}
+
+/* "2 retries, 1 power cycle". */
+static const char *recoveries_text(struct cli *cli, json_t *device)
+{
+    json_t *counts = json_at(device, "recoveries");
+    const char *text = "";
+
+    for (size_t i = 0; i < COUNT(rungs); i++)
+        if (json_integer_value(json_at(counts, rungs[i][0])) > 0)
+            text = arena_printf(&cli->arena, "%s%s%s", text, *text ? ", " : "",
+                                counted(cli, counts, rungs[i][0], rungs[i][1], rungs[i][2]));
+    return *text ? text : "none";
+}
+
+/* "probe V2J37, meter 1.2.0" of {"probe": "V2J37", "meter": "1.2.0"}. */
+static const char *map_text(struct cli *cli, json_t *map)
+{
+    const char *key, *text = "";
+    json_t *value;
+
+    json_object_foreach(map, key, value) text =
+        arena_printf(&cli->arena, "%s%s%s %s", text, *text ? ", " : "", key,
+                     json_is_string(value) ? json_string_value(value) : "");
+    return text;
+}
+
+static void show_device(struct cli *cli, json_t *device)
+{
+    static const struct column details[] = {
+        {"Device", "name"},
+        {"Type", "type"},
+        {"Target", "target"},
+        {"Status", "status"},
+        {"Agent", "agent_name"},
+        {"Agent's id", "agent"},
+        {"Work pool", "pool"},
+        {"Part of", "bench"},
+        {"Location", "location"},
+        {"Labels", "labels_text"},
+        {"Capabilities", "capabilities", CELL_LIST},
+        {"Firmware", "firmware_text"},
+        {"In use", "use_text"},
+        {"Held by", "held_by"},
+        {"Held until", "held_until"},
+        {"Held for", "held_comment"},
+        {"Maintenance by", "maintenance_by"},
+        {"Maintenance", "maintenance_comment"},
+        {"Quarantine", "quarantine_reason"},
+        {"Quarantined", "quarantined_since", CELL_AGO},
+        {"Flashes", "flashes"},
+        {"Failures", "failures"},
+        {"Recoveries", "recoveries_text"},
+        {"Seen", "last_seen", CELL_AGO},
+        {NULL},
+    };
+    json_object_set_new(device, "labels_text",
+                        json_string(map_text(cli, json_at(device, "labels"))));
+    json_object_set_new(device, "firmware_text",
+                        json_string(map_text(cli, json_at(device, "firmware"))));
+    json_object_set_new(device, "recoveries_text", json_string(recoveries_text(cli, device)));
+    json_object_set_new(device, "use_text",
+                        json_sprintf("%lld of %lld",
+                                     (long long)json_integer_value(json_at(device, "used")),
+                                     (long long)json_integer_value(json_at(device, "capacity"))));
+    details_print(&cli->term, &cli->arena, details, device);
+}
+
+static bool is_of_agent(json_t *device, const char *agent)
+{
+    return !agent || !strcmp(text_at(device, "agent_name"), agent) ||
+           !strcmp(text_at(device, "agent"), agent);
+}
+
+enum err_code cmd_device_inspect(struct cli *cli)
+{
+    const char *agent = cli_option(cli, "agent"), *name = cli->words[0];
+    json_t *devices = NULL, *device;
+    size_t i, shown = 0;
+    enum err_code code = cli_connect(cli);
+
+    if (!code)
+        code = rest_get(&cli->rest,
+                        arena_printf(&cli->arena, "/switchyard/devices?name=%s",
+                                     http_escape(&cli->arena, name)),
+                        &devices);
+    json_array_foreach(devices, i, device)
+    {
+        if (!is_of_agent(device, agent))
+            continue;
+        if (cli->json)
+            json_print(stdout, device);
+        else if (shown)
+            printf("\n");
+        if (!cli->json)
+            show_device(cli, device);
+        shown++;
+    }
+    return code || shown
+               ? code
+               : err_set(&cli->err, NOT_FOUND,
+                         "there is no device `%.80s`; `switchyard device ls` lists them", name);
+}
+
 static json_t *figure(struct cli *cli, json_t *check, const char *name)
 {
     json_t *value = json_at(check, name);
@@ -116,7 +236,7 @@ static void release_json(void *value)
 static void show_checks(struct cli *cli, json_t *checks)
 {
     static const struct column columns[] = {
-        {"CHECKED", "began", CELL_TEXT, true},
+        {"CHECKED", "began", CELL_AGO, true},
         {"RESULT", "result", CELL_TEXT, true},
         {"J/INFERENCE", "value", CELL_TEXT, true},
         {"FROM", "low", CELL_TEXT, true},
@@ -145,10 +265,31 @@ static void show_checks(struct cli *cli, json_t *checks)
     printf("\n");
 }
 
+static void show_measurement(struct cli *cli, json_t *m, const char *what)
+{
+    if (!json_is_object(m))
+        return;
+    printf("%s: %.6g J per inference%s, %s, run %.8s\n", what,
+           json_number_value(json_at(m, "median_energy_per_inference_j")),
+           json_is_true(json_at(m, "valid")) ? "" : " (not a result)",
+           safe_text(&cli->arena, text_at(m, "model")), text_at(m, "flow_run_id"));
+}
+
+static void show_totals(struct cli *cli, json_t *history)
+{
+    printf("%s, %s, %s\n", counted(cli, history, "flashes", "flash", "flashes"),
+           counted(cli, history, "failures", "failure", "failures"),
+           counted(cli, history, "runs", "run", "runs"));
+    printf("recoveries: %s\n", recoveries_text(cli, history));
+    show_measurement(cli, json_at(history, "last_golden_measurement"), "golden model");
+    show_measurement(cli, json_at(history, "last_measurement"), "last other model");
+    printf("\n");
+}
+
 enum err_code cmd_device_history(struct cli *cli)
 {
     static const struct column columns[] = {
-        {"AT", "at", CELL_TEXT, true},         {"WHAT", "kind", CELL_TEXT, false},
+        {"WHEN", "at", CELL_AGO, true},        {"WHAT", "kind", CELL_TEXT, true},
         {"BY", "by", CELL_TEXT, false},        {"COMMENT", "comment", CELL_TEXT, false},
         {"RUN", "flow_run_id", CELL_ID, true}, {NULL},
     };
@@ -167,10 +308,7 @@ enum err_code cmd_device_history(struct cli *cli)
         json_print(stdout, history);
         return ERR_OK;
     }
-    printf("%lld flashes, %lld failures, %lld runs\n",
-           (long long)json_integer_value(json_at(history, "flashes")),
-           (long long)json_integer_value(json_at(history, "failures")),
-           (long long)json_integer_value(json_at(history, "runs")));
+    show_totals(cli, history);
     if (json_array_size(json_at(history, "checks")))
         show_checks(cli, json_at(history, "checks"));
     resource_show(cli, &events, json_at(history, "events"));
@@ -193,9 +331,8 @@ enum err_code cmd_device_kick(struct cli *cli)
     if (code || cli->json)
         return code;
     printf("%s is free for runs.\n", safe_text(&cli->arena, cli->words[0]));
-    json_array_foreach(devices, i,
-                       device) if (!strcmp(text_at(device, "name"), cli->words[0]) &&
-                                   (!agent || !strcmp(text_at(device, "agent_name"), agent)))
+    json_array_foreach(devices, i, device) if (!strcmp(text_at(device, "name"), cli->words[0]) &&
+                                               is_of_agent(device, agent))
         json_array_foreach(json_at(device, "leases"), k, lease)
             printf("Cancelling the run %s.\n", text_at(lease, "flow_run_id"));
     return ERR_OK;

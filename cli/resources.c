@@ -106,11 +106,15 @@ static const struct column variable_columns[] = {
     {NULL},
 };
 static const struct column device_columns[] = {
-    {"NAME", "name", CELL_TEXT, false},        {"TYPE", "type", CELL_TEXT, true},
-    {"TARGET", "target", CELL_TEXT, false},    {"STATUS", "status", CELL_TEXT, true},
-    {"RUN", "flow_run_id", CELL_ID, true},     {"HELD BY", "held_by", CELL_TEXT, false},
-    {"AGENT", "agent_name", CELL_TEXT, false}, {"POOL", "pool", CELL_TEXT, false},
-    {"SEEN", "last_seen", CELL_AGO, true},     {NULL},
+    {"NAME", "name", CELL_TEXT, false},
+    {"TYPE", "type", CELL_TEXT, true},
+    {"TARGET", "target", CELL_TEXT, false},
+    {"STATUS", "status", CELL_TEXT, true},
+    {"FOR", "user", CELL_TEXT, false},
+    {"FIRMWARE", "versions", CELL_LIST, false},
+    {"AGENT", "agent_name", CELL_TEXT, false},
+    {"SEEN", "last_seen", CELL_AGO, true},
+    {NULL},
 };
 
 static const struct column key_columns[] = {
@@ -136,7 +140,7 @@ static const struct resource resources[] = {
      "name", "name", variable_columns, variable_columns,
      "No variables. `switchyard variable set NAME VALUE` creates one."},
     {"device", "device", "/switchyard/devices", NULL, NULL, NULL, NULL, "name", device_columns,
-     device_columns, "No devices. A worker with boards or meters announces them when it starts."},
+     NULL, "No devices. A worker with boards or meters announces them when it starts."},
     {"api-key", "API key", "/switchyard/api_keys/filter", "/switchyard/api_keys/%s", NULL,
      "/switchyard/api_keys/%s", "name", "name", key_columns, key_columns,
      "No API keys. `switchyard api-key create NAME` makes one."},
@@ -174,6 +178,22 @@ static enum err_code list_pages(struct cli *cli, const struct resource *r, json_
     return code;
 }
 
+/* Who has it, a run or a person; its firmware in few words. */
+static void complete_device(json_t *device)
+{
+    json_t *leases = json_at(device, "leases"), *versions = json_array(), *version;
+    const char *run = text_at(json_array_get(leases, 0), "flow_run_name"), *part;
+
+    json_object_set_new(device, "user",
+                        json_array_size(leases) > 1
+                            ? json_sprintf("%zu runs", json_array_size(leases))
+                        : json_array_size(leases) ? json_sprintf("run %s", run)
+                                                  : json_incref(json_at(device, "held_by")));
+    json_object_foreach(json_at(device, "firmware"), part, version)
+        json_array_append_new(versions, json_sprintf("%s %s", part, json_string_value(version)));
+    json_object_set_new(device, "versions", versions);
+}
+
 /* Members that the tables show and the server does not send as such. */
 static enum err_code complete_rows(struct cli *cli, const struct resource *r, json_t *rows)
 {
@@ -186,6 +206,8 @@ static enum err_code complete_rows(struct cli *cli, const struct resource *r, js
             json_sprintf("%s/%s", text_at(row, "block_type.slug"), text_at(row, "name")));
         return ERR_OK;
     }
+    if (strcmp(r->name, "device") == 0 && !cli->json)
+        json_array_foreach(rows, i, row) complete_device(row);
     bool named = strcmp(r->name, "flow-run") == 0 || strcmp(r->name, "deployment") == 0;
     return named ? add_names(cli, rows) : ERR_OK;
 }

@@ -44,6 +44,7 @@
 #include "server/store/block_types.h"
 #include "server/store/event_outbox.h"
 #include "server/store/event_wake.h"
+#include "server/watch.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 
@@ -249,6 +250,7 @@ static struct background start_background(struct server *s)
     struct background b = {.emitter = event_emitter_start(s)};
 
     s->agenda = agenda_new(s);
+    s->checks = watch_new();
     news_start(s);
     b.services = services_start(s);
     b.triggers = automations ? triggers_start(s) : NULL;
@@ -271,6 +273,7 @@ static void stop_work(struct server *s, const struct background *b)
     event_wake_stop(s->action_wake);
     catch_up_stop(s->catch_up);
     agenda_free(s->agenda);
+    watch_free(s->checks);
 }
 
 static void stop_loop(struct server *s)

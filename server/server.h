@@ -37,6 +37,7 @@ struct server {
     uv_async_t parking_wake;                           /* a long poll came: set the timer */
     atomic_bool stopping;                              /* long polls answer at once, lanes drain */
     struct agenda *agenda; /* when upkeep is due; the services wait for it */
+    struct watch *checks;  /* runs of health checks that are open */
     struct notify *notify; /* news between servers of one database */
     struct zones *zones;   /* time zones of schedules */
     int64_t started_us;

@@ -7,6 +7,7 @@
 #include "server/server.h"
 #include "server/store/claims.h"
 #include "server/store/devices.h"
+#include "server/store/run_why.h"
 #include "shared/json/write.h"
 
 enum err_code devices_get(struct request *rq)

@@ -12,6 +12,7 @@
 #include "server/http/listener.h"
 #include "server/http/parking.h"
 #include "server/http/reply.h"
+#include "server/model/agent.h"
 #include "server/server.h"
 #include "shared/base/clock.h"
 
@@ -117,6 +118,21 @@ static int64_t resident_bytes(void)
     return second ? strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
+/* Left out while the database does not answer: the rest is wanted most then. */
+static void put_devices(struct request *rq)
+{
+    struct rows rows;
+    const char *text = NULL;
+
+    if (db_query(&rq->work, Q_device_metrics, PARAMS(param_i64(&rq->work, AGENT_OFFLINE_S)),
+                 &rows) == ERR_OK)
+        text = rows_text(&rows, 0, 0);
+    else
+        rq->work.err = (struct err){0};
+    if (text)
+        buf_add(&rq->reply.body, text, strlen(text));
+}
+
 enum err_code metrics_get(struct request *rq)
 {
     struct server *s = rq->work.server;
@@ -139,6 +155,7 @@ enum err_code metrics_get(struct request *rq)
         resident_bytes());
     put(rq, "# TYPE process_uptime_seconds gauge\nprocess_uptime_seconds %.3f\n",
         (double)(clock_monotonic_us() - s->started_us) / 1e6);
+    put_devices(rq);
     rq->reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return reply_status(rq, 200);
 }

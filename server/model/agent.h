@@ -12,6 +12,9 @@ enum {
     JOURNAL_RECORDS_MAX = 500
 };
 
+/* Seconds without a word. */
+enum { AGENT_OFFLINE_S = 30 };
+
 struct agent_device {
     struct given given;
     const char *name, *type, *target, *location, *bench;

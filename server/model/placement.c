@@ -21,7 +21,24 @@ static void take_text(struct arena *a, struct val object, const char *key, struc
     if (val_type(v) == DOC_STRING)
         *out = val_string(a, v, NULL);
     else if (val_type(v) != DOC_NONE)
-        s->never = true;
+        s->never = val_type(v) == DOC_NULL ? "device for a parameter that is not given"
+                                           : arena_printf(a, "device whose `%s` is no text", key);
+}
+
+/* A misspelt wish must not become a weaker one. */
+static void refuse_unknown(struct arena *a, struct val v, struct selector *s)
+{
+    static const char *const known[] = {"as",    "name",   "type",         "target", "agent",
+                                        "count", "labels", "capabilities", "health"};
+
+    for (struct val_iter it = val_each(v); val_next(&it);) {
+        const char *key = val_string(a, it.key, NULL);
+        bool found = false;
+        for (size_t i = 0; i < COUNT(known); i++)
+            found |= strcmp(known[i], key) == 0;
+        if (!found)
+            s->never = arena_printf(a, "device that could be told by `%.80s`", key);
+    }
 }
 
 static struct selector take_selector(struct arena *a, struct val v)
@@ -32,6 +49,8 @@ static struct selector take_selector(struct arena *a, struct val v)
     take_text(a, v, "name", &s, &s.name);
     take_text(a, v, "type", &s, &s.type);
     take_text(a, v, "target", &s, &s.target);
+    take_text(a, v, "agent", &s, &s.agent);
+    refuse_unknown(a, v, &s);
     s.health = val_type(val_get(v, "health")) == DOC_TRUE;
     return s;
 }
@@ -51,7 +70,7 @@ size_t selectors_parse(struct arena *a, const char *json, size_t len,
             count = 1;
         for (; count > 0; count--) {
             if (n == PLACEMENT_PICKS_MAX) {
-                out[0] = (struct selector){.never = true};
+                out[0] = (struct selector){.never = "set of so many devices"};
                 return 1;
             }
             out[n++] = take_selector(a, it.value);
@@ -94,16 +113,24 @@ static bool has_items(struct val wanted, struct val have)
 bool selector_matches(const struct selector *s, const struct placed_device *d)
 {
     bool asked = !d->bench || s->name || s->type;
-    return asked && !s->never && same(s->name, d->name) && same(s->type, d->type) &&
+    bool there = same(s->agent, d->agent) || same(s->agent, d->agent_name);
+    return asked && there && !s->never && same(s->name, d->name) && same(s->type, d->type) &&
            same(s->target, d->target) && has_labels(s->labels, d->labels) &&
            has_items(s->capabilities, d->capabilities);
 }
 
 /* ---- devices ---- */
 
+bool placement_share(const struct placement *p, size_t a, size_t b)
+{
+    return placement_is_part(p, a, b) || placement_is_part(p, b, a);
+}
+
 bool placement_is_part(const struct placement *p, size_t bench, size_t i)
 {
-    return i != bench && p->devices[i].bench && same(p->devices[i].bench, p->devices[bench].name);
+    const struct placed_device *whole = &p->devices[bench], *part = &p->devices[i];
+    return i != bench && part->bench && same(part->bench, whole->name) &&
+           same(part->agent, whole->agent);
 }
 
 /* `d` and, of a bench, its parts: `by` leases more, or less. */
@@ -131,7 +158,7 @@ static bool is_usable(const struct placement *p, const struct selector *s, size_
     if (p->devices[d].obstacle || (p->devices[d].probation && !s->health))
         return false;
     for (size_t i = 0; i < p->count; i++)
-        if ((placement_is_part(p, d, i) || placement_is_part(p, i, d)) && p->devices[i].obstacle)
+        if (placement_share(p, d, i) && p->devices[i].obstacle)
             return false;
     return true;
 }

@@ -4,6 +4,9 @@
 
 #include "shared/base/base.h"
 
+/* The name of a state that the limit of a deployment made. */
+static const char limited[] = "AwaitingConcurrencySlot";
+
 typedef const char *say_fn(struct arena *a, const struct run_placement *p);
 
 static const char *say_pool(struct arena *a, const struct run_placement *p)
@@ -14,16 +17,18 @@ static const char *say_pool(struct arena *a, const struct run_placement *p)
 
 static const char *say_schedule(struct arena *a, const struct run_placement *p)
 {
-    return p->early ? arena_printf(a, "it is planned for %s", p->due) : NULL;
+    return p->early && strcmp(p->state_name, limited) != 0
+               ? arena_printf(a, "it is planned for %s", p->due)
+               : NULL;
 }
 
 static const char *say_limit(struct arena *a, const struct run_placement *p)
 {
-    return strcmp(p->state_name, "AwaitingConcurrencySlot") == 0
+    return p->early && strcmp(p->state_name, limited) == 0
                ? arena_printf(a,
-                              "its deployment has its limit of concurrent runs; it is tried "
-                              "again %s",
-                              p->due ? p->due : "soon")
+                              "its deployment had its limit of concurrent runs when it was to "
+                              "begin; it is tried again %s",
+                              p->due)
                : NULL;
 }
 
@@ -88,6 +93,14 @@ static const char *say_bench(struct arena *a, const struct run_placement *p)
                : NULL;
 }
 
+static const char *say_kept(struct arena *a, const struct run_placement *p)
+{
+    return p->kept_for && p->free_benches
+               ? arena_printf(a, "the %s that is free is kept for the run %s, which comes first",
+                              p->wanted, p->kept_for)
+               : NULL;
+}
+
 static const struct {
     const char *kind;
     say_fn *say;
@@ -96,6 +109,7 @@ static const struct {
     {"retry", say_retry},     {"pool_paused", say_pool_paused}, {"queue_paused", say_queue_paused},
     {"no_agent", say_worker}, {"pool_limit", say_pool_limit},   {"queue_limit", say_queue_limit},
     {"no_slot", say_slots},   {"no_bench", say_no_bench},       {"bench", say_bench},
+    {"turn", say_kept},
 };
 
 size_t run_why(struct arena *a, const struct run_placement *p,
@@ -115,8 +129,9 @@ size_t run_why(struct arena *a, const struct run_placement *p,
     }
     if (!count)
         out[count++] = (struct run_reason){
-            "turn", p->before ? arena_printf(a, "%lld runs of its queue are before it",
-                                             (long long)p->before)
+            "turn", p->before ? arena_printf(a, "%lld run%s of its work pool %s before it",
+                                             (long long)p->before, p->before == 1 ? "" : "s",
+                                             p->before == 1 ? "is" : "are")
                               : "nothing is in its way: an agent takes it next"};
     return count;
 }

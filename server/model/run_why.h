@@ -19,10 +19,11 @@ struct run_placement {
     const char *wanted;              /* "bench for the target f7"; NULL: it asks for no device */
     int64_t benches, free_benches;   /* devices like that */
     const char *obstacles;           /* what is in the way at those that are not free */
-    int64_t before;                  /* runs of its queue that are planned earlier */
+    const char *kept_for;            /* a run before it that needs them, too; NULL: none */
+    int64_t before;                  /* due runs of its pool that are placed earlier */
 };
 
-enum { RUN_REASONS_MAX = 12 };
+enum { RUN_REASONS_MAX = 13 };
 struct run_reason {
     const char *kind, *text;
 };

@@ -11,7 +11,8 @@
 #include "server/store/claims_left.h"
 #include "server/store/placement.h"
 
-enum { SPARE_CANDIDATES = 50 };
+/* Of a page more than there are slots; where to stop; different wishes that are remembered. */
+enum { SPARE_CANDIDATES = 50, CANDIDATES_MAX = 10000, NEEDS_MAX = 256 };
 
 uint64_t claims_topic(void)
 {
@@ -164,66 +165,124 @@ static int64_t *queue_room(struct room *room, const char *queue, bool *out_full)
     return NULL;
 }
 
-/* False: it does not fit. */
-static bool choose(struct work *w, struct room *room, const struct rows *due, int row,
-                   struct choice *out)
+/* What a call has looked at; the next page leaves it out, so that what cannot be had now hides
+ * nothing behind it.  Things only get scarcer within a call. */
+struct seen {
+    struct choice *chosen;
+    size_t chosen_count;
+    struct uuids runs;          /* that were chosen */
+    struct strings needs, full; /* what cannot be had; queues at their limit */
+};
+
+static bool has_text(const struct strings *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+enum fit { FITS, NO_DEVICES, QUEUE_FULL };
+
+static enum fit choose(struct work *w, struct room *room, const struct rows *due, int row,
+                       struct choice *out)
 {
     struct selector wanted[PLACEMENT_PICKS_MAX];
     bool full = false;
     int64_t *taken = room->limited ? queue_room(room, rows_text(due, row, 1), &full) : NULL;
 
-    if (full || room->pool_free <= 0)
-        return false;
+    if (full)
+        return QUEUE_FULL;
     size_t count =
         selectors_parse(&w->arena, rows_text(due, row, 2), rows_len(due, row, 2), wanted);
     if (!placement_take(&room->devices, wanted, count, out->devices))
-        return false;
+        return NO_DEVICES;
     out->device_count = count;
     if (taken)
         ++*taken;
     room->pool_free--;
     room->slots--;
-    return true;
+    return FITS;
 }
 
-static struct strings idle_targets(struct work *w, const struct room *room)
+/* Targets and names of what is idle. */
+static void idle_devices(struct work *w, const struct room *room, struct strings *targets,
+                         struct strings *names)
 {
-    struct strings targets = {arena_array(&w->arena, const char *, room->devices.count + 1), 0};
-
+    targets->items = arena_array(&w->arena, const char *, room->devices.count + 1);
+    names->items = arena_array(&w->arena, const char *, room->devices.count + 1);
     for (size_t i = 0; i < room->devices.count; i++) {
         const struct placed_device *d = &room->devices.devices[i];
-        if (d->used < d->capacity && !d->obstacle)
-            targets.items[targets.count++] = d->target ? d->target : "";
+        if (d->used >= d->capacity || d->obstacle)
+            continue;
+        targets->items[targets->count++] = d->target ? d->target : "";
+        names->items[names->count++] = d->name;
     }
-    return targets;
 }
 
-static enum err_code choose_runs(struct work *w, const struct agent_call *in, struct room *room,
-                                 struct choice **out, size_t *out_count)
+static void take_page(struct work *w, struct room *room, const struct rows *due, struct seen *seen)
 {
-    struct rows due;
-    const char *queues = in->queues.count ? param_text_array(w, in->queues) : NULL;
-    const char *limit = param_i64(w, room->slots + SPARE_CANDIDATES);
-
-    *out_count = 0;
-    enum err_code rc = db_query(
-        w, Q_claim_candidates,
-        PARAMS(room->pool, queues, param_text_array(w, idle_targets(w, room)), limit), &due);
-    if (rc)
-        return rc;
-    *out = arena_array(&w->arena, struct choice, (size_t)due.count + 1);
-    for (int i = 0; i < due.count && room->slots > 0; i++) {
-        struct choice *c = &(*out)[*out_count];
-        if (!choose(w, room, &due, i, c))
+    for (int i = 0; i < due->count && room->slots > 0 && room->pool_free > 0; i++) {
+        struct choice *c = &seen->chosen[seen->chosen_count];
+        const char *queue = rows_text(due, i, 1), *need = rows_text(due, i, 2);
+        if (has_text(&seen->needs, need) || has_text(&seen->full, queue))
+            continue;
+        enum fit fit = choose(w, room, due, i, c);
+        if (fit == NO_DEVICES && seen->needs.count < NEEDS_MAX)
+            seen->needs.items[seen->needs.count++] = need;
+        else if (fit == QUEUE_FULL)
+            seen->full.items[seen->full.count++] = queue;
+        if (fit != FITS)
             continue;
         c->transition = (struct transition){
-            .run_id = row_uuid(&due, i, 0),
+            .run_id = row_uuid(due, i, 0),
             .proposed = claims_proposal(STATE_PENDING, NULL, NULL),
             .policy = POLICY_FLOW,
         };
-        ++*out_count;
+        seen->runs.items[seen->runs.count++] = c->transition.run_id;
+        seen->chosen_count++;
     }
-    return ERR_OK;
+}
+
+static enum err_code next_page(struct work *w, const struct agent_call *in, const struct room *room,
+                               int64_t limit, const struct seen *seen, struct rows *out)
+{
+    struct strings targets = {0}, names = {0};
+    const char *queues = in->queues.count ? param_text_array(w, in->queues) : NULL;
+
+    idle_devices(w, room, &targets, &names);
+    return db_query(w, Q_claim_candidates,
+                    PARAMS(room->pool, queues, param_text_array(w, targets),
+                           param_text_array(w, names), param_i64(w, limit),
+                           param_uuid_array(w, seen->runs), param_text_array(w, seen->needs),
+                           param_text_array(w, seen->full)),
+                    out);
+}
+
+/* Page by page, each twice as long, until there is nothing more that would fit. */
+static enum err_code choose_runs(struct work *w, const struct agent_call *in, struct room *room,
+                                 struct choice **out, size_t *out_count)
+{
+    size_t slots = (size_t)room->slots;
+    int64_t limit = room->slots + SPARE_CANDIDATES;
+    struct seen seen = {
+        .chosen = arena_array(&w->arena, struct choice, slots),
+        .runs.items = arena_array(&w->arena, struct uuid, slots),
+        .needs.items = arena_array(&w->arena, const char *, NEEDS_MAX),
+        .full.items = arena_array(&w->arena, const char *, (size_t)room->queues.count + 1),
+    };
+    enum err_code rc = ERR_OK;
+
+    for (bool more = true; more && !rc; limit *= 2) {
+        struct rows due = {0};
+        rc = next_page(w, in, room, limit, &seen, &due);
+        take_page(w, room, &due, &seen);
+        more =
+            due.count == limit && limit < CANDIDATES_MAX && room->slots > 0 && room->pool_free > 0;
+    }
+    *out = seen.chosen;
+    *out_count = seen.chosen_count;
+    return rc;
 }
 
 /* ---- taking ---- */

@@ -169,14 +169,26 @@ enum err_code health_begin_all(struct work *w, size_t *out_count)
     return rc;
 }
 
-enum err_code health_next(struct work *w, bool *out_open, int64_t *out_us)
+enum err_code health_open_runs(struct work *w, struct uuids *out)
 {
     struct rows r;
-    enum err_code rc = db_query(w, Q_health_next, PARAMS(param_i64(w, REPEAT_S)), &r);
+    enum err_code rc = db_query(w, Q_health_open_runs, NULL, &r);
 
     if (rc)
         return rc;
-    *out_open = rows_bool(&r, 0, 0);
-    *out_us = rows_text(&r, 0, 1) ? rows_time(&r, 0, 1) : TIME_NONE;
+    *out = (struct uuids){arena_array(&w->arena, struct uuid, (size_t)r.count + 1), 0};
+    for (int i = 0; i < r.count; i++)
+        out->count += uuid_parse(rows_text(&r, i, 0), rows_len(&r, i, 0), &out->items[out->count]);
     return ERR_OK;
+}
+
+enum err_code health_next(struct work *w, int64_t *out_us)
+{
+    struct rows r;
+    enum err_code rc = db_query(w, Q_health_next,
+                                PARAMS(param_i64(w, REPEAT_S), param_i64(w, AGENT_OFFLINE_S)), &r);
+
+    if (!rc)
+        *out_us = rows_text(&r, 0, 0) ? rows_time(&r, 0, 0) : TIME_NONE;
+    return rc;
 }

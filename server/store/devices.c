@@ -6,7 +6,6 @@
 #include "server/store/claims.h"
 #include "server/store/claims_left.h"
 #include "server/store/liveness.h"
-#include "server/store/placement.h"
 #include "shared/json/write.h"
 
 #include <string.h>
@@ -82,21 +81,24 @@ enum err_code devices_list(struct work *w, const char *name, struct rows *out)
     return db_query(w, Q_device_list, PARAMS(param_i64(w, AGENT_OFFLINE_S), name), out);
 }
 
-/* The one agent that has it. */
+/* The one agent that has it; of several the one that is there. */
 static enum err_code find_one(struct work *w, const char *name, const char *agent,
                               const char **out_agent)
 {
     struct rows rows;
-    enum err_code rc = db_query(w, Q_device_of, PARAMS(name, agent), &rows);
+    enum err_code rc =
+        db_query(w, Q_device_of, PARAMS(name, agent, param_i64(w, AGENT_OFFLINE_S)), &rows);
 
     if (rc)
         return rc;
     if (!rows.count)
         return err_set(&w->err, NOT_FOUND, "there is no device %s%s%s", name,
                        agent ? " of the agent " : "", agent ? agent : "");
-    if (rows.count > 1)
-        return err_set(&w->err, CONFLICT, "%d agents have a device %s: say which `agent`",
-                       rows.count, name);
+    if (rows.count > 1 && (!rows_bool(&rows, 0, 1) || rows_bool(&rows, 1, 1)))
+        return err_set(&w->err, CONFLICT,
+                       "%d agents have a device %s: say which `agent`, by its name or id, such as "
+                       "%s (%s)",
+                       rows.count, name, rows_text(&rows, 0, 2), rows_text(&rows, 0, 0));
     *out_agent = rows_text(&rows, 0, 0);
     return ERR_OK;
 }
@@ -115,13 +117,12 @@ static enum err_code hold(struct work *w, const char *name, const struct device_
     enum err_code rc = find_one(w, name, in->agent, &agent);
 
     if (!rc)
-        rc = db_query(w, Q_device_hold, PARAMS(name, in->agent, in->by, minutes, in->comment),
-                      &rows);
+        rc = db_query(w, Q_device_hold, PARAMS(agent, name, in->by, minutes, in->comment), &rows);
     if (rc)
         return rc;
-    if (!rows_i64(&rows, 0, 2))
+    if (rows_bool(&rows, 0, 1))
         return err_set(&w->err, CONFLICT, "the device %s is held by %s", name,
-                       rows_text(&rows, 0, 1));
+                       rows_text(&rows, 0, 0));
     return note(w, agent, name, "hold", in->by, in->comment);
 }
 
@@ -138,7 +139,7 @@ static enum err_code release(struct work *w, const char *name, const struct devi
     enum err_code rc = find_one(w, name, in->agent, &agent);
 
     if (!rc)
-        rc = db_query(w, Q_device_release, PARAMS(name, in->agent), &rows);
+        rc = db_query(w, Q_device_release, PARAMS(agent, name), &rows);
     return rc ? rc : note(w, agent, name, "release", in->by, NULL);
 }
 
@@ -191,7 +192,7 @@ enum err_code device_kick(struct work *w, const char *name, const struct device_
         return rc;
     rc = find_one(w, name, in->agent, &agent);
     if (!rc)
-        rc = db_query(w, Q_device_release, PARAMS(name, in->agent), &none);
+        rc = db_query(w, Q_device_release, PARAMS(agent, name), &none);
     return db_end(w, rc ? rc : stop_runs(w, name, agent, in, done));
 }
 
@@ -243,152 +244,4 @@ enum err_code device_history(struct work *w, const char *name, const char *agent
     enum err_code rc = find_one(w, name, agent, &agent);
     return rc ? rc
               : db_query(w, Q_device_history, PARAMS(agent, name, param_i64(w, HISTORY_MAX)), out);
-}
-
-/* ---- why ---- */
-
-static const char *describe(struct arena *a, const struct selector *s)
-{
-    if (s->never)
-        return "device for a parameter that is not given";
-    if (s->target && !s->name && (!s->type || strcmp(s->type, "bench") == 0))
-        return arena_printf(a, "bench for the target %s", s->target);
-    return arena_printf(
-        a, "%s%s%s%s%s%s", s->type ? s->type : "device", s->name ? " " : "", s->name ? s->name : "",
-        s->target ? " for the target " : "", s->target ? s->target : "",
-        val_count(s->labels) || val_count(s->capabilities) ? " with these labels and capabilities"
-                                                           : "");
-}
-
-/* In words what keeps runs from this device; NULL: nothing. */
-static enum err_code obstacle(struct work *w, const struct placed_device *d, bool health,
-                              const char **out)
-{
-    struct rows rows;
-
-    *out = d->obstacle;
-    if (!d->obstacle && d->probation && !health)
-        *out = "waits for its health check";
-    if (*out || d->used < d->capacity)
-        return ERR_OK;
-    enum err_code rc = db_query(w, Q_placement_leases, PARAMS(d->agent, d->name), &rows);
-    if (!rc && rows_text(&rows, 0, 0))
-        *out = arena_printf(&w->arena, "is leased by %s", rows_text(&rows, 0, 0));
-    return rc;
-}
-
-/* How many devices are like that, how many of them are free, and why not the others. */
-static enum err_code survey(struct work *w, const struct placement *p, const struct selector *s,
-                            struct run_placement *out)
-{
-    enum err_code rc = ERR_OK;
-
-    out->wanted = describe(&w->arena, s);
-    out->benches = out->free_benches = 0;
-    out->obstacles = NULL;
-    for (size_t i = 0; i < p->count && !rc; i++) {
-        const char *text;
-        if (!selector_matches(s, &p->devices[i]))
-            continue;
-        rc = obstacle(w, &p->devices[i], s->health, &text);
-        out->benches++;
-        out->free_benches += !rc && !text;
-        if (!rc && text)
-            out->obstacles =
-                arena_printf(&w->arena, "%s%s%s %s", out->obstacles ? out->obstacles : "",
-                             out->obstacles ? "; " : "", p->devices[i].name, text);
-    }
-    return rc;
-}
-
-/* Whether the devices of one agent, from `first` on, would do; *out_end: where its devices end. */
-static bool fits_one(const struct placement *all, size_t first, const struct selector *wanted,
-                     size_t count, size_t *out_end)
-{
-    size_t picks[PLACEMENT_PICKS_MAX], end_at = first;
-
-    while (end_at < all->count &&
-           strcmp(all->devices[end_at].agent, all->devices[first].agent) == 0)
-        end_at++;
-    *out_end = end_at;
-    struct placement one = {all->devices + first, end_at - first};
-    return placement_take(&one, wanted, count, picks);
-}
-
-/* The selector that cannot be had, or that they cannot be had together. */
-static enum err_code survey_all(struct work *w, const char *pool, struct raw asked,
-                                struct run_placement *out)
-{
-    struct selector wanted[PLACEMENT_PICKS_MAX];
-    struct placement p;
-    size_t count = selectors_parse(&w->arena, asked.text, asked.len, wanted);
-    enum err_code rc = count && pool ? placement_read(w, NULL, pool, &p) : ERR_OK;
-
-    if (rc || !count || !pool)
-        return rc;
-    for (size_t i = 0; i < count; i++) {
-        rc = survey(w, &p, &wanted[i], out);
-        if (rc || !out->free_benches)
-            return rc;
-    }
-    bool fits = false;
-    for (size_t first = 0; first < p.count && !fits;)
-        fits = fits_one(&p, first, wanted, count, &first);
-    if (!fits) {
-        out->wanted = "set of its devices";
-        out->free_benches = 0;
-        out->obstacles = NULL;
-    }
-    return ERR_OK;
-}
-
-/* The columns of run_why. */
-enum {
-    W_TYPE,
-    W_NAME,
-    W_DUE,
-    W_EARLY,
-    W_IN_PROCESS,
-    W_POOL,
-    W_POOL_PAUSED,
-    W_POOL_LIMIT,
-    W_POOL_BUSY,
-    W_QUEUE,
-    W_QUEUE_PAUSED,
-    W_QUEUE_LIMIT,
-    W_QUEUE_BUSY,
-    W_WORKERS,
-    W_SLOTS,
-    W_DEVICES,
-    W_POOL_ID,
-    W_BEFORE
-};
-
-enum err_code run_placement(struct work *w, struct uuid run, struct run_placement *out)
-{
-    struct rows r;
-    enum err_code rc =
-        db_query(w, Q_run_why, PARAMS(param_uuid(w, run), param_i64(w, AGENT_OFFLINE_S)), &r);
-    if (rc || !r.count)
-        return rc ? rc : err_set(&w->err, NOT_FOUND, "Flow run not found");
-    *out = (struct run_placement){
-        .state_type = rows_text(&r, 0, W_TYPE),
-        .state_name = rows_text(&r, 0, W_NAME),
-        .due = rows_text(&r, 0, W_DUE),
-        .early = rows_bool(&r, 0, W_EARLY),
-        .in_process = rows_bool(&r, 0, W_IN_PROCESS),
-        .pool = rows_text(&r, 0, W_POOL),
-        .pool_paused = rows_bool(&r, 0, W_POOL_PAUSED),
-        .pool_limit = rows_text(&r, 0, W_POOL_LIMIT) ? rows_i64(&r, 0, W_POOL_LIMIT) : -1,
-        .pool_busy = rows_i64(&r, 0, W_POOL_BUSY),
-        .queue = rows_text(&r, 0, W_QUEUE),
-        .queue_paused = rows_bool(&r, 0, W_QUEUE_PAUSED),
-        .queue_limit = rows_text(&r, 0, W_QUEUE_LIMIT) ? rows_i64(&r, 0, W_QUEUE_LIMIT) : -1,
-        .queue_busy = rows_i64(&r, 0, W_QUEUE_BUSY),
-        .workers = rows_i64(&r, 0, W_WORKERS),
-        .free_slots = rows_text(&r, 0, W_SLOTS) ? rows_i64(&r, 0, W_SLOTS) : -1,
-        .before = rows_i64(&r, 0, W_BEFORE),
-    };
-    return survey_all(w, rows_text(&r, 0, W_POOL_ID),
-                      (struct raw){rows_text(&r, 0, W_DEVICES), rows_len(&r, 0, W_DEVICES)}, out);
 }

@@ -1,18 +1,16 @@
-/* Devices of agents, the people who hold them, and what a waiting run waits for.
+/* Devices of agents, and the people who hold them.
  *
  * A hold keeps a device from the claims of runs until it is released or its time is over.  A lease
  * is a claim: its token fences whoever drives the device (docs/agent-protocol.md).
+ * A device is known by its agent (name or id) and its name; without an agent it is that of the only
+ * one that has such a device, or of the only one that is there.
  * Errors: NOT_FOUND, CONFLICT (held by somebody else; several agents have such a device). */
 #pragma once
 #include "server/db/db.h"
 #include "server/model/agent.h"
-#include "server/model/run_why.h"
-
-enum { AGENT_OFFLINE_S = 30 }; /* seconds without a word */
 
 MUST_CHECK enum err_code device_hold(struct work *w, const char *name,
                                      const struct device_hold *in);
-/* Without an agent: whichever has it. */
 MUST_CHECK enum err_code device_release(struct work *w, const char *name,
                                         const struct device_release *in);
 /* The hold goes, and the runs that use it become CANCELLING; what was done to them is for
@@ -31,4 +29,3 @@ MUST_CHECK enum err_code device_history(struct work *w, const char *name, const 
                                         struct rows *out);
 /* JSON array, as GET /switchyard/devices answers it.  name NULL: all. */
 MUST_CHECK enum err_code devices_list(struct work *w, const char *name, struct rows *out);
-MUST_CHECK enum err_code run_placement(struct work *w, struct uuid run, struct run_placement *out);

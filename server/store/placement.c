@@ -15,7 +15,9 @@ enum {
     D_CAPACITY,
     D_USED,
     D_OBSTACLE,
-    D_PROBATION
+    D_PROBATION,
+    D_AGENT_NAME,
+    D_AGENT_FULL
 };
 
 static struct val parse(struct work *w, const struct rows *r, int row, int column)
@@ -53,6 +55,8 @@ enum err_code placement_read(struct work *w, const char *agent, const char *pool
             .used = rows_i64(&r, i, D_USED),
             .obstacle = rows_text(&r, i, D_OBSTACLE),
             .probation = rows_bool(&r, i, D_PROBATION),
+            .agent_name = rows_text(&r, i, D_AGENT_NAME),
+            .agent_full = rows_bool(&r, i, D_AGENT_FULL),
         };
     return ERR_OK;
 }

@@ -12,6 +12,7 @@
 #include "server/store/concurrency_limits.h"
 #include "server/store/event_outbox.h"
 #include "server/store/transitions_write.h"
+#include "server/watch.h"
 #include "shared/base/buf.h"
 
 static const struct state_details no_details = STATE_DETAILS_INIT;
@@ -403,6 +404,8 @@ void transitions_announce(struct work *w, struct transition **items, size_t coun
         entered |= 1u << v->state.type;
         if (v->state.type != STATE_RUNNING && v->state.type != STATE_COMPLETED)
             tell_agenda(w, &v->state, v->run.next_scheduled_start_time_us);
+        if (state_is_terminal(v->state.type) && watch_has(w->server->checks, items[i]->run_id))
+            agenda_due(w->server->agenda, AGENDA_HEALTH, w->now_us);
         written[n++] = (struct state_written){v->state.id, items[i]->previous, v->run.run_count};
     }
     event_outbox_offer(w->server->outbox, written, n);

@@ -172,7 +172,7 @@ class Devices(Bench):
         self.assertEqual((history["flashes"], history["failures"], history["runs"]), (5, 1, 1))
         self.assertEqual([e["kind"] for e in history["events"]], ["run", "maintenance off", "maintenance on"])
         self.assertEqual(history["events"][0]["flow_run_id"], run["id"])
-        self.assertIn("5 flashes, 1 failures, 1 runs", self.cli("device", "history", self.bench))
+        self.assertIn("5 flashes, 1 failure, 1 run", self.cli("device", "history", self.bench))
         self.cli("device", "history", "nobody", status=3)
 
     def test_rungs_of_the_ladder_stand_in_the_history(self):
@@ -313,8 +313,8 @@ class Health(Bench):
         self.assertTrue(checks[1]["low_j"] < 1 < checks[1]["high_j"] < 1.5 == checks[1]["value_j"])
         said = self.cli("device", "history", self.bench)
         self.assertRegex(said, r"CHECKED +RESULT +J/INFERENCE +FROM +TO +RUN")
-        self.assertRegex(said, r"(?m)^20\S+ +failed +1\.5 +0\.9\d+ +1\.0\d+ ")
-        self.assertEqual(len(re.findall(r"(?m)^20\S+ +passed +(?:1|1\.01|0\.99|1\.02) ", said)), 6)
+        self.assertRegex(said, r"(?m)^\S.* +failed +1\.5 +0\.9\d+ +1\.0\d+ ")
+        self.assertEqual(len(re.findall(r"(?m)^\S.* +passed +(?:1|1\.01|0\.99|1\.02) ", said)), 6)
         kinds = [e["kind"] for e in self.history()["events"] if e["kind"] != "run"]
         self.assertEqual(kinds[:3], ["health passed", "return asked", "quarantine"])
 

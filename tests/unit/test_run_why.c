@@ -20,9 +20,10 @@ static const struct {
 } rows[] = {
     /* clang-format off */
     {{NORMAL}, "turn", "nothing is in its way"},
-    {{NORMAL, .before = 3}, "turn", "3 runs of its queue are before it"},
+    {{NORMAL, .before = 3}, "turn", "3 runs of its work pool are before it"},
     {{NORMAL, .early = true, .due = "2030-01-01T00:00:00Z"}, "schedule", "planned for 2030-01-01"},
-    {{.state_type = "SCHEDULED", .state_name = "AwaitingConcurrencySlot", .pool = "bench", .queue = "default", NO_LIMITS, SERVED, .due = "2030-01-01T00:00:00Z"}, "concurrency_limit", "again 2030"},
+    {{.state_type = "SCHEDULED", .state_name = "AwaitingConcurrencySlot", .pool = "bench", .queue = "default", NO_LIMITS, SERVED, .early = true, .due = "2030-01-01T00:00:00Z"}, "concurrency_limit", "again 2030"},
+    {{.state_type = "SCHEDULED", .state_name = "AwaitingConcurrencySlot", .pool = "bench", .queue = "default", NO_LIMITS, SERVED, .due = "2030-01-01T00:00:00Z"}, "turn", "nothing"},
     {{NORMAL, .in_process = true}, "retry", "its process waits"},
     {{NORMAL, .pool_paused = true}, "pool_paused", "the work pool bench is paused"},
     {{NORMAL, .queue_paused = true}, "queue_paused", "the work queue default is paused"},
@@ -34,6 +35,7 @@ static const struct {
     {{NORMAL, .wanted = "bench for the target f7"}, "no_bench", "has a bench for the target f7"},
     {{NORMAL, .wanted = "bench for the target f7", .benches = 2, .obstacles = "b1 is leased by the run x until T"}, "bench", "no bench for the target f7 is free: b1 is leased"},
     {{NORMAL, .wanted = "bench for the target f7", .benches = 2, .free_benches = 1}, "turn", "nothing"},
+    {{NORMAL, .wanted = "board", .benches = 2, .free_benches = 1, .before = 1, .kept_for = "both"}, "turn", "the board that is free is kept for the run both, which comes first"},
     {{.state_type = "SCHEDULED", .state_name = "Scheduled", .pool_limit = -1, .queue_limit = -1, .free_slots = -1}, "no_pool", "it has no work pool"},
     {{NORMAL, .pool_paused = true, .wanted = "bench for the target f7"}, "pool_paused no_bench", "paused"},
     {{.state_type = "RUNNING"}, "", NULL},

@@ -19,11 +19,19 @@ function obstacleOf(d) {
   return '';
 }
 
+// How often each rung of the recovery ladder was needed, in words.
+const RUNGS = {retry: ['retry', 'retries'], power_cycle: ['power cycle'], usb_reset: ['USB reset'], hub_cycle: ['hub port cycle'], quarantine: ['quarantine']};
+const recoveriesOf = (d) => Object.entries(RUNGS).filter(([k]) => (d.recoveries || {})[k]).map(([k, words]) => plural(d.recoveries[k], ...words)).join(', ');
+
 function factsOf(d) {
   const firmware = Object.entries(d.firmware || {}).map(([k, v]) => `${k} ${v}`).join(', ');
   return [d.location, d.bench ? `part of ${d.bench}` : null, d.capacity > 1 ? `${d.used} of ${d.capacity} in use` : null, firmware || null,
-    d.flashes ? `${plural(d.flashes, 'flash', 'flashes')}, ${plural(d.failures, 'failure')}` : null].filter(Boolean);
+    d.flashes ? `${plural(d.flashes, 'flash', 'flashes')}, ${plural(d.failures, 'failure')}` : null, recoveriesOf(d) || null].filter(Boolean);
 }
+
+// A measurement of the golden model, or of another.
+const measured = (m, what) => (m ? h('p', {class: 'dim', title: when(m.created)}, `${what}: `, h('b', {}, si(m.median_energy_per_inference_j, 'J')), ` per inference, ${m.model}${m.valid ? '' : ' (not a result)'} `,
+  ago(m.created), ' ', h('a', {href: `#/runs/${m.flow_run_id}`}, 'run')) : null);
 
 const CHECK = {true: ['st-completed', 'passed'], false: ['st-failed', 'failed'], null: ['st-paused', 'undecided']};
 
@@ -38,9 +46,9 @@ function checkLine(c) {
 async function history(box, d) {
   if (!box.open) return;
   try {
-    const found = await get(`switchyard/devices/${encodeURIComponent(d.name)}/history?agent=${encodeURIComponent(d.agent_name)}`), last = found.last_measurement;
-    const {checks} = found;
-    box.replaceChildren(...[box.firstChild, h('p', {class: 'dim'}, `${plural(found.runs, 'run')}, ${plural(found.flashes, 'flash', 'flashes')}, ${plural(found.failures, 'failure')}${last ? `, last measured ${last.model} ${ago(last.created)}` : ''}`),
+    const found = await get(`switchyard/devices/${encodeURIComponent(d.name)}/history?agent=${encodeURIComponent(d.agent)}`), {checks} = found;
+    box.replaceChildren(...[box.firstChild, h('p', {class: 'dim'}, `${plural(found.runs, 'run')}, ${plural(found.flashes, 'flash', 'flashes')}, ${plural(found.failures, 'failure')}`),
+      h('p', {class: 'dim'}, `Recoveries: ${recoveriesOf(found) || 'none'}`), measured(found.last_golden_measurement, 'Golden model'), measured(found.last_measurement, 'Last other model'),
       checks.length ? [h('h3', {}, 'Health checks'), h('ol', {class: 'history'}, checks.slice(0, 5).map(checkLine)), h('h3', {}, 'What befell it')] : null,
       h('ol', {class: 'history'}, found.events.slice(0, 30).map((e) => h('li', {}, h('time', {title: when(e.at)}, ago(e.at)), ' ', h('b', {}, e.kind), e.by ? ` by ${e.by}` : '', ' ',
         e.flow_run_id ? h('a', {href: `#/runs/${e.flow_run_id}`}, e.comment || 'run') : e.comment || ''))), found.events.length ? null : h('p', {class: 'dim'}, 'Nothing yet.')].flat().filter(Boolean));
@@ -51,7 +59,7 @@ async function history(box, d) {
 
 // What a person can do: [label, question, detail, path, body]
 function actionsOf(d) {
-  const path = (what) => `switchyard/devices/${encodeURIComponent(d.name)}/${what}`, by = {by: 'dashboard', agent: d.agent_name};
+  const path = (what) => `switchyard/devices/${encodeURIComponent(d.name)}/${what}`, by = {by: 'dashboard', agent: d.agent};
   return [
     (d.leases || []).length ? ['Kick', `Cancel what runs on ${d.name}?`, 'Its clean-up still uses the device.', path('kick'), by] : null,
     d.held_by || d.maintenance_since ? null : ['Hold', `Keep ${d.name} from runs for an hour?`, 'A run that uses it goes on.', path('hold'), {...by, minutes: 60}],

@@ -36,14 +36,16 @@ SELECT a.place, a.epoch,
 SELECT epoch, work_pool_id FROM agent WHERE id = $1::uuid FOR UPDATE;
 
 -- name: claim_room
--- $1 agent, locked.  Free slots; whether the pool has limits, or runs that may ask for several devices; whether it is paused.
+-- $1 agent, locked.  Free slots; whether the pool has limits, or runs that may ask for devices; whether it is paused.
 SELECT a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE')),
        p.concurrency_limit IS NOT NULL
            OR EXISTS (SELECT FROM work_queue q WHERE q.work_pool_id = p.id AND q.concurrency_limit IS NOT NULL)
            OR EXISTS (SELECT FROM work_queue q JOIN deployment d ON d.work_queue_id = q.id
-                       WHERE q.work_pool_id = p.id AND d.job_variables->'devices' IS NOT NULL)
+                       WHERE q.work_pool_id = p.id AND (d.job_variables->'devices' IS NOT NULL OR d.job_variables->'bench' IS NOT NULL))
            OR EXISTS (SELECT FROM work_queue q JOIN flow_run fr ON fr.work_queue_id = q.id
-                       WHERE q.work_pool_id = p.id AND fr.state_type = 'SCHEDULED' AND fr.job_variables->'devices' IS NOT NULL),
+                       WHERE q.work_pool_id = p.id AND fr.state_type = 'SCHEDULED' AND fr.job_variables->'devices' IS NOT NULL)
+           OR EXISTS (SELECT FROM work_queue q JOIN flow_run fr ON fr.work_queue_id = q.id
+                       WHERE q.work_pool_id = p.id AND fr.state_type = 'SCHEDULED' AND fr.job_variables->'bench' IS NOT NULL),
        p.is_paused
   FROM agent a JOIN work_pool p ON p.id = a.work_pool_id
  WHERE a.id = $1::uuid;
@@ -70,10 +72,11 @@ SELECT q.id, q.concurrency_limit, count(fr.id)
 
 -- name: placement_devices
 -- $1 agent or NULL, $2 pool or NULL: all agents of it, $3 seconds without a word after which an agent counts as offline.
--- Its devices in the order of their names, how many leases they have, and in words what is in the way of one.
+-- Its devices in the order of their names, how many leases they have, in words what is in the way of one, whether it is on probation; its agent's
+-- name, and whether that has no free slot.
 SELECT d.agent_id, d.name, d.type, d.target, d.bench, d.labels, d.capabilities, d.capacity,
        (SELECT count(*) FROM claim_device cd WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name AND cd.released IS NULL),
-       CASE WHEN $1::uuid IS NULL AND a.last_seen < now() - $3::float8 * interval '1 second' THEN 'its agent ' || a.name || ' is offline'
+       CASE WHEN $1::uuid IS NULL AND a.last_seen < now() - $3::float8 * interval '1 second' THEN 'is of the agent ' || a.name || ', which is offline'
             WHEN d.health->>'quarantined' = 'true' THEN 'is quarantined: ' || coalesce(d.health->>'reason', 'no reason given')
             WHEN d.quarantine_reason IS NOT NULL THEN 'is quarantined: ' || d.quarantine_reason
             WHEN d.maintenance_since IS NOT NULL THEN 'is in maintenance by ' || coalesce(d.maintenance_by, 'somebody')
@@ -83,7 +86,8 @@ SELECT d.agent_id, d.name, d.type, d.target, d.bench, d.labels, d.capabilities, 
                                                                       AND cd.released IS NULL) < d.capacity THEN 'is down'
             WHEN d.held_until > now() THEN 'is held by ' || d.held_by || ' until ' || to_char(d.held_until, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
                  || coalesce(': ' || d.held_comment, '') END,
-       d.probation_since IS NOT NULL AND health_deployment(d.agent_id, d.type, d.target) IS NOT NULL
+       d.probation_since IS NOT NULL AND health_deployment(d.agent_id, d.type, d.target) IS NOT NULL,
+       a.name, a.slots <= (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE'))
   FROM agent a JOIN device d ON d.agent_id = a.id
  WHERE a.id = $1::uuid OR a.work_pool_id = $2::uuid
  ORDER BY d.agent_id, d.name;
@@ -96,7 +100,8 @@ SELECT string_agg('the run ' || coalesce(r.name, c.flow_run_id::text) || ' until
  WHERE cd.agent_id = $1::uuid AND cd.device_name = $2 AND cd.released IS NULL;
 
 -- name: claim_candidates
--- $1 pool, $2 queue names or NULL, $3 targets of idle devices, $4 limit.  Due runs: id, queue, what devices they ask for.
+-- $1 pool, $2 queue names or NULL, $3 targets and $4 names of idle devices, $5 limit; what was looked at before: $6 runs that were chosen, $7 what
+-- cannot be had, $8 queues that are full.  Due runs: id, queue, what devices they ask for.
 -- Those that ask for something of which nothing is idle are left out: there may be thousands.  Each queue is read in its order and only as far as
 -- needed, so that a claim costs the same however many runs wait.
 SELECT fr.id, q.id, fr.devices
@@ -108,16 +113,20 @@ SELECT fr.id, q.id, fr.devices
          CROSS JOIN LATERAL (SELECT needed_devices(r.job_variables, d.job_variables, r.parameters) AS devices OFFSET 0) need
          WHERE r.work_queue_id = q.id AND r.state_type = 'SCHEDULED' AND r.next_scheduled_start_time <= now()
            AND r.empirical_policy->>'retry_type' IS DISTINCT FROM 'in_process'
-           AND (need.devices = '[]' OR EXISTS (SELECT FROM jsonb_array_elements(need.devices) s
-                                                WHERE NOT s ? 'target' AND cardinality($3::text[]) > 0 OR s->>'target' = ANY($3::text[])))
+           AND (need.devices = '[]'
+                OR need.devices <> ALL($7::jsonb[])
+                   AND EXISTS (SELECT FROM jsonb_array_elements(need.devices) s
+                                WHERE (NOT s ? 'target' AND cardinality($3::text[]) > 0 OR s->>'target' = ANY($3::text[]))
+                                  AND (NOT s ? 'name' OR s->>'name' = ANY($4::text[]))))
            AND NOT EXISTS (SELECT FROM claim c WHERE c.flow_run_id = r.id AND c.state IN ('OFFERED', 'LIVE'))
+           AND r.id <> ALL($6::uuid[])
          ORDER BY r.next_scheduled_start_time, r.id
-         LIMIT $4::bigint
+         LIMIT $5::bigint
            FOR UPDATE OF r SKIP LOCKED) fr
- WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused
+ WHERE q.work_pool_id = $1::uuid AND NOT q.is_paused AND q.id <> ALL($8::uuid[])
    AND ($2::text[] IS NULL OR q.name = ANY($2::text[]))
  ORDER BY q.priority, fr.next_scheduled_start_time, fr.id
- LIMIT $4::bigint;
+ LIMIT $5::bigint;
 
 -- name: claim_insert
 -- Parallel arrays: id, run; $3 agent, $4 epoch, $5 seconds.

@@ -12,9 +12,9 @@ WITH n AS (
      WHERE d.agent_id = $1::uuid AND d.gone_since IS NULL AND d.name NOT IN (SELECT name FROM n) RETURNING 1
 ), put AS (
     INSERT INTO device (agent_id, name, type, target, labels, health, free, capabilities, location, firmware, bench, capacity, flash_count, failure_count,
-                        quarantined_since)
+                        recoveries, quarantined_since)
     SELECT $1::uuid, name, type, target, labels, health, free, capabilities, location, firmware, bench, capacity,
-           coalesce(json_whole(health->'flashes'), 0), coalesce(json_whole(health->'failures'), 0),
+           coalesce(json_whole(health->'flashes'), 0), coalesce(json_whole(health->'failures'), 0), ladder_total('{}', '{}', health),
            CASE WHEN health->>'quarantined' = 'true' THEN now() END FROM n
         ON CONFLICT (agent_id, name) DO UPDATE
        SET type = excluded.type, target = excluded.target, labels = excluded.labels, health = excluded.health, free = excluded.free,
@@ -22,6 +22,7 @@ WITH n AS (
            capacity = excluded.capacity, gone_since = NULL,
            flash_count = device.flash_count + counted(device.health->'flashes', excluded.health->'flashes'),
            failure_count = device.failure_count + counted(device.health->'failures', excluded.health->'failures'),
+           recoveries = ladder_total(device.recoveries, device.health, excluded.health),
            -- what a failed check said, or an agent before it was started anew, holds until it is returned
            quarantine_reason = CASE WHEN device.health->>'quarantined' = 'true' AND NOT device.return_asked
                                          AND excluded.health->>'quarantined' IS DISTINCT FROM 'true'
@@ -72,7 +73,7 @@ SELECT coalesce(json_agg(json_build_object(
            'quarantine_reason', coalesce(d.quarantine_reason, CASE WHEN d.health->>'quarantined' = 'true' THEN d.health->>'reason' END),
            'quarantined_since', to_char(d.quarantined_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            'probation_since', to_char(d.probation_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           'flashes', d.flash_count, 'failures', d.failure_count,
+           'flashes', d.flash_count, 'failures', d.failure_count, 'recoveries', ladder_total(d.recoveries, '{}', '{}'),
            'last_seen', to_char(a.last_seen, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.name, a.name), '[]')::text
   FROM device d
   JOIN agent a ON a.id = d.agent_id
@@ -87,9 +88,11 @@ SELECT coalesce(json_agg(json_build_object(
  WHERE $2::text IS NULL OR d.name = $2;
 
 -- name: device_of
--- $1 name, $2 agent's name or NULL.  The agents that have it; locks them.
-SELECT d.agent_id FROM device d JOIN agent a ON a.id = d.agent_id
- WHERE d.name = $1 AND ($2::text IS NULL OR a.name = $2) ORDER BY d.agent_id FOR UPDATE OF d;
+-- $1 name, $2 agent's name or id, or NULL, $3 seconds without a word after which an agent counts as offline.  The agents that have it, and whether it
+-- is there (an agent that was set up anew has another id); those first.  Locks them.
+SELECT d.agent_id, d.gone_since IS NULL AND a.last_seen > now() - $3::float8 * interval '1 second', a.name
+  FROM device d JOIN agent a ON a.id = d.agent_id
+ WHERE d.name = $1 AND ($2::text IS NULL OR $2 IN (a.name, a.id::text)) ORDER BY 2 DESC, 1 FOR UPDATE OF d;
 
 -- name: device_note
 -- $1 agent's id, $2 name, $3 kind, $4 by, $5 comment, $6 run.
@@ -164,7 +167,7 @@ SELECT d.agent_id, d.name, h.id, json_build_object(
                || CASE WHEN d.target IS NOT NULL AND (h.parameter_openapi_schema->'properties')::jsonb ? 'target'
                        THEN jsonb_build_object('target', d.target) ELSE '{}' END,
            'job_variables', json_build_object('devices', jsonb_set(coalesce((h.job_variables->'devices')::jsonb, '[0]'), '{0}', jsonb_build_object(
-               'as', coalesce(h.job_variables->'devices'->0->>'as', 'bench'), 'name', d.name, 'health', true))))::text
+               'as', coalesce(h.job_variables->'devices'->0->>'as', 'bench'), 'name', d.name, 'agent', d.agent_id, 'health', true))))::text
   FROM device d
   JOIN agent a ON a.id = d.agent_id
   JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
@@ -202,27 +205,40 @@ SELECT $1::uuid, $2, 'health undecided', $4 WHERE NOT EXISTS (SELECT FROM last W
 -- $1 agent, $2 device, $3 deployment, $4 run.
 INSERT INTO device_check (agent_id, device_name, deployment_id, flow_run_id) VALUES ($1::uuid, $2, $3::uuid, $4::uuid);
 
+-- name: health_open_runs
+-- The runs of the checks that are open.
+SELECT flow_run_id FROM device_check WHERE ended IS NULL AND flow_run_id IS NOT NULL;
+
 -- name: health_next
--- $1 seconds until a check that told nothing is repeated.  Whether checks are open; when the next device is due by its schedule, for another try, or
--- leaves quarantine, at the earliest.
-SELECT EXISTS (SELECT FROM device_check WHERE ended IS NULL),
-       (SELECT min(CASE WHEN d.quarantine_reason IS NOT NULL THEN device_returns_at(d.quarantined_since, d.labels, h.job_variables->'health')
-                        WHEN last.passed IS NULL THEN last.ended + $1::float8 * interval '1 second'
-                        ELSE last.began + json_real((h.job_variables->'health'->'every_s')::jsonb) * interval '1 second' END)
-          FROM device d JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
-          JOIN LATERAL (SELECT * FROM device_check c WHERE c.agent_id = d.agent_id AND c.device_name = d.name ORDER BY id DESC LIMIT 1) last ON true
-         WHERE d.gone_since IS NULL);
+-- $1 seconds until a check that told nothing is repeated, $2 seconds after which an agent counts as offline.  When the next device is due by its
+-- schedule, for another try, or leaves quarantine, at the earliest; it may be over: somebody had the device locked.
+SELECT min(CASE WHEN d.quarantine_reason IS NOT NULL THEN device_returns_at(d.quarantined_since, d.labels, h.job_variables->'health')
+                WHEN last.id IS NULL THEN now()
+                WHEN last.passed IS NULL THEN last.ended + $1::float8 * interval '1 second'
+                WHEN d.probation_since > last.began THEN now()
+                ELSE last.began + json_real((h.job_variables->'health'->'every_s')::jsonb) * interval '1 second' END)
+  FROM device d
+  JOIN agent a ON a.id = d.agent_id
+  JOIN deployment h ON h.id = health_deployment(d.agent_id, d.type, d.target)
+  LEFT JOIN LATERAL (SELECT * FROM device_check c WHERE c.agent_id = d.agent_id AND c.device_name = d.name ORDER BY id DESC LIMIT 1) last ON true
+ WHERE a.last_seen > now() - $2::float8 * interval '1 second' AND d.gone_since IS NULL AND d.maintenance_since IS NULL
+   AND d.health->>'quarantined' IS DISTINCT FROM 'true';
 
 -- name: device_history
--- $1 agent's id, $2 name, $3 limit.  What befell it and the runs that used it, newest first; totals; the last measurement; the last health checks.
+-- $1 agent's id, $2 name, $3 limit.  What befell it and the runs that used it, newest first; totals; the last measurements: of the golden model by a
+-- health check, and of any other run; the last health checks.
+WITH m AS (
+    SELECT DISTINCT ON (m.golden) m.golden,
+           json_build_object('created', to_char(m.created, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'model', m.model, 'valid', m.valid,
+                             'median_energy_per_inference_j', m.median_energy_per_inference_j, 'flow_run_id', m.flow_run_id) AS shown
+      FROM (SELECT m.*, EXISTS (SELECT FROM device_check k WHERE k.flow_run_id = m.flow_run_id) AS golden
+              FROM claim_device cd JOIN claim c ON c.id = cd.claim_id JOIN measurement m ON m.flow_run_id = c.flow_run_id
+             WHERE cd.agent_id = $1::uuid AND cd.device_name = $2) m
+     ORDER BY m.golden, m.created DESC, m.id DESC)
 SELECT json_build_object(
-           'flashes', d.flash_count, 'failures', d.failure_count,
+           'flashes', d.flash_count, 'failures', d.failure_count, 'recoveries', ladder_total(d.recoveries, '{}', '{}'),
            'runs', (SELECT count(*) FROM claim_device cd WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name),
-           'last_measurement', (
-               SELECT json_build_object('created', to_char(m.created, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'model', m.model, 'valid', m.valid,
-                                        'median_energy_per_inference_j', m.median_energy_per_inference_j, 'flow_run_id', m.flow_run_id)
-                 FROM claim_device cd JOIN claim c ON c.id = cd.claim_id JOIN measurement m ON m.flow_run_id = c.flow_run_id
-                WHERE cd.agent_id = d.agent_id AND cd.device_name = d.name ORDER BY m.created DESC, m.id DESC LIMIT 1),
+           'last_golden_measurement', (SELECT shown FROM m WHERE golden), 'last_measurement', (SELECT shown FROM m WHERE NOT golden),
            'checks', (SELECT coalesce(json_agg(json_build_object('began', to_char(c.began, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'passed', c.passed,
                                                                 'value_j', c.value_j, 'low_j', c.low_j, 'high_j', c.high_j, 'reason', c.reason,
                                                                 'flow_run_id', c.flow_run_id) ORDER BY c.id DESC), '[]')
@@ -238,28 +254,18 @@ SELECT json_build_object(
   FROM device d WHERE d.agent_id = $1::uuid AND d.name = $2;
 
 -- name: device_hold
--- $1 name, $2 agent's name or NULL, $3 by, $4 minutes, $5 comment or NULL.  Agents that have it, held or not; who holds it when
--- it is somebody else.  Holds it only when it is one, and nobody else's.
+-- $1 agent's id, $2 name, $3 by, $4 minutes, $5 comment or NULL.  Who holds it; whether it was somebody else, who keeps it then.
 WITH found AS (
-    SELECT d.agent_id, d.name, CASE WHEN d.held_until > now() AND d.held_by <> $3 THEN d.held_by END AS holder
-      FROM device d JOIN agent a ON a.id = d.agent_id
-     WHERE d.name = $1 AND ($2::text IS NULL OR a.name = $2)
-       FOR UPDATE OF d
+    SELECT held_by, held_until > now() AND held_by <> $3 AS by_other FROM device WHERE agent_id = $1::uuid AND name = $2
 ), put AS (
-    UPDATE device d
-       SET held_by = $3, held_until = now() + $4::float8 * interval '1 minute', held_comment = $5
-      FROM found f
-     WHERE d.agent_id = f.agent_id AND d.name = f.name AND f.holder IS NULL AND (SELECT count(*) FROM found) = 1
-    RETURNING 1
+    UPDATE device d SET held_by = $3, held_until = now() + $4::float8 * interval '1 minute', held_comment = $5
+      FROM found f WHERE d.agent_id = $1::uuid AND d.name = $2 AND f.by_other IS NOT TRUE
 )
-SELECT count(*), max(holder), (SELECT count(*) FROM put) FROM found;
+SELECT held_by, coalesce(by_other, false) FROM found;
 
 -- name: device_release
--- $1 name, $2 agent's name or NULL.  How many it was.
-UPDATE device d SET held_by = NULL, held_until = NULL, held_comment = NULL
-  FROM agent a
- WHERE a.id = d.agent_id AND d.name = $1 AND ($2::text IS NULL OR a.name = $2)
-RETURNING d.name;
+-- $1 agent's id, $2 name.
+UPDATE device SET held_by = NULL, held_until = NULL, held_comment = NULL WHERE agent_id = $1::uuid AND name = $2;
 
 -- name: device_runs
 -- $1 agent's id, $2 device.  The runs that have it.
@@ -269,7 +275,7 @@ SELECT DISTINCT c.flow_run_id FROM claim_device cd JOIN claim c ON c.id = cd.cla
 -- name: run_why
 -- $1 run, $2 seconds without a word after which an agent counts as offline.  What the placement of the run looks at, one row.
 WITH run AS (
-    SELECT fr.*, q.name AS queue, q.is_paused AS queue_paused, q.concurrency_limit AS queue_limit, q.work_pool_id,
+    SELECT fr.*, q.name AS queue, q.priority, q.is_paused AS queue_paused, q.concurrency_limit AS queue_limit, q.work_pool_id,
            needed_devices(fr.job_variables, d.job_variables, fr.parameters) AS devices
       FROM flow_run fr
       LEFT JOIN work_queue q ON q.id = fr.work_queue_id
@@ -289,6 +295,40 @@ SELECT run.state_type, run.state_name,
        (SELECT sum(greatest(0, a.slots - (SELECT count(*) FROM claim c WHERE c.agent_id = a.id AND c.state IN ('OFFERED', 'LIVE'))))
           FROM agent a WHERE a.work_pool_id = run.work_pool_id AND a.last_seen > now() - $2::float8 * interval '1 second'),
        run.devices, run.work_pool_id,
-       (SELECT count(*) FROM flow_run x WHERE x.work_queue_id = run.work_queue_id AND x.state_type = 'SCHEDULED'
-           AND (x.next_scheduled_start_time, x.id) < (run.next_scheduled_start_time, run.id))
+       (SELECT count(*) FROM work_queue y JOIN flow_run x ON x.work_queue_id = y.id
+         WHERE y.work_pool_id = run.work_pool_id AND NOT y.is_paused AND x.state_type = 'SCHEDULED' AND x.next_scheduled_start_time <= now()
+           AND (y.priority, x.next_scheduled_start_time, x.id) < (run.priority, run.next_scheduled_start_time, run.id))
   FROM run LEFT JOIN work_pool p ON p.id = run.work_pool_id;
+
+-- name: run_before
+-- $1 run, $2 limit.  Due runs that are placed before it and ask for devices, in that order: name, what they ask for.
+SELECT coalesce(x.name, x.id::text), need.devices
+  FROM flow_run fr
+  JOIN work_queue q ON q.id = fr.work_queue_id
+  JOIN work_queue y ON y.work_pool_id = q.work_pool_id AND NOT y.is_paused
+  JOIN flow_run x ON x.work_queue_id = y.id AND x.state_type = 'SCHEDULED' AND x.next_scheduled_start_time <= now()
+                 AND (y.priority, x.next_scheduled_start_time, x.id) < (q.priority, fr.next_scheduled_start_time, fr.id)
+  LEFT JOIN deployment d ON d.id = x.deployment_id
+ CROSS JOIN LATERAL (SELECT needed_devices(x.job_variables, d.job_variables, x.parameters) AS devices OFFSET 0) need
+ WHERE fr.id = $1::uuid AND need.devices <> '[]' AND x.empirical_policy->>'retry_type' IS DISTINCT FROM 'in_process'
+ ORDER BY y.priority, x.next_scheduled_start_time, x.id
+ LIMIT $2::bigint;
+
+-- name: device_metrics
+-- $1 seconds without a word after which an agent counts as offline.  Totals of all devices as lines for /metrics; NULL: there is none.
+WITH d AS (
+    SELECT format('agent="%s",device="%s"', metric_label(a.name), metric_label(d.name)) AS series, d.*,
+           d.gone_since IS NULL AND a.last_seen > now() - $1::float8 * interval '1 second' AS up,
+           d.health->>'quarantined' = 'true' OR d.quarantine_reason IS NOT NULL AS quarantined
+      FROM device d JOIN agent a ON a.id = d.agent_id
+), line AS (
+    SELECT 1 AS kind, series, format('switchyard_device_up{%s} %s', series, up::int) AS text FROM d
+     UNION ALL SELECT 2, series, format('switchyard_device_quarantined{%s} %s', series, coalesce(quarantined, false)::int) FROM d
+     UNION ALL SELECT 3, series, format('switchyard_device_flashes_total{%s} %s', series, flash_count) FROM d
+     UNION ALL SELECT 4, series, format('switchyard_device_failures_total{%s} %s', series, failure_count) FROM d
+     UNION ALL SELECT 5, series, format('switchyard_device_recoveries_total{%s,rung="%s"} %s', series, r.key, r.value)
+                 FROM d CROSS JOIN LATERAL jsonb_each_text(ladder_total(recoveries, '{}', '{}')) r
+)
+SELECT string_agg(CASE WHEN first THEN format(E'# TYPE %s %s\n', split_part(text, '{', 1), CASE WHEN kind < 3 THEN 'gauge' ELSE 'counter' END) ELSE '' END
+                  || text || E'\n', '' ORDER BY kind, series, text)
+  FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY series, text) = 1 AS first FROM line) l;
