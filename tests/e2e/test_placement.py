@@ -108,9 +108,10 @@ class Checks(base.Health):
 
     def test_a_crowd_does_not_keep_a_device_on_probation(self):
         self.check(1.0)
-        self.again()
+        self.cli("device", "maintenance", "on", self.bench)
         for _ in range(CROWD):
             self.run_for()
+        self.cli("device", "maintenance", "off", self.bench)
         self.check(1.01, "FREE")
         self.assertEqual(len(self.claim()), 1)  # and the crowd moves on
 
