@@ -1,17 +1,12 @@
 /* board.flash with the tools that people flash boards with.  The tools are scripts that behave as
  * the reference says (exit codes that lie included); meter and board are the simulator; QEMU is a
  * script that sends what stands in the image behind the ELF mark. */
-#include "tests/unit/sim_harness.h"
-#include "tests/unit/step_harness.h"
-#include "worker/lab/board.h"
+#include "tests/unit/flash_harness.h"
 #include "worker/lab/recovery.h"
 #include "worker/lab/usb.h"
 
-#define BANNER "SY-BOOT build=b7 target=t model=m\n"
-
 /* Writes the board's flash: $1 is a file whose bytes are to be run. */
 #define WRITE_IT "{ printf '\\177ELF\\n'; cat \"$1\"; } >$SIM/part; mv $SIM/part $SIM/flash.elf; "
-#define QEMU     "#!/bin/sh\nsed -n '2,$p' \"$4\"\nexec cat >/dev/null\n"
 /* Counts how often it ran. */
 #define COUNT_RUNS "echo \"$0 $*\" >>$SIM/runs; n=$(grep -c . $SIM/runs); "
 
@@ -52,162 +47,29 @@ static const struct {
     /* clang-format on */
 };
 
-static void put(uint8_t *at, uint32_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
-/* An image of one segment at 0x08000000: the banner. */
-static size_t make_elf(uint8_t out[static 256], uint32_t address)
-{
-    size_t len = strlen(BANNER);
-    memset(out, 0, 256);
-    memcpy(out, "\177ELF\1\1\1", 7);
-    put(out + 28, 52, 4);
-    put(out + 42, 32, 2);
-    put(out + 44, 1, 2);
-    put(out + 52, 1, 4);
-    put(out + 56, 84, 4);
-    put(out + 64, address, 4);
-    put(out + 68, (uint32_t)len, 4);
-    memcpy(out + 84, BANNER, len);
-    return 84 + len;
-}
-
-static struct lab *open_lab(uv_loop_t *loop, const struct sim *sim, size_t row)
-{
-    char text[1000];
-    struct lab *lab;
-    struct err e = {0};
-    snprintf(
-        text, sizeof(text),
-        "[{\"name\": \"b1\", \"target\": \"NUCLEO_U575ZI_Q\", \"board\": {\"backend\": \"%s\", "
-        "\"serial\": \"SN7\", \"volume\": \"%s/volume\", \"uart\": \"%s\"}, \"meter\": "
-        "{\"port\": \"%s\"}, \"recovery\": %s}]",
-        rows[row].backend, sim->dir, sim->uart, sim->meter, rows[row].hooks);
-    json_t *config = json_loads(text, 0, NULL);
-    ck_assert_ptr_nonnull(config);
-    uv_loop_init(loop);
-    ck_assert_msg(!lab_open(&lab, loop, config, sim->dir, NULL, &e), "%s", e.detail);
-    json_decref(config);
-    return lab;
-}
-
-static void prepare(struct sim *sim, size_t row)
-{
-    char path[5000], image[200];
-    uint8_t elf[256];
-    sim_make_dir(sim);
-    snprintf(path, sizeof(path), "%s:%s", sim->dir, getenv("PATH"));
-    setenv("PATH", path, 1);
-    setenv("SIM", sim->dir, 1);
-    sim_file(sim, "qemu-system-arm", QEMU, 0755);
-    if (*rows[row].tool)
-        sim_file(sim, rows[row].backend, rows[row].tool, 0755);
-    sim_run(sim, "");
-    snprintf(image, sizeof(image), "%s/image.elf", sim->dir);
-    FILE *f = fopen(image, "wb");
-    fwrite(elf, 1, make_elf(elf, 0x08000000), f);
-    fclose(f);
-}
-
-static void flash(struct harness *h, const struct sim *sim, struct lab *lab)
-{
-    char image[200];
-    snprintf(image, sizeof(image), "%s/image.elf", sim->dir);
-    h->run.lab = lab;
-    h->run.devices = json_pack("{s:{s:s}}", "bench", "name", "b1");
-    harness_run(h, &board_flash_step,
-                json_pack("{s:s,s:s,s:f}", "image", image, "build_id", "b7", "boot_timeout", 1.0));
-    json_decref((json_t *)(uintptr_t)h->run.devices);
-}
-
-static void check_runs(const struct sim *sim, size_t row)
-{
-    char path[200], text[8000] = "";
-    snprintf(path, sizeof(path), "%s/runs", sim->dir);
-    FILE *f = fopen(path, "r");
-    size_t len = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-    int runs = 0;
-    for (size_t i = 0; i < len; i++)
-        runs += text[i] == '\n';
-    if (f)
-        fclose(f);
-    ck_assert_int_eq(runs, rows[row].runs);
-    if (rows[row].argument)
-        ck_assert_msg(strstr(text, rows[row].argument), "%s", text);
-}
-
 START_TEST(a_tool_is_believed_when_it_proves_itself)
 {
     struct harness h = {0};
     struct sim sim;
     uv_loop_t loop;
-    prepare(&sim, (size_t)_i);
-    struct lab *lab = open_lab(&loop, &sim, (size_t)_i);
-    flash(&h, &sim, lab);
+    char runs[8000];
+    flash_prepare(&sim);
+    if (*rows[_i].tool)
+        sim_file(&sim, rows[_i].backend, rows[_i].tool, 0755);
+    struct lab *lab = flash_lab(&loop, &sim, rows[_i].backend, rows[_i].hooks);
+    flash_run(&h, &sim, lab, 120);
     ck_assert_msg(h.code == rows[_i].code, "%s\n%s", h.call.err.detail, h.log);
     ck_assert_msg(strstr(h.code ? h.call.err.detail : h.log, rows[_i].says), "%s\n%s",
                   h.call.err.detail, h.log);
-    check_runs(&sim, (size_t)_i);
+    ck_assert_int_eq(flash_runs(&sim, runs, sizeof(runs)), rows[_i].runs);
+    if (rows[_i].argument)
+        ck_assert_msg(strstr(runs, rows[_i].argument), "%s", runs);
     const struct bench_health *health = lab_health(lab, lab_at(lab, 0));
     bool tried_all = rows[_i].runs == 6;
     ck_assert(health->quarantined == tried_all);
     ck_assert_uint_eq(health->rungs[RUNG_RETRY], rows[_i].runs > 2 ? 2 : 0);
     ck_assert_uint_eq(health->rungs[RUNG_HUB_CYCLE], tried_all);
-    harness_free(&h);
-    lab_close(lab, NULL, NULL);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    sim_stop(&sim);
-}
-END_TEST
-
-/* ---- mass storage ---- */
-
-static const struct {
-    const char *after; /* what the probe does with the file */
-    enum err_code code;
-    const char *says;
-} volumes[] = {
-    {"{ printf '\\177ELF\\n'; cat $v/firmware.bin; } >$SIM/part; mv $SIM/part $SIM/flash.elf; "
-     "rm $v/MBED.HTM $v/firmware.bin; sleep 0.3; touch $v/MBED.HTM",
-     ERR_OK, "build=b7"},
-    {"rm $v/firmware.bin; echo 'The interface firmware FAILED to reset/halt the target MCU' "
-     ">$v/FAIL.TXT",
-     ERR_IO, "FAILED to reset/halt"},
-};
-
-START_TEST(a_volume_has_no_exit_code)
-{
-    struct sim sim;
-    struct arena arena = {0};
-    struct bench bench = {.name = "b1", .board_serial = "SN7"};
-    char command[1200], volume[100], bin[100];
-    sim_make_dir(&sim);
-    setenv("SIM", sim.dir, 1);
-    snprintf(volume, sizeof(volume), "%s/volume", sim.dir);
-    snprintf(bin, sizeof(bin), "%s/image", sim.dir);
-    mkdir(volume, 0755);
-    sim_file(&sim, "volume/MBED.HTM", "", 0644);
-    sim_file(&sim, "image", BANNER, 0644);
-    bench.volume = volume;
-    snprintf(command, sizeof(command),
-             "v=%s; (while ! [ -s $v/firmware.bin ]; do sleep 0.05; done; %s) &", volume,
-             volumes[_i].after);
-    ck_assert_int_eq(system(command), 0);
-    struct board_flash flash = {.bench = &bench, .bin = bin};
-    struct step_work work = {.arg = &flash, .arena = &arena};
-    enum err_code code = board_write_msd(&work);
-    ck_assert_msg(code == volumes[_i].code, "%s", work.err.detail);
-    if (code)
-        ck_assert_msg(strstr(work.err.detail, volumes[_i].says), "%s", work.err.detail);
-    else
-        ck_assert_int_eq(system("grep -q SY-BOOT $SIM/flash.elf"), 0);
-    arena_reset(&arena);
-    snprintf(command, sizeof(command), "rm -rf %s", sim.dir);
-    ck_assert_int_eq(system(command), 0);
+    flash_over(&h, &sim, lab, &loop);
 }
 END_TEST
 
@@ -220,7 +82,7 @@ START_TEST(damaged_images_are_refused)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/elf", folder);
     snprintf(bin, sizeof(bin), "%s/bin", folder);
-    size_t len = make_elf(elf, 0x08004000), accepted = 0;
+    size_t len = flash_elf(elf, 0x08004000), accepted = 0;
     for (size_t cut = 0; cut <= len; cut++) {
         struct arena arena = {0};
         struct board_flash flash = {.image = path, .bin = bin};
@@ -285,7 +147,6 @@ int main(void)
     TCase *t = tcase_create("tools");
     tcase_set_timeout(t, 90);
     tcase_add_loop_test(t, a_tool_is_believed_when_it_proves_itself, 0, COUNT(rows));
-    tcase_add_loop_test(t, a_volume_has_no_exit_code, 0, COUNT(volumes));
     tcase_add_test(t, damaged_images_are_refused);
     tcase_add_test(t, ports_are_found_by_serial);
     suite_add_tcase(suite, t);

@@ -13,8 +13,8 @@ static const struct board_backend backends[] = {
               "-c", "reset_config srst_only connect_assert_srst", "-c", "program {{elf}} verify reset exit"},
      .proof = {"** Verified OK **"}, .failure = {"** Programming Failed **", "** Verify Failed **", "Error: "}},
     {"pyocd", .needs_supply = true, .needs_bin = true,
-     .argv = {"pyocd", "flash", "--no-wait", "-u", "{serial}", "-t", "{pyocd}", "--base-address", "{address}", "{bin}"},
-     .failure = {"No connected debug probes", " C ", " E "}},
+     .argv = {"pyocd", "flash", "--no-wait", "--connect", "under-reset", "-u", "{serial}", "-t", "{pyocd}", "--base-address", "{address}", "{bin}"},
+     .failure = {"No connected debug probe", " C ", " E "}},
     {"st-flash", .needs_supply = true, .needs_bin = true,
      .argv = {"st-flash", "--reset", "--connect-under-reset", "--serial", "{serial}", "write", "{bin}", "{address}"},
      .proof = {"verified"}, .failure = {"ERROR", "Couldn't find", "Failed to"}},
@@ -24,16 +24,18 @@ static const struct board_backend backends[] = {
      .proof = {"File download complete"}, .failure = {"Error:", "Verification...Failed", "Mismatch"}},
 };
 
-/* What the tools call a board's chip. */
+/* What the tools call a board's chip, and the board's code in MBED.HTM. */
 static const struct {
-    const char *target, *openocd, *pyocd;
+    const char *target, *openocd, *pyocd, *code;
 } chips[] = {
-    {"NUCLEO_L476RG",   "stm32l4x", "stm32l476rgtx"},
-    {"NUCLEO_L4R5ZI",   "stm32l4x", "stm32l4r5zitx"},
-    {"NUCLEO_L452RE_P", "stm32l4x", "stm32l452retxp"},
-    {"NUCLEO_F767ZI",   "stm32f7x", "stm32f767zitx"},
-    {"NUCLEO_U575ZI_Q", "stm32u5x", "stm32u575zitxq"},
-    {"NUCLEO_U5A5ZJ_Q", "stm32u5x", "stm32u5a5zjtxq"},
+    {"NUCLEO_L476RG",   "stm32l4x", "stm32l476rgtx",  "0765"},
+    {"NUCLEO_L4R5ZI",   "stm32l4x", "stm32l4r5zitx",  "0776"},
+    {"NUCLEO_L4R5ZI_P", "stm32l4x", "stm32l4r5zitxp", "0781"},
+    {"NUCLEO_L452RE",   "stm32l4x", "stm32l452retx",  "0821"},
+    {"NUCLEO_L452RE_P", "stm32l4x", "stm32l452retxp", "0829"},
+    {"NUCLEO_F767ZI",   "stm32f7x", "stm32f767zitx",  "0818"},
+    {"NUCLEO_U575ZI_Q", "stm32u5x", "stm32u575zitxq", "0886"},
+    {"NUCLEO_U5A5ZJ_Q", "stm32u5x", "stm32u5a5zjtxq", NULL},
 };
 // clang-format on
 
@@ -42,6 +44,14 @@ const struct board_backend *board_backend_find(const char *name)
     for (size_t i = 0; i < COUNT(backends); i++)
         if (!strcmp(backends[i].name, name))
             return &backends[i];
+    return NULL;
+}
+
+const char *board_code(const char *target)
+{
+    for (size_t i = 0; i < COUNT(chips); i++)
+        if (!strcasecmp(chips[i].target, target))
+            return chips[i].code;
     return NULL;
 }
 
@@ -102,56 +112,4 @@ enum err_code board_command(const struct board_backend *backend, const struct bo
                            flash->bench->name, backend->name, flash->bench->target);
     }
     return ERR_OK;
-}
-
-void board_verdict_line(struct board_verdict *v, const char *line)
-{
-    for (size_t i = 0; i < BACKEND_TEXTS_MAX; i++) {
-        const char *proof = v->backend->proof[i], *failure = v->backend->failure[i];
-        v->proven[i] |= proof && strstr(line, proof);
-        if (failure && !v->complaint[0] && strstr(line, failure)) {
-            size_t len = strnlen(line, sizeof(v->complaint) - 1);
-            memcpy(v->complaint, line, len);
-            v->complaint[len] = 0;
-        }
-    }
-}
-
-enum err_code board_verdict(const struct board_verdict *v, const struct step_exit *how,
-                            struct err *e)
-{
-    const char *name = v->backend->name;
-    if (how->cancelled)
-        return err_set(e, CANCELLED, "flashing was cancelled");
-    if (how->timed_out)
-        return err_set(e, TIMEOUT, "%s did not end in time", name);
-    if (how->signal)
-        return err_set(e, IO, "%s was ended by signal %d", name, how->signal);
-    if (v->complaint[0])
-        return err_set(e, IO, "%s (status %d): %s", name, how->status, v->complaint);
-    if (how->status)
-        return err_set(e, IO, "%s ended with status %d: %s", name, how->status,
-                       how->last[0] ? how->last : "no output");
-    for (size_t i = 0; i < BACKEND_TEXTS_MAX; i++)
-        if (v->backend->proof[i] && !v->proven[i])
-            return err_set(e, IO, "%s ended with status 0 but never said `%s`; its last line: %s",
-                           name, v->backend->proof[i], how->last[0] ? how->last : "none");
-    return ERR_OK;
-}
-
-/* "V", a digit, "J", digits, then whatever of M, B, S comes with digits. */
-bool board_probe_version(const char *line, char *out, size_t size)
-{
-    static const char digits[] = "0123456789";
-
-    for (const char *v = strchr(line, 'V'); v; v = strchr(v + 1, 'V')) {
-        size_t major = strspn(v + 1, digits), len = 1 + major;
-        if (!major || major > 2 || v[len] != 'J' || !strspn(v + len + 1, digits))
-            continue;
-        for (len++; v[len] && (strchr(digits, v[len]) || strchr("MBS", v[len]));)
-            len++;
-        snprintf(out, size, "%.*s", (int)len, v);
-        return true;
-    }
-    return false;
 }

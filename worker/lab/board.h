@@ -17,6 +17,7 @@ struct board_flash {
     const char *image; /* absolute path of the ELF file */
     const char *bin;   /* where the same as plain bytes goes; made by board_make_bin() */
     uint32_t address;  /* of the first of them; set by board_make_bin() */
+    double timeout_s;  /* of the writing */
 };
 
 struct board_backend {
@@ -32,6 +33,8 @@ struct board_backend {
 
 /* NULL: there is none of that name. */
 const struct board_backend *board_backend_find(const char *name);
+/* The four characters that MBED.HTM begins a board's code with; NULL: not known. */
+const char *board_code(const char *target);
 
 /* INVALID: the bench has no serial, or nothing is known of its target. */
 MUST_CHECK enum err_code board_command(const struct board_backend *backend,
@@ -39,9 +42,16 @@ MUST_CHECK enum err_code board_command(const struct board_backend *backend,
                                        const char *out_argv[static BACKEND_WORDS_MAX],
                                        struct err *e);
 
+/* A text that tells what is wrong, and what a person can do about it. */
+struct board_trouble {
+    const char *text, *advice;
+    bool hopeless; /* no rung of the recovery ladder helps */
+};
+
 /* What a program said while it wrote. */
 struct board_verdict {
     const struct board_backend *backend;
+    const struct board_trouble *trouble; /* NULL: none that is known */
     bool proven[BACKEND_TEXTS_MAX];
     char complaint[BACKEND_COMPLAINT_BYTES]; /* the first line that reports a failure */
 };
@@ -49,7 +59,8 @@ struct board_verdict {
  */
 bool board_probe_version(const char *line, char *out, size_t size);
 void board_verdict_line(struct board_verdict *v, const char *line);
-/* OK only when it proved itself; `how` is how it ended. */
+/* OK only when it proved itself; `how` is how it ended.  The error names the cause and the remedy.
+ */
 MUST_CHECK enum err_code board_verdict(const struct board_verdict *v, const struct step_exit *how,
                                        struct err *e);
 

@@ -17,7 +17,7 @@
 #include "shared/base/clock.h"
 #include "worker/lab/board.h"
 
-enum { FIND_S = 10, DRAIN_S = 30, POLL_MS = 100, SETTLE_MS = 500, NAME_BYTES = 600 };
+enum { FIND_S = 10, POLL_MS = 100, SETTLE_MS = 500, NAME_BYTES = 600 };
 
 static void pause_ms(long ms)
 {
@@ -64,17 +64,32 @@ static bool volume_is_there(const struct bench *b, char out[static PATH_MAX])
 static enum err_code wait_for_volume(struct step_work *work, const struct bench *b,
                                      char out[static PATH_MAX])
 {
-    int64_t end_us = clock_monotonic_us() + FIND_S * 1000000ll;
+    const struct board_flash *flash = work->arg;
+    double find_s = flash->timeout_s < FIND_S ? flash->timeout_s : FIND_S;
+    int64_t end_us = clock_monotonic_us() + (int64_t)(find_s * 1e6);
     while (!volume_is_there(b, out)) {
         if (atomic_load(&work->cancelled))
             return err_set(&work->err, CANCELLED, "flashing was cancelled");
         if (clock_monotonic_us() > end_us)
             return err_set(&work->err, TIMEOUT,
-                           "bench %s: the volume of probe %s is not mounted within %d s", b->name,
-                           b->board_serial, FIND_S);
+                           "bench %s: the volume of probe %s is not there within %g s: no "
+                           "MBED.HTM in %s (has the machine an automounter?)",
+                           b->name, b->board_serial, find_s,
+                           b->volume[0] ? b->volume : "any mounted volume of that serial number");
         pause_ms(POLL_MS);
     }
     return ERR_OK;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        ssize_t n = write(fd, bytes + at, len - at);
+        if (n < 0 && errno != EINTR)
+            return false;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return true;
 }
 
 static enum err_code copy(struct step_work *work, const char *from_path, const char *to_path)
@@ -84,16 +99,35 @@ static enum err_code copy(struct step_work *work, const char *from_path, const c
     int to = open(to_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     bool good = from && to >= 0;
     for (size_t n; good && (n = fread(chunk, 1, sizeof(chunk), from)) > 0;)
-        good = write(to, chunk, n) == (ssize_t)n;
+        good = !atomic_load(&work->cancelled) && write_all(to, chunk, n);
     good = good && fsync(to) == 0;
     int why = errno;
     if (from)
         fclose(from);
     if (to >= 0 && close(to))
         good = false;
+    if (atomic_load(&work->cancelled))
+        return err_set(&work->err, CANCELLED, "flashing was cancelled");
     return good
                ? ERR_OK
                : err_set(&work->err, IO, "cannot copy the image to %s: %s", to_path, strerror(why));
+}
+
+/* Boards are known by their probe's serial number; the code on the volume is a cross-check. */
+static void check_code(struct step_work *work, const struct bench *b, const char *volume)
+{
+    char path[PATH_MAX + 16], text[2048];
+    const char *expected = board_code(b->target), *code;
+    snprintf(path, sizeof(path), "%s/MBED.HTM", volume);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return;
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    fclose(f);
+    if (expected && (code = strstr(text, "code=")) && strncmp(code + 5, expected, 4) != 0)
+        step_work_log(work, LOG_WARN,
+                      "the volume is that of a board %.4s, a %s is %s: is `board.serial` right?",
+                      code + 5, b->target, expected);
 }
 
 /* The first line of FAIL.TXT; false: there is none. */
@@ -115,16 +149,18 @@ static bool read_failure(const char *volume, char *out, size_t size)
 static enum err_code wait_until_taken(struct step_work *work, const struct bench *b,
                                       const char *name)
 {
+    const struct board_flash *flash = work->arg;
     char volume[PATH_MAX];
-    int64_t end_us = clock_monotonic_us() + DRAIN_S * 1000000ll;
+    int64_t end_us = clock_monotonic_us() + (int64_t)(flash->timeout_s * 1e6);
     while (!volume_is_there(b, volume) || has_file(volume, name)) {
         if (atomic_load(&work->cancelled))
             return err_set(&work->err, CANCELLED, "flashing was cancelled");
         if (clock_monotonic_us() > end_us)
             return err_set(&work->err, TIMEOUT,
-                           "bench %s: probe %s did not take the image within %d s: its volume did "
-                           "not come anew",
-                           b->name, b->board_serial, DRAIN_S);
+                           "bench %s: probe %s did not take the image within %g s: %s", b->name,
+                           b->board_serial, flash->timeout_s,
+                           volume_is_there(b, volume) ? "its volume did not come anew"
+                                                      : "its volume went and did not come back");
         pause_ms(POLL_MS);
     }
     return ERR_OK;
@@ -142,6 +178,7 @@ enum err_code board_write_msd(struct step_work *work)
     if (code)
         return code;
     bool failed_before = read_failure(volume, old, sizeof(old));
+    check_code(work, b, volume);
     snprintf(path, sizeof(path), "%s/%s", volume, name);
     if ((code = copy(work, flash->bin, path)) || (code = wait_until_taken(work, b, name)))
         return code;

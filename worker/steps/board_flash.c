@@ -21,7 +21,7 @@
 #include "worker/lab/usb.h"
 
 enum { METER_TIMEOUT_MS = 15000 };
-static const double tool_timeout_s = 120;
+static const double hook_timeout_s = 120;
 
 static const struct step_param params[] = {
     /* clang-format off */
@@ -30,6 +30,7 @@ static const struct step_param params[] = {
     {"build_id",     FLOW_STRING,   true,  NULL,  "what the boot banner must show"},
     {"volts",        FLOW_NUMBER,   false, "3.3", "supply of the board"},
     {"boot_timeout", FLOW_DURATION, false, "10",  "from supply on to the banner"},
+    {"tool_timeout", FLOW_DURATION, false, "120", "of each attempt to write"},
     {"power_cycles", FLOW_INTEGER,  false, "1",   "how often the supply is cut and given again when no banner comes"},
     /* clang-format on */
 };
@@ -57,7 +58,7 @@ struct flash {
     int64_t recoveries;
     struct board_verdict verdict;
     struct err why; /* of what is being recovered from */
-    bool written;
+    bool written, hopeless;
     char line[CONSOLE_LINE_BYTES], banner[CONSOLE_LINE_BYTES];
 };
 
@@ -198,7 +199,9 @@ static void on_tool_line(struct step_call *call, int fd, const char *line)
 static void on_tool_exit(struct step_call *call, const struct step_exit *how)
 {
     struct flash *f = call->state;
-    on_written(call, board_verdict(&f->verdict, how, &call->err));
+    enum err_code code = board_verdict(&f->verdict, how, &call->err);
+    f->hopeless = code && f->verdict.trouble && f->verdict.trouble->hopeless;
+    on_written(call, code);
 }
 
 static void run_tool(struct step_call *call)
@@ -211,7 +214,7 @@ static void run_tool(struct step_call *call)
     if (!code)
         code = step_exec(call, &(struct step_exec){.argv = argv,
                                                    .env = (const char *const[]){"LC_ALL=C", NULL},
-                                                   .timeout_s = tool_timeout_s,
+                                                   .timeout_s = f->what.timeout_s,
                                                    .line = on_tool_line,
                                                    .exited = on_tool_exit});
     if (code) /* nothing that a board could do about it */
@@ -265,7 +268,7 @@ static void run_hook(struct step_call *call, const char *command)
         arena_printf(call->arena, "SWITCHYARD_SERIAL=%s", f->what.bench->board_serial), NULL};
     enum err_code code = step_exec(
         call, &(struct step_exec){
-                  .argv = argv, .env = env, .timeout_s = tool_timeout_s, .exited = on_hook_exit});
+                  .argv = argv, .env = env, .timeout_s = hook_timeout_s, .exited = on_hook_exit});
     if (code)
         after_rung(call, code);
 }
@@ -286,10 +289,11 @@ static void recover(struct step_call *call, enum err_code code)
         finish(call, fence.code);
         return;
     }
-    enum rung rung = ladder_next(&f->ladder);
+    enum rung rung = f->hopeless ? RUNG_QUARANTINE : ladder_next(&f->ladder);
     lab_note_rung(call->run->lab, bench, rung, call->err.detail);
     if (rung == RUNG_QUARANTINE) {
-        step_log(call, LOG_ERROR, "nothing helped: bench %s is quarantined", bench->name);
+        step_log(call, LOG_ERROR, "%s: bench %s is quarantined",
+                 f->hopeless ? "trying again cannot help" : "nothing helped", bench->name);
         finish(call, code);
         return;
     }
@@ -460,6 +464,7 @@ static void start(struct step_call *call)
     f->timer->data = call;
     f->what.image = step_path(call, step_string(call, "image"));
     f->what.bin = step_path(call, "image.bin");
+    f->what.timeout_s = step_number(call, "tool_timeout");
     f->cycles_left = step_integer(call, "power_cycles");
     enter(call, CONNECT);
 }
