@@ -15,7 +15,10 @@ failed=0
 count=0
 dir=$(mktemp -d)
 export CONTAINERS_CONF=$dir/containers.conf CONTAINERS_STORAGE_CONF=$dir/storage.conf
-trap 'podman rm -fa >/dev/null 2>&1; rm -rf --one-file-system "${dir:?}"' EXIT
+export CONTAINERS_REGISTRIES_CONF=$dir/registries.conf
+: >"$CONTAINERS_REGISTRIES_CONF"
+registry=
+trap 'podman rm -fa >/dev/null 2>&1; [ -z "$registry" ] || kill $registry; rm -rf --one-file-system "${dir:?}"' EXIT
 
 check() { # NAME STATUS: of the command before
     count=$((count + 1))
@@ -147,6 +150,40 @@ check "a time-out ends the build" $status
 podman ps -aq >"$dir/out" 2>&1
 [ ! -s "$dir/out" ] && status=0 || status=1
 check "no container is left" $status
+
+# From a registry: the image is nowhere but there.
+if command -v docker-registry >/dev/null; then
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    printf '%s\n' 'version: 0.1' 'log: {level: warn}' "storage: {filesystem: {rootdirectory: $dir/blobs}}" \
+        "http: {addr: '127.0.0.1:$port'}" >"$dir/registry.yml"
+    printf '%s\n' '[[registry]]' "location = \"127.0.0.1:$port\"" 'insecure = true' >"$dir/registries.conf"
+    docker-registry serve "$dir/registry.yml" >"$dir/registry.log" 2>&1 &
+    registry=$!
+    for _ in $(seq 100); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+        sleep 0.1
+    done
+    remote=127.0.0.1:$port/lab/arm:1
+    podman tag $image $remote >"$dir/out" 2>&1 && podman push --digestfile "$dir/digest" $remote >>"$dir/out" 2>&1 && status=0 || status=$?
+    check "the image goes into a registry" $status
+    podman rmi -f $remote $image >"$dir/out" 2>&1
+    flow "$dir/pulled.yaml" <<<"      engine: podman
+      container: $remote"
+    build pulled && in_out "mark: $mark" && in_out "$wanted" && status=0 || status=1
+    check "and is fetched from there for a build" $status
+    podman rmi -fa >"$dir/out" 2>&1
+    flow "$dir/pinned.yaml" <<<"      engine: podman
+      reuse: true
+      container: ${remote%:1}@$(cat "$dir/digest")"
+    build pinned && in_out "mark: $mark" && in_out "$wanted" && status=0 || status=1
+    check "also by its digest, with a kept tree" $status
+    flow "$dir/unknown.yaml" <<<"      engine: podman
+      container: 127.0.0.1:$port/lab/arm:2"
+    build unknown && status=1 || { in_out 'lab/arm:2' && status=0 || status=1; }
+    check "a tag that the registry has not is named" $status
+else
+    echo "# docker-registry is not installed: no image was fetched"
+fi
 
 echo "1..$count"
 exit $failed
