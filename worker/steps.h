@@ -131,6 +131,8 @@ struct step_exec {
     const char *input; /* its standard input; NULL: empty */
     size_t input_len;
     double timeout_s; /* 0: only the task's own */
+    int keep_fd; /* becomes its descriptor 3: a lock that outlives an agent that is killed; 0: none
+                  */
     /* Each line of output (fd 1 or 2) without its end, at most 16 KB, then cut; NULL: to the log.
      */
     void (*line)(struct step_call *call, int fd, const char *line);

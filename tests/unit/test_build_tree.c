@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char folder[] = "/tmp/test_trees-XXXXXX";
 static struct arena arena;
@@ -82,6 +83,26 @@ START_TEST(one_build_in_a_tree)
 }
 END_TEST
 
+/* What an agent that was killed left at work keeps its tree; one that was left properly is free
+ * whoever has inherited the lock. */
+START_TEST(tools_of_a_killed_agent_keep_their_tree)
+{
+    struct build_tree t, next;
+    must_enter("one", &t);
+    int inherited = dup(t.lock_fd);
+    close(t.lock_fd); /* as the end of the agent does */
+    close(t.slot_fd);
+    must_wait("one");
+    close(inherited);
+    must_enter("one", &next);
+    inherited = dup(next.lock_fd);
+    build_tree_leave(&next);
+    must_enter("one", &t);
+    build_tree_leave(&t);
+    close(inherited);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("build_tree");
@@ -89,6 +110,7 @@ int main(void)
     tcase_add_checked_fixture(t, make_sources, remove_all);
     tcase_add_test(t, as_many_builds_as_allowed);
     tcase_add_test(t, one_build_in_a_tree);
+    tcase_add_test(t, tools_of_a_killed_agent_keep_their_tree);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -231,6 +231,10 @@ static const struct {
      "-j2 TARGET=T1 MODEL_HEADER=/m.h BUILD_ID=b7 OUT="},
     {"mbed-cli", "firmware", NULL, "mbed", "echo mbed \"$@\"; touch build/firmware.elf",
      "mbed compile -m T1 -t GCC_ARM --profile=release --build="},
+    {"mbed-cli", "firmware", NULL, "mbed", "cat switchyard_build.h; touch build/firmware.elf",
+     "#define BUILD_ID \"b7\"\n#define MODEL_HEADER \"/m.h\"\n"},
+    {"mbed-tools", "app", NULL, "mbed-tools", "cat switchyard_build.h; mkdir -p cmake_build/T1/release/GCC_ARM; touch cmake_build/T1/release/GCC_ARM/app.elf",
+     "#define BUILD_ID \"b7\"\n#define MODEL_HEADER \"/m.h\"\n"},
     {"mbed-tools", "app", NULL, "mbed-tools", "echo mbed-tools \"$@\"; mkdir -p cmake_build/T1/release/GCC_ARM; touch cmake_build/T1/release/GCC_ARM/app.elf",
      "mbed-tools compile -m T1 -t GCC_ARM -b release"},
     {"mbed-ce", "app", NULL, "cmake", "echo cmake \"$@\"; [ $1 != --build ] || touch build/app.elf",
@@ -274,6 +278,10 @@ static const struct {
     {"echo \"region \\`RAM' overflowed by 12 bytes\"; echo \"region \\`FLASH' overflowed by 8 bytes\"; exit 2", ERR_OK, 12, "RAM"},
     {"echo 'main.c:3:1: error: no such thing'; echo 'make: *** [x] Error 1'; exit 2", ERR_IO, 0,
      "make ended with status 2: main.c:3:1: error: no such thing"},
+    {"echo 'ERROR: No program found from /x to /.'; echo 'More may be available.'; exit 1", ERR_IO, 0,
+     "make ended with status 1: ERROR: No program found from /x"}, /* as mbed-tools 7.59 */
+    {"echo '[mbed] ERROR: The mbed tools were not found'; echo '---'; exit 255", ERR_IO, 0,
+     "status 255: [mbed] ERROR: The mbed tools were not found"},   /* as mbed-cli 1.10.5 */
     {"echo hm; exit 9", ERR_IO, 0, "make ended with status 9: hm"},
     {"exit 0", ERR_NOT_FOUND, 0, "make ended well but left no image"},
     /* clang-format on */

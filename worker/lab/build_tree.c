@@ -313,7 +313,9 @@ void build_tree_leave(struct build_tree *t)
 {
     if (t->slot_fd >= 0)
         close(t->slot_fd);
-    if (t->lock_fd >= 0)
+    if (t->lock_fd >= 0) {
+        flock(t->lock_fd, LOCK_UN); /* whoever inherited it */
         close(t->lock_fd);
+    }
     t->lock_fd = t->slot_fd = -1;
 }

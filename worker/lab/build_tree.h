@@ -25,7 +25,7 @@ struct build_tree {
     const char *image;                      /* where the image of this content is kept */
     char content[SHA256_TEXT_BYTES];        /* of sources and header */
     bool built;                             /* `image` is there */
-    int lock_fd, slot_fd;
+    int lock_fd, slot_fd; /* the tools inherit lock_fd: those of a killed agent keep their tree */
 };
 
 struct build_tree_wish {

@@ -265,12 +265,13 @@ static int spawn(struct step_call *call, struct exec *x, const struct step_exec 
     int input = open_input(what);
     if (input < 0)
         return uv_translate_sys_error(errno);
-    uv_stdio_container_t stdio[3] = {
+    uv_stdio_container_t stdio[4] = {
         {.flags = UV_INHERIT_FD, .data.fd = input},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
          .data.stream = (uv_stream_t *)&x->outlets[0].pipe},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
          .data.stream = (uv_stream_t *)&x->outlets[1].pipe},
+        {.flags = UV_INHERIT_FD, .data.fd = what->keep_fd},
     };
     uv_process_options_t options = {
         .file = what->argv[0],
@@ -280,7 +281,7 @@ static int spawn(struct step_call *call, struct exec *x, const struct step_exec 
         .exit_cb = on_process_exit,
         .flags = UV_PROCESS_DETACHED, /* a new session, so a group of its own */
         .stdio = stdio,
-        .stdio_count = 3,
+        .stdio_count = what->keep_fd ? 4 : 3,
     };
     int rc = FAULT("exec.spawn") ? UV_EAGAIN : uv_spawn(call->loop, &x->process, &options);
     close(input);

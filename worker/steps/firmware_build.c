@@ -22,7 +22,7 @@ static const struct step_param params[] = {
     {"tool",      FLOW_STRING,   false, "\"make\"",     "what builds it", "make|mbed-cli|mbed-tools|mbed-ce"},
     {"dir",       FLOW_STRING,   false, "\"src\"",      "the source tree; relative to the run's work folder"},
     {"target",    FLOW_STRING,   true,  NULL,           "the board, as the tool calls it"},
-    {"header",    FLOW_STRING,   false, NULL,           "header with the model: MODEL_HEADER for make"},
+    {"header",    FLOW_STRING,   false, NULL,           "header with the model: MODEL_HEADER of the tool"},
     {"program",   FLOW_STRING,   false, "\"firmware\"", "name of the image without .elf"},
     {"profile",   FLOW_STRING,   false, "\"release\"",  "of Mbed's tools", "develop|debug|release"},
     {"build_id",  FLOW_STRING,   false, NULL,           "what the boot banner shows; default: new for each build, with `reuse` made of the content"},
@@ -54,8 +54,9 @@ static void next_command(struct step_call *call);
 
 static bool is_complaint(const char *line)
 {
-    static const char *const marks[] = {": error: ", ": fatal error: ", "undefined reference to",
-                                        "*** No rule", "*** "};
+    static const char *const marks[] = {
+        ": error: ", ": fatal error: ", "undefined reference to", "*** No rule", "*** ",
+        "ERROR: ",   "CMake Error",     "ninja: error: "};
     for (size_t i = 0; i < COUNT(marks); i++)
         if (strstr(line, marks[i]))
             return true;
@@ -123,6 +124,7 @@ static void run_command(struct step_call *call, const char *const *argv,
                                              .cwd = b->dir,
                                              .env = (const char *const[]){"LC_ALL=C", NULL},
                                              .timeout_s = step_number(call, "timeout"),
+                                             .keep_fd = b->tree.lock_fd > 0 ? b->tree.lock_fd : 0,
                                              .line = line,
                                              .exited = exited,
                                          });
@@ -298,9 +300,30 @@ static void on_built(struct step_call *call, const struct step_exit *how)
         take_image(call);
 }
 
+/* Of tools that cannot be told macros, or compile all anew when one changes: one file includes it.
+ */
+static enum err_code write_note(struct step_call *call)
+{
+    const struct build *b = call->state;
+    const char *path = build_expand(call, b->tool->note);
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return err_set(&call->err, IO, "cannot write %s: %s", path, strerror(errno));
+    fprintf(f, "#define BUILD_ID \"%s\"\n", b->build_id);
+    if (b->header)
+        fprintf(f, "#define MODEL_HEADER \"%s\"\n", b->header);
+    return fclose(f) ? err_set(&call->err, IO, "cannot write %s: %s", path, strerror(errno))
+                     : ERR_OK;
+}
+
 static void next_command(struct step_call *call)
 {
-    run_command(call, build_command(call), on_line, on_built);
+    const struct build *b = call->state;
+    enum err_code code = b->tool->note && !b->command ? write_note(call) : ERR_OK;
+    if (code)
+        step_done(call, code);
+    else
+        run_command(call, build_command(call), on_line, on_built);
 }
 
 /* The random end of the task run's id: no two builds show the same banner. */
@@ -340,6 +363,7 @@ static void start(struct step_call *call)
     b->dir = step_path(call, step_string(call, "dir"));
     b->out = step_path(call, step_string(call, "out"));
     b->reuse = step_flag(call, "reuse");
+    b->tree = (struct build_tree){.lock_fd = -1, .slot_fd = -1};
     b->build_id = build_id || b->reuse ? build_id : new_build_id(call);
     b->header = step_string(call, "header") ? step_path(call, step_string(call, "header")) : NULL;
     enum err_code code = check(call, b);

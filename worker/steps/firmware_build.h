@@ -19,6 +19,8 @@ struct build_tool {
     const char *name;
     const char *commands[BUILD_COMMANDS_MAX][BUILD_WORDS_MAX];
     const char *elf;
+    const char
+        *note; /* a header that gets BUILD_ID and MODEL_HEADER; NULL: the tool is told them */
 };
 
 struct build {
