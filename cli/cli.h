@@ -66,6 +66,7 @@ struct cli {
     int exit_status; /* of a call that worked: a run that failed, ... */
     struct http_client *http;
     struct rest rest;
+    int64_t progress_from_us, progress_drawn_us; /* 0: nothing is under way, or shown */
 };
 
 extern const struct command program;
@@ -89,6 +90,11 @@ MUST_CHECK enum err_code cli_connect(struct cli *cli);
 const char *api_url(struct arena *a, const char *url);
 
 int exit_status(enum err_code code);
+
+/* "  4,500 of 5,400 runs" on one line of stderr's terminal, once it takes longer than a second;
+ * total 0: not known.  progress_end() takes it away, before anything else is said. */
+void progress(struct cli *cli, const char *what, size_t done, size_t total);
+void progress_end(struct cli *cli);
 
 void help_print(FILE *out, struct arena *a, const struct command *const *path, int path_len);
 

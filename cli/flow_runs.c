@@ -123,7 +123,9 @@ enum err_code runs_set_state(struct cli *cli, json_t *filter, const char *type, 
         found = json_array_size(json_at(reply, "results"));
         json_array_foreach(json_at(reply, "results"), i, result) *in_out_count +=
             is_taken(result, type);
+        progress(cli, "runs", (size_t)*in_out_count, 0);
     }
+    progress_end(cli);
     json_decref(filter);
     return code;
 }

@@ -67,14 +67,16 @@ static void add_texts(struct cli *cli, json_t *filter)
                                 json_pack("{s:[s]}", "any_", cli_option(cli, names[i])));
 }
 
-static json_t *page_body(struct cli *cli, int64_t offset)
+/* `after`: when the last row of the page before arrived, or NULL. */
+static json_t *page_body(struct cli *cli, const char *after)
 {
     json_t *filter = json_pack("{s:{s:b}}", "superseded", "eq_", false);
     add_texts(cli, filter);
     if (cli_option(cli, "valid"))
         json_object_set_new(filter, "valid", json_pack("{s:b}", "eq_", true));
-    return json_pack("{s:o,s:s,s:i,s:I}", "measurements", filter, "sort", "CREATED_ASC", "limit",
-                     PAGE, "offset", (json_int_t)offset);
+    if (after)
+        json_object_set_new(filter, "created", json_pack("{s:s}", "after_", after));
+    return json_pack("{s:o,s:s,s:i}", "measurements", filter, "sort", "CREATED_ASC", "limit", PAGE);
 }
 
 static json_t *compact(const json_t *value)
@@ -94,19 +96,39 @@ static json_t *flatten(json_t *row)
     return row;
 }
 
+/* Those of the page that are not in `rows` yet.  A page begins with the rows that came at the same
+ * moment as the last one before; one delivery of an agent brings fewer than PAGE. */
+static size_t take_page(json_t *rows, json_t *page)
+{
+    size_t i, j, known = json_array_size(rows), back = known > PAGE ? known - PAGE : 0;
+    json_t *row, *seen = json_object();
+    for (j = back; j < known; j++)
+        json_object_set_new(seen, text_at(json_array_get(rows, j), "id"), json_true());
+    json_array_foreach(page, i, row) if (!json_object_get(seen, text_at(row, "id")))
+        json_array_append(rows, flatten(row));
+    json_decref(seen);
+    return json_array_size(rows) - known;
+}
+
+/* By the time of arrival instead of an offset: a page costs what it has. */
 static enum err_code read_rows(struct cli *cli, json_t **out)
 {
-    json_t *rows = json_array(), *page = NULL, *row;
-    size_t i, count = PAGE;
+    json_t *rows = json_array(), *page = NULL;
+    size_t fresh = 1;
     arena_defer(&cli->arena, release_json, rows);
     enum err_code code = cli_connect(cli);
     if (!code)
         http_client_patience(cli->http, PATIENCE_MS);
-    for (int64_t at = 0; !code && count == PAGE; at += PAGE) {
-        code = rest_post(&cli->rest, "/switchyard/measurements/filter", page_body(cli, at), &page);
-        count = json_array_size(page);
-        json_array_foreach(page, i, row) json_array_append(rows, flatten(row));
+    while (!code && fresh) {
+        json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+        code = rest_post(&cli->rest, "/switchyard/measurements/filter",
+                         page_body(cli, last ? text_at(last, "created") : NULL), &page);
+        fresh = code ? 0 : take_page(rows, page);
+        if (!code && json_array_size(page) < PAGE)
+            break;
+        progress(cli, "measurements", json_array_size(rows), 0);
     }
+    progress_end(cli);
     *out = rows;
     return code;
 }

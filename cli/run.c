@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_RUNS = 10000, BATCH_RUNS = 500, PATIENCE_MS = 120000 };
+enum { MAX_RUNS = 100000, BATCH_RUNS = 500, PATIENCE_MS = 120000 };
 
 /* What one call of `switchyard run` creates. */
 struct batch {
@@ -208,7 +208,9 @@ static enum err_code create_runs(struct cli *cli, struct batch *b)
             code = create_run(cli, b, json_array_get(b->combinations, at++));
         if (at_once)
             at += BATCH_RUNS;
+        progress(cli, "runs", at < count ? at : count, count);
     }
+    progress_end(cli);
     return code;
 }
 

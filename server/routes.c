@@ -293,6 +293,7 @@ const struct route routes[] = {
     {POST,   "/switchyard/measurements/count", measurements_count, .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/switchyard/deployments/{id:uuid}/runs", deployments_create_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make up to 1000 runs of it at once, all or none."},
     {GET,    "/switchyard/campaigns/{name}",   campaigns_get,       .doc = "How far a campaign is, and what is left of it in seconds."},
+    {GET,    "/switchyard/campaigns/{name}/runs", campaigns_run_ids, .doc = "The ids of all its runs, newest first; the runs: POST /flow_runs/filter, 200 ids at a time."},
     {GET,    "/switchyard/measurements/compare", measurements_compare_get, .doc = "Medians of two campaigns, ?before= and ?after=, model by model."},
     {GET,    "/switchyard/traces/{sha256}",  traces_get,          .doc = "Min, mean and max of a recording, ?from= and ?to= in seconds, at ?pixels= points."},
     {GET,    "/switchyard/flow_runs/{id:uuid}/why", flow_runs_why, .doc = "What a run waits for."},

@@ -311,6 +311,8 @@ static bool put_leaf(struct sql *s, const struct filter_leaf *leaf, const struct
     const struct leaf_form *f = &forms[leaf->kind];
     bool one = f->one_between && (f->value == VALUE_UUIDS ? v->uuids.count : v->strings.count) == 1;
     sql_add(s, joint);
+    if (leaf->kind == LEAF_TAGS_ALL && v->strings.count) /* the index has no rows without tags */
+        sql_add(s, arena_printf(&s->work->arena, "%s <> '[]' AND ", leaf->column));
     sql_add(s, f->before);
     sql_add(s, leaf->column);
     sql_add(s, one ? f->one_between : f->between);

@@ -12,3 +12,9 @@ enum err_code campaign_status(struct work *w, const char *name, struct rows *out
         return err_set(&w->err, NOT_FOUND, "there is no campaign %s", name);
     return rc;
 }
+
+enum err_code campaign_run_ids(struct work *w, const char *name, struct rows *out)
+{
+    return db_query(w, Q_campaign_run_ids, PARAMS(arena_printf(&w->arena, "campaign:%s", name)),
+                    out);
+}

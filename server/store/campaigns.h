@@ -6,3 +6,6 @@
  * is left is told at the pace of the runs that have ended.  NOT_FOUND: no run and no queue has that
  * name. */
 MUST_CHECK enum err_code campaign_status(struct work *w, const char *name, struct rows *out);
+
+/* JSON array: the ids of all runs with the campaign's tag, newest first. */
+MUST_CHECK enum err_code campaign_run_ids(struct work *w, const char *name, struct rows *out);

@@ -45,6 +45,8 @@ static const char runs[] =
     "\"parameters\":{\"model\":\"big\",\"target\":\"t\"},\"state\":{\"message\":\"does not fit\"}},"
     "{\"id\":\"r5\",\"name\":\"five\",\"state_type\":\"RUNNING\",\"state_name\":\"Running\"},"
     "{\"id\":\"r6\",\"name\":\"six\",\"state_type\":\"COMPLETED\",\"state_name\":\"Completed\"},"
+    "{\"id\":\"r8\",\"name\":\"eight\",\"state_type\":\"COMPLETED\",\"state_name\":\"Completed\","
+    "\"parameters\":{\"model\":\"lost\",\"target\":\"t\"}},"
     "{\"id\":\"r7\",\"name\":\"seven\",\"flow_id\":\"report\",\"state_type\":\"FAILED\",\"state_"
     "name\":\"Failed\"},"
     "{\"id\":\"own\",\"flow_id\":\"report\",\"name\":\"me\",\"state_type\":\"RUNNING\",\"state_"
@@ -68,10 +70,14 @@ START_TEST(what_the_server_lists_becomes_a_report)
     ck_assert(!r.measurements[1].passed);
     ck_assert_uint_eq(c.unreadable, 1);
     ck_assert_str_eq(err.detail, "measurement: model must be a text");
-    ck_assert_uint_eq(r.failure_count, 2);
+    ck_assert_uint_eq(r.failure_count, 3);
     ck_assert_str_eq(r.failures[0].model, "big");
     ck_assert_str_eq(r.failures[0].reason, "does not fit");
     ck_assert_str_eq(r.failures[1].reason, "had not ended when the report was made");
+    ck_assert_str_eq(r.failures[2].reason, "completed without a measurement");
+    ck_assert_str_eq(measurement_reason(&arena, &r.measurements[0]), "");
+    ck_assert_str_eq(measurement_reason(&arena, &r.measurements[1]),
+                     "no window was found; note: its run is Failed: no reason was given");
 }
 END_TEST
 
@@ -90,6 +96,8 @@ static void answer(struct server *s, int fd, const char *head)
         body = artifacts;
     else if (strstr(head, "/flow_runs/filter"))
         body = runs;
+    else if (strncmp(head, "GET /api/switchyard/campaigns/c/runs ", 37) == 0)
+        body = "[\"r1\", \"r2\"]";
     else if (strncmp(head, "PUT /api/switchyard/files/", 26) == 0)
         s->puts++;
     if (s->refuse && strstr(head, s->refuse)) {

@@ -156,6 +156,23 @@ static enum err_code perform(const struct request *rq, struct err *e)
     return code;
 }
 
+/* The answer as JSON. */
+static enum err_code ask(const struct request *rq, json_t **out, struct err *e)
+{
+    const struct buf *reply = rq->reply;
+    json_error_t where;
+    enum err_code code = perform(rq, e);
+    if (code)
+        return code;
+    json_t *root =
+        json_loadb(reply->bytes ? reply->bytes : "", reply->len, JSON_DECODE_ANY, &where);
+    if (!root)
+        return err_set(e, INVALID, "%s %s: the answer is not JSON: %s", rq->method, rq->path,
+                       where.text);
+    *out = root;
+    return ERR_OK;
+}
+
 enum err_code api_post(const struct api *api, const char *path, const json_t *body,
                        size_t reply_max_bytes, json_t **out, struct err *e)
 {
@@ -164,18 +181,19 @@ enum err_code api_post(const struct api *api, const char *path, const json_t *bo
     if (!text)
         return err_set(e, INTERNAL, "POST %s: the body cannot be written as JSON", path);
     struct request rq = {api, "POST", path, "application/json", text, strlen(text), &reply};
-    enum err_code code = perform(&rq, e);
-    json_error_t where;
-    if (code == ERR_OK) {
-        json_t *root =
-            json_loadb(reply.bytes ? reply.bytes : "", reply.len, JSON_DECODE_ANY, &where);
-        if (root)
-            *out = root;
-        else
-            code = err_set(e, INVALID, "POST %s: the answer is not JSON: %s", path, where.text);
-    }
+    enum err_code code = ask(&rq, out, e);
     buf_free(&reply);
     free(text);
+    return code;
+}
+
+enum err_code api_get(const struct api *api, const char *path, size_t reply_max_bytes, json_t **out,
+                      struct err *e)
+{
+    struct buf reply = {.max_bytes = reply_max_bytes};
+    struct request rq = {api, "GET", path, "application/json", "", 0, &reply};
+    enum err_code code = ask(&rq, out, e);
+    buf_free(&reply);
     return code;
 }
 

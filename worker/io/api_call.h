@@ -22,6 +22,10 @@ struct api {
 MUST_CHECK enum err_code api_post(const struct api *api, const char *path, const json_t *body,
                                   size_t reply_max_bytes, json_t **out, struct err *e);
 
+/* Gets JSON; *out as above. */
+MUST_CHECK enum err_code api_get(const struct api *api, const char *path, size_t reply_max_bytes,
+                                 json_t **out, struct err *e);
+
 /* Puts bytes as they are; the answer's text is not looked at. */
 MUST_CHECK enum err_code api_put(const struct api *api, const char *path, const struct buf *bytes,
                                  struct err *e);

@@ -108,6 +108,8 @@ static bool is_type(const json_t *run, const char *type)
 static const char *reason_of(struct arena *a, const json_t *run)
 {
     const char *message = text(a, json_object_get(run, "state"), "message");
+    if (is_type(run, "COMPLETED"))
+        return "completed without a measurement";
     if (!is_type(run, "FAILED") && !is_type(run, "CRASHED") && !is_type(run, "CANCELLED"))
         return "had not ended when the report was made";
     return message[0] ? message : "no reason was given";
@@ -119,13 +121,11 @@ static void add_run(struct collection *c, const json_t *run, const char *id)
     const json_t *parameters = json_object_get(run, "parameters");
     struct listed_run r = {.is = {.id = id, .name = text(a, run, "name")},
                            .completed = is_type(run, "COMPLETED")};
-    if (!r.completed) {
-        r.is.flow_id = text(a, run, "flow_id");
-        r.is.model = text(a, parameters, "model");
-        r.is.target = text(a, parameters, "target");
-        r.is.state = text(a, run, "state_name");
-        r.is.reason = reason_of(a, run);
-    }
+    r.is.flow_id = text(a, run, "flow_id");
+    r.is.model = text(a, parameters, "model");
+    r.is.target = text(a, parameters, "target");
+    r.is.state = text(a, run, "state_name");
+    r.is.reason = reason_of(a, run);
     json_object_set_new(map_of(c, &c->run_places), id, json_integer((json_int_t)c->run_count));
     c->runs = grown(a, c->runs, c->run_count, &c->run_room, sizeof r);
     c->runs[c->run_count++] = r;
@@ -151,12 +151,26 @@ enum err_code collect_runs(struct collection *c, const json_t *rows, struct err 
     return ERR_OK;
 }
 
-/* An earlier report that failed is no failed measurement; what completed without a measurement is
- * not a measuring run. */
+/* An earlier report that failed is no failed measurement; what completed without a measurement
+ * was to measure when it had a model. */
 static bool is_failure(const struct collection *c, const struct listed_run *r)
 {
-    return !r->completed && !r->measured &&
-           !(c->own_flow_id && strcmp(r->is.flow_id, c->own_flow_id) == 0);
+    bool other = c->own_flow_id && strcmp(r->is.flow_id, c->own_flow_id) == 0;
+    return !r->measured && !other && (!r->completed || r->is.model[0]);
+}
+
+/* A result whose run came to a bad end afterwards says so. */
+static void add_note(struct collection *c, struct measurement *m)
+{
+    const struct listed_run *run = find_run(c, m->flow_run_id);
+    if (!run || run->completed)
+        return;
+    const char **notes = arena_array(c->arena, const char *, m->warning_count + 1);
+    if (m->warning_count)
+        memcpy(notes, m->warnings, m->warning_count * sizeof *notes);
+    notes[m->warning_count++] =
+        arena_printf(c->arena, "its run is %s: %s", run->is.state, run->is.reason);
+    m->warnings = notes;
 }
 
 void collect_finish(struct collection *c, struct report *r)
@@ -166,6 +180,8 @@ void collect_finish(struct collection *c, struct report *r)
     for (size_t i = 0; i < c->run_count; i++)
         if (is_failure(c, &c->runs[i]))
             failures[r->failure_count++] = c->runs[i].is;
+    for (size_t i = 0; i < c->measurement_count; i++)
+        add_note(c, &c->measurements[i]);
     r->measurements = c->measurements;
     r->measurement_count = c->measurement_count;
     r->failures = failures;

@@ -2,7 +2,7 @@
 #pragma once
 #include "worker/report/report.h"
 
-/* A run of the campaign; one that completed has its id and name only. */
+/* A run of the campaign. */
 struct listed_run {
     struct failed_run is;
     bool completed, measured;
@@ -31,6 +31,6 @@ MUST_CHECK enum err_code collect_runs(struct collection *c, const json_t *rows, 
  * counted, with the last reason in e.  Errors: as above. */
 MUST_CHECK enum err_code collect_artifacts(struct collection *c, const json_t *rows, struct err *e);
 
-/* Into r, sorted; failures are the runs that ended badly, or have not ended, without a measurement.
- */
+/* Into r, sorted; failures are the runs without a measurement: those that ended badly or have not
+ * ended, and those with a model that completed. */
 void collect_finish(struct collection *c, struct report *r);

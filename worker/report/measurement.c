@@ -265,5 +265,7 @@ const char *measurement_reason(struct arena *a, const struct measurement *m)
     }
     if (!text[0] && !m->passed)
         text = m->window_count ? "no energy per inference was found" : "no window was found";
+    for (size_t i = 0; i < m->warning_count; i++)
+        text = arena_printf(a, "%s%snote: %.300s", text, text[0] ? "; " : "", m->warnings[i]);
     return text;
 }

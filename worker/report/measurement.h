@@ -53,6 +53,6 @@ struct failed_run {
 MUST_CHECK enum err_code measurement_read(struct arena *a, const json_t *document,
                                           struct measurement *out, struct err *e);
 
-/* The names of the gates that failed, with their detail: "mains: ...; windows: ...".  "" when none.
- */
+/* The names of the gates that failed, with their detail, and what was noticed besides:
+ * "mains: ...; windows: ...; note: ...".  "" when there is neither. */
 const char *measurement_reason(struct arena *a, const struct measurement *m);

@@ -282,6 +282,27 @@ static void put_results(const struct report *r, struct buf *b)
     buf_lit(b, "</tbody></table></div>\n");
 }
 
+/* What was noticed about measurements that are results all the same. */
+static void put_notes(struct arena *a, const struct report *r, struct buf *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->measurement_count; i++) {
+        const struct measurement *m = &r->measurements[i];
+        if (!m->passed || !m->warning_count)
+            continue;
+        if (!count++)
+            buf_lit(b, "<h2>Notes on results</h2>\n<div class=\"wide kept\"><table><thead><tr>"
+                       "<th>Model<th>Target<th>Noticed</tr></thead><tbody>\n");
+        buf_lit(b, "<tr>");
+        cell(b, "name", m->model);
+        cell(b, "name", m->target);
+        cell(b, "reason", measurement_reason(a, m));
+        buf_lit(b, "</tr>\n");
+    }
+    if (count)
+        buf_lit(b, "</tbody></table></div>\n");
+}
+
 static void put_refused(struct arena *a, const struct report *r, struct buf *b)
 {
     if (r->result_count == r->measurement_count)
@@ -412,6 +433,7 @@ enum err_code report_html(struct arena *a, const struct report *r, struct buf *o
         return rc;
     buf_lit(out, "<h2>Results</h2>\n");
     put_results(r, out);
+    put_notes(a, r, out);
     put_refused(a, r, out);
     put_failed(r, out);
     rc = put_traces(a, r, out, e);

@@ -7,7 +7,7 @@ WITH queue AS (
     SELECT fr.state_type, fr.start_time FROM flow_run fr WHERE fr.work_queue_id IN (SELECT id FROM queue)
      UNION ALL
     SELECT fr.state_type, fr.start_time FROM flow_run fr
-     WHERE NOT EXISTS (SELECT FROM queue) AND fr.tags @> jsonb_build_array($3::text)
+     WHERE NOT EXISTS (SELECT FROM queue) AND fr.tags <> '[]' AND fr.tags @> jsonb_build_array($3::text)
 ), sum AS (
     SELECT count(*) AS total, count(*) FILTER (WHERE state_type IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')) AS done,
            count(*) FILTER (WHERE state_type IN ('COMPLETED', 'FAILED', 'CRASHED')) AS ran,
@@ -27,3 +27,7 @@ SELECT CASE WHEN s.total > 0 OR EXISTS (SELECT FROM queue) THEN json_build_objec
            'runs_per_hour', CASE WHEN s.ran > 0 AND s.took_s > 0 THEN s.ran / s.took_s * 3600 END,
            'eta_s', CASE WHEN s.total = s.done THEN 0 WHEN s.ran > 0 AND s.took_s > 0 THEN (s.total - s.done) * s.took_s / s.ran END)::text END
   FROM sum s;
+
+-- name: campaign_run_ids
+-- $1 tag.  One row: the ids of all of its runs, newest first, read once; pages with an offset would read all of them for each page.
+SELECT coalesce(json_agg(fr.id ORDER BY fr.id DESC), '[]')::text FROM flow_run fr WHERE fr.tags <> '[]' AND fr.tags @> jsonb_build_array($1::text);

@@ -1,7 +1,7 @@
 -- name: measurements_compare
 -- $1, $2 campaigns.  A row per model and target: the medians of their results before and after; NULL: there is none.
 WITH kinds AS (
-    SELECT campaign = $2 AS after, model, target, count(*) AS measured, count(*) FILTER (WHERE valid) AS results,
+    SELECT campaign, model, target, count(*) AS measured, count(*) FILTER (WHERE valid) AS results,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY median_energy_per_inference_j)
                FILTER (WHERE valid AND median_energy_per_inference_j > 0) AS energy_j,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_s) FILTER (WHERE valid) AS latency_s
@@ -9,9 +9,9 @@ WITH kinds AS (
      WHERE campaign IN ($1, $2) AND NOT superseded
      GROUP BY campaign, model, target
 ), before AS (
-    SELECT * FROM kinds WHERE NOT after
+    SELECT * FROM kinds WHERE campaign = $1
 ), later AS (
-    SELECT * FROM kinds WHERE after
+    SELECT * FROM kinds WHERE campaign = $2
 )
 SELECT coalesce(json_agg(json_build_object(
            'model', coalesce(b.model, a.model), 'target', coalesce(b.target, a.target), 'before_j', b.energy_j, 'after_j', a.energy_j,
