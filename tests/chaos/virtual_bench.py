@@ -3,8 +3,9 @@
 prints what an emulated board shall run.
 
 Prints the artifact of the measurement, or ends with a reason on stderr.  What will happen is drawn from seed, model and target
-alone (`plan`), so that weekend.py knows it too.  A fifth of the runs is measured by the real `switchyard-worker power record` on an
-emulated meter with a fault of the reference's list."""
+alone (`plan`), so that weekend.py knows it too.  Most runs are measured by the real `switchyard-worker power record` on an emulated
+meter of a drawn dialect (reference 2.4) with a drawn fault of the whole list (7.3): the figures must be the meter's own, to the last
+digit, or refused with a reason that names the fault."""
 import collections
 import fcntl
 import hashlib
@@ -15,14 +16,18 @@ import random
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from strange_dialects import FAULTS as METER_FAULTS, Dialect  # noqa: E402
+
+# outcome None: both are honest, the bench's diary knows which it was.  says: a regular expression for the reason.
 Plan = collections.namedtuple("Plan", "fault kind outcome says")
 
-# Faults of reference 7.3 and 4.4 as a bench sees them.
-PERMANENT = ["overcurrent", "brown-out", "zero current", "stuck current", "stream damaged", "buffer overflow", "board does not boot",
-             "flash not verified", "two boot banners", "no acknowledgement"]
-TRANSIENT = ["meter unplugged", "probe busy", "port renumbered", "console silent", "replies shifted"]
-METERED = {"none": "", "summary_in_pieces": "", "drop_byte": "stream is damaged", "count_999": "stream is damaged",
-           "overcurrent": "overcurrent", "unplug_mid_sample": "unplugged", "zero": "zero current", "stops_early": "ended the acquisition"}
+# What a bench sees besides its meter (reference 4.4); here only a program that ends with that reason.
+PERMANENT = ["board does not boot", "flash not verified", "no acknowledgement", "target locked", "target voltage low", "hub gone"]
+TRANSIENT = ["probe busy", "port renumbered", "console silent", "cannot connect"]
+DISK_FULL = "disk_full"  # of the agent, while the trace is written
+KINDS = {"fine": 12, "transient": 8, "permanent": 4, "hang": 1, "metered": 75}
+HEALTHY = 0.25  # of the meters
 
 
 EMULATED = ["netduinoplus2", "netduino2"]  # the targets of benches that the real steps drive
@@ -50,7 +55,7 @@ def plan(seed, model, target):
     if target in EMULATED:
         fault = rng.choices(list(BOARDS), [70, 6, 6, 6, 6, 6])[0]
         return Plan(None if fault == "none" else fault, "real", "FAILED" if BOARDS[fault][1] else "COMPLETED", BOARDS[fault][1])
-    kind = rng.choices(["fine", "transient", "permanent", "hang", "metered"], [60, 9, 10, 1, 20])[0]
+    kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
     if kind == "fine":
         return Plan(None, kind, "COMPLETED", "")
     if kind == "transient":
@@ -60,8 +65,19 @@ def plan(seed, model, target):
         return Plan(fault, kind, "FAILED", "virtual bench: " + fault)
     if kind == "hang":
         return Plan("hangs", kind, "FAILED", "longer than its timeout")
-    fault = rng.choice(sorted(METERED))
-    return Plan(fault, kind, "FAILED" if METERED[fault] else "COMPLETED", METERED[fault])
+    return metered(rng)
+
+
+def metered(rng):
+    """A fault that fits the dialect, or none."""
+    if rng.random() < HEALTHY:
+        return Plan(None, "metered", "COMPLETED", "")
+    fault = rng.choice(sorted(METER_FAULTS) + [DISK_FULL])
+    if fault == DISK_FULL:
+        return Plan(fault, "metered", "FAILED", "No space left")
+    expected, _, says = METER_FAULTS[fault].partition(":")
+    outcome = {"exact": "COMPLETED", "warn": "COMPLETED", "refuse": "FAILED"}.get(expected)
+    return Plan(fault, "metered", outcome, says if outcome != "COMPLETED" else "")
 
 
 class Diary:
@@ -91,28 +107,42 @@ def again(folder, run):
     return path.stat().st_size - 1
 
 
-def record(settings, fault):
+def meter_case(settings, fault, seed):
+    """With a dialect that can have the fault."""
+    import meter_cases
+    rng = random.Random(seed)
+    while True:
+        dialect = Dialect.drawn(rng)
+        if fault is None or fault == DISK_FULL or meter_cases.fits(fault, dialect):
+            case = meter_cases.case("none" if fault in (None, DISK_FULL) else fault, dialect, rate_hz=10000, seconds=0.2, seed=rng.randrange(1 << 20))
+            return case._replace(extra=["--trace", "/dev/full"] if fault == DISK_FULL else [])
+
+
+def record(settings, what, seed):
     """The mean current by the real driver on an emulated meter; its refusal ends this program."""
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
     os.environ["SWITCHYARD_BUILD"] = settings["build"]
     import meter_cases
-    for _ in range(5):  # on a busy machine the emulator itself comes too late
-        got, late_s = meter_cases.attempt(meter_cases.case(fault, rate_hz=10000, seconds=0.2))
-        if late_s < 0.2 or got.verdict == "ok":
+    case = meter_case(settings, what.fault, seed)
+    for _ in range(6):  # on a busy machine the emulator itself comes too late
+        got, late_s = meter_cases.attempt(case)
+        good = got.verdict == "ok" or what.fault == DISK_FULL and got.status and not got.figures.strip()
+        if good or late_s < 0.2 and got.verdict in ("WRONG", "WRONG, warned", "FIGURES", "CRASH"):
             break
-    if got.verdict != "ok":
-        print(f"virtual bench: {got.verdict}: {got.why}", file=sys.stderr)
+    if not good:
+        late = late_s >= 0.2 and got.verdict in ("NOISY", "REFUSED", "UNNAMED", "UNSEEN")
+        print(f"virtual bench: {'the emulator was late' if late else got.verdict}: {got.why} [{case}]", file=sys.stderr)
         raise SystemExit(9)
     if got.status:
-        if METERED[fault] not in got.said:
-            raise SystemExit(f"an unexpected reason: {got.said}")
         print(got.said.strip(), file=sys.stderr)
         raise SystemExit(got.status)
     return json.loads(got.figures)["mean_a"]
 
 
+ENERGY_PER_A = 3.3 * 0.01  # J per inference
+
+
 def artifact(run, bench, model, target, mean_a):
-    energy_j = mean_a * 3.3 * 0.01
+    energy_j = mean_a * ENERGY_PER_A
     windows = [{"start_s": k + 0.0, "end_s": k + 1.0, "inferences": 100, "energy_j": energy_j * 100, "energy_per_inference_j": energy_j}
                for k in range(5)]
     gates = [{"name": "lost_samples", "passed": True, "value": 0, "limit": 0.001, "detail": "0 of 500000"}]
@@ -131,12 +161,16 @@ def main(folder, run, bench, model, target):
     diary.note("begin", fault=what.fault)
     tries = again(folder, run)
     rng = random.Random(f"{run}/{tries}")
-    virtual_s = settings["run_s"] * rng.uniform(0.6, 1.2)
+    virtual_s = settings["run_s"] * rng.uniform(0.7, 1.2)
     if what.kind == "hang":
         time.sleep(100000)
     time.sleep(virtual_s / settings["speed"])
-    mean_a = record(settings, what.fault) if what.kind == "metered" else 0.02 * rng.uniform(0.99, 1.01)
-    diary.note("end", virtual_s=virtual_s)
+    try:
+        mean_a = record(settings, what, f"{model}/{target}") if what.kind == "metered" else 0.02 * rng.uniform(0.99, 1.01)
+    except SystemExit as refused:
+        diary.note("end", virtual_s=virtual_s, status=refused.code)
+        raise
+    diary.note("end", virtual_s=virtual_s, status=0, energy_j=mean_a * ENERGY_PER_A)
     if what.kind == "permanent" or what.kind == "transient" and tries == 0:
         print("virtual bench: " + what.fault, file=sys.stderr)
         return 3

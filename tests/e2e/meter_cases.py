@@ -25,7 +25,7 @@ EACH_TIME = {"drop_byte", "count_999", "overcurrent", "error_text", "stops_early
 TOLERANCE = 1e-9  # relative: sums of the same quantised samples
 CLOSE = 1e-3
 
-Case = collections.namedtuple("Case", "fault dialect rate_hz seconds kind at seed volts trigger")
+Case = collections.namedtuple("Case", "fault dialect rate_hz seconds kind at seed volts trigger extra", defaults=[()])
 Outcome = collections.namedtuple("Outcome", "verdict why case status said figures took_s")
 
 
@@ -108,7 +108,7 @@ def attempt(c):
         meter = Meter(c.dialect, c.fault, directory, c.seed, c.kind, c.at)
         meter.start()
         command = [WORKER, "power", "record", "--port", meter.path, "--volts", str(c.volts), "--rate",
-                   RATES.get(c.rate_hz, str(c.rate_hz)), "--seconds", str(c.seconds), "--trigger", c.trigger, "--json"]
+                   RATES.get(c.rate_hz, str(c.rate_hz)), "--seconds", str(c.seconds), "--trigger", c.trigger, "--json", *c.extra]
         try:
             done = subprocess.run(command, capture_output=True, timeout=60 + 3 * c.seconds, check=False)
             status, out, said = done.returncode, done.stdout.decode(), done.stderr.decode()
