@@ -112,6 +112,7 @@ enum err_code runs_set_state(struct cli *cli, json_t *filter, const char *type, 
     enum err_code code = ERR_OK;
     size_t found = BULK_RUNS;
 
+    const struct arena_mark mark = arena_mark(&cli->arena);
     for (int before = -1; !code && found == BULK_RUNS && before != *in_out_count;) {
         json_t *reply = NULL, *result;
         size_t i;
@@ -123,6 +124,7 @@ enum err_code runs_set_state(struct cli *cli, json_t *filter, const char *type, 
         found = json_array_size(json_at(reply, "results"));
         json_array_foreach(json_at(reply, "results"), i, result) *in_out_count +=
             is_taken(result, type);
+        arena_rewind(&cli->arena, &mark);
         progress(cli, "runs", (size_t)*in_out_count, 0);
     }
     progress_end(cli);

@@ -114,18 +114,18 @@ static size_t take_page(json_t *rows, json_t *page)
 static enum err_code read_rows(struct cli *cli, json_t **out)
 {
     json_t *rows = json_array(), *page = NULL;
-    size_t fresh = 1;
+    bool fresh = true;
     arena_defer(&cli->arena, release_json, rows);
     enum err_code code = cli_connect(cli);
     if (!code)
         http_client_patience(cli->http, PATIENCE_MS);
+    const struct arena_mark mark = arena_mark(&cli->arena);
     while (!code && fresh) {
         json_t *last = json_array_get(rows, json_array_size(rows) - 1);
         code = rest_post(&cli->rest, "/switchyard/measurements/filter",
                          page_body(cli, last ? text_at(last, "created") : NULL), &page);
-        fresh = code ? 0 : take_page(rows, page);
-        if (!code && json_array_size(page) < PAGE)
-            break;
+        fresh = !code && take_page(rows, page) && json_array_size(page) == PAGE;
+        arena_rewind(&cli->arena, &mark);
         progress(cli, "measurements", json_array_size(rows), 0);
     }
     progress_end(cli);

@@ -202,10 +202,12 @@ static enum err_code create_runs(struct cli *cli, struct batch *b)
     enum err_code code = ERR_OK;
 
     while (at < count && !code) {
+        const struct arena_mark mark = arena_mark(&cli->arena);
         if (at_once)
             code = create_batch(cli, b, at, &at_once);
         else
             code = create_run(cli, b, json_array_get(b->combinations, at++));
+        arena_rewind(&cli->arena, &mark);
         if (at_once)
             at += BATCH_RUNS;
         progress(cli, "runs", at < count ? at : count, count);

@@ -157,11 +157,15 @@ static void measure(const struct term *t, struct arena *a, const struct column *
         if (columns[l->count].kind == CELL_ID)
             l->id_digits = digits_needed(a, columns[l->count].path, rows);
     }
-    json_array_foreach(rows, i, row) for (int c = 0; c < l->count; c++)
+    const struct arena_mark mark = arena_mark(a);
+    json_array_foreach(rows, i, row)
     {
-        int width = text_columns(cell(t, a, &columns[c], row, l->id_digits));
-        if (width > l->widths[c])
-            l->widths[c] = width;
+        for (int c = 0; c < l->count; c++) {
+            int width = text_columns(cell(t, a, &columns[c], row, l->id_digits));
+            if (width > l->widths[c])
+                l->widths[c] = width;
+        }
+        arena_rewind(a, &mark);
     }
 }
 
@@ -216,7 +220,12 @@ void table_print(struct term *t, struct arena *a, const struct column *columns, 
     measure(t, a, columns, rows, &l);
     fit(t, columns, &l);
     put_row(t, a, columns, &l, NULL);
-    json_array_foreach(rows, i, row) put_row(t, a, columns, &l, row);
+    const struct arena_mark mark = arena_mark(a);
+    json_array_foreach(rows, i, row)
+    {
+        put_row(t, a, columns, &l, row);
+        arena_rewind(a, &mark);
+    }
 }
 
 static void put_nested(const struct term *t, struct arena *a, json_t *value)
