@@ -28,6 +28,7 @@ struct step_call;
 struct step_job;
 struct lab;
 struct lease;
+struct console_shelf;
 
 struct step {
     struct step_schema schema;
@@ -47,8 +48,9 @@ struct step_run {
     const char *flow_run_name;
     /* leased for this run: {"bench": {"name", "token"}}, as the flow calls them; may be empty */
     const json_t *devices;
-    const struct lease *lease; /* of all of them; NULL: nobody else can have them */
-    struct lab *lab;           /* the agent's boards and meters; NULL: none */
+    const struct lease *lease;      /* of all of them; NULL: nobody else can have them */
+    struct lab *lab;                /* the agent's boards and meters; NULL: none */
+    struct console_shelf *consoles; /* that stay open between steps; NULL: none does */
     bool dry_run;
 };
 

@@ -60,7 +60,7 @@ static void stop_qemu(struct board *b)
         close(b->qemu_fd);
     b->qemu = 0;
     b->qemu_fd = -1;
-    b->line_len = 0;
+    b->line_len = b->line_sent = 0;
     b->release_at_ns = 0;
 }
 
@@ -186,12 +186,16 @@ void board_from_qemu(struct sim *s)
         if (bytes[i] != '\n')
             continue;
         b->line[b->line_len] = 0;
-        if (!hold(s, b->line)) {
+        if (b->line_sent || !hold(s, b->line)) {
             take_mark(s, b->line);
             memcpy(b->line + b->line_len, "\r\n", 2);
-            to_uart(s, b->line, b->line_len + 2);
+            to_uart(s, b->line + b->line_sent, b->line_len + 2 - b->line_sent);
         }
-        b->line_len = 0;
+        b->line_len = b->line_sent = 0;
+    }
+    if (b->line_len > b->line_sent && strncmp(b->line, "SY-", b->line_len < 3 ? b->line_len : 3)) {
+        to_uart(s, b->line + b->line_sent, b->line_len - b->line_sent);
+        b->line_sent = b->line_len; /* a prompt; marks go as whole lines */
     }
 }
 

@@ -86,7 +86,7 @@ struct board {
     uint64_t since_ns;      /* of the state */
     uint64_t uart_until_ns; /* the UART is sending */
     char line[TEXT_MAX];
-    size_t line_len;
+    size_t line_len, line_sent; /* line_sent: of a line without its end */
     double active_a;
     long window_n;
     uint64_t reboot_at_ns;  /* 0: none planned */

@@ -142,7 +142,6 @@ enum err_code uv_serial_write(struct uv_serial *s, const void *bytes, size_t len
 static void on_closed(uv_handle_t *handle)
 {
     struct uv_serial *s = handle->data;
-    ioctl(s->fd, TIOCNXCL);
     close(s->fd);
     free(s);
 }
@@ -153,5 +152,7 @@ void uv_serial_close(struct uv_serial *s)
         return;
     s->closing = true;
     uv_poll_stop(&s->poll);
+    ioctl(s->fd, TIOCNXCL); /* free at once: the next step may open it in this loop round */
+    flock(s->fd, LOCK_UN);
     uv_close((uv_handle_t *)&s->poll, on_closed);
 }

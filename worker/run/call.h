@@ -6,6 +6,7 @@
  *
  * Thread: loop thread. */
 #pragma once
+#include "shared/base/utf8.h"
 #include "worker/steps.h"
 
 /* A thing at work for a call; step_done() waits for all of them. */
@@ -34,6 +35,3 @@ void call_free(struct step_call *call);
 void call_add_job(struct step_call *call, struct step_job *job);
 /* The job has closed all its handles and may be freed afterwards. */
 void call_remove_job(struct step_call *call, struct step_job *job);
-
-/* Invalid UTF-8 and control characters become '?', in place, so that any output fits into JSON. */
-void text_clean(char *text);

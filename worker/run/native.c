@@ -57,10 +57,17 @@ static void on_closed(uv_handle_t *handle)
     n->o.hooks->over(n->o.ctx, n);
 }
 
+/* What a board said after the last step that listened. */
+static void tell_kept(void *ctx, double at_s, const char *text)
+{
+    report_log(ctx, NULL, LOG_INFO, "[%9.3f] %s", at_s, text);
+}
+
 static void finish(struct native *n, const char *type, const char *name, const char *message,
                    json_t *data)
 {
     n->phase = NATIVE_OVER;
+    console_drop(&n->consoles, NULL, tell_kept, n);
     report_flow(n, type, name, message, data);
     n->closing = true;
     uv_close((uv_handle_t *)&n->timer, on_closed);
@@ -311,6 +318,7 @@ struct native *native_start(const struct native_options *options)
     if (!n->o.run_count)
         n->o.run_count = 1;
     n->step_run = options->run;
+    n->step_run.consoles = &n->consoles;
     if (!n->step_run.flow_run_name)
         n->step_run.flow_run_name = "";
     n->settle_tail = &n->settle;

@@ -4,6 +4,7 @@
  * task has task runs (one, or one per combination of its matrix), a task run has attempts: a step
  * call or an inner scope. */
 #pragma once
+#include "worker/lab/console.h"
 #include "worker/run/call.h"
 #include "worker/run/native.h"
 
@@ -111,6 +112,7 @@ struct native {
     struct arena arena;
     struct flow *flow;
     struct step_run step_run;
+    struct console_shelf consoles;
     struct scope *root, *dead;
     json_t *parameters, *blocks, *variables, *run_values;
     struct native_lookup *lookups;

@@ -144,16 +144,21 @@ static void read_line(struct step_call *call)
                         f->what.bench->name, (int)len, id, expected));
         return;
     }
-    memcpy(f->banner, at, strlen(at) + 1); /* both have CONSOLE_LINE_BYTES */
+    memcpy(f->banner, at, strlen(at) + 1);         /* both have CONSOLE_LINE_BYTES */
+    console_keep(f->console, call->run->consoles); /* what it says now is for the next step */
+    f->console = NULL;
     if (f->stage == BANNER)
         finish(call, ERR_OK);
 }
 
-static void on_line(void *ctx, double at_s, const char *text)
+/* Half a banner names another build: only a whole line counts. */
+static void on_line(void *ctx, double at_s, const char *text, bool whole)
 {
     struct step_call *call = ctx;
     struct flash *f = call->state;
 
+    if (!whole)
+        return;
     if (f->stage != SUPPLY_ON && f->stage != BANNER)
         return; /* what an earlier program said */
     step_log(call, LOG_INFO, "[%9.3f] %s", at_s, text);
@@ -444,6 +449,12 @@ static void cancel(struct step_call *call)
     finish(call, err_set(&call->err, CANCELLED, "flashing was cancelled"));
 }
 
+/* Said since an earlier step listened. */
+static void tell_kept(void *ctx, double at_s, const char *text)
+{
+    step_log(ctx, LOG_INFO, "[%9.3f] %s", at_s, text);
+}
+
 static void start(struct step_call *call)
 {
     struct flash *f = arena_new(call->arena, struct flash);
@@ -462,6 +473,7 @@ static void start(struct step_call *call)
     }
     uv_timer_init(call->loop, f->timer);
     f->timer->data = call;
+    console_drop(call->run->consoles, f->what.bench->uart, tell_kept, call);
     f->what.image = step_path(call, step_string(call, "image"));
     f->what.bin = step_path(call, "image.bin");
     f->what.timeout_s = step_number(call, "tool_timeout");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "worker/lab/bench.h"
+#include "worker/lab/console.h"
 #include "worker/lab/measure.h"
 #include "worker/steps.h"
 
@@ -192,6 +193,12 @@ static enum err_code check(struct step_call *call, struct measure_config *out)
     return ERR_OK;
 }
 
+/* Said since an earlier step listened. */
+static void tell_kept(void *ctx, double at_s, const char *text)
+{
+    step_log(ctx, LOG_INFO, "[%9.3f] %s", at_s, text);
+}
+
 static void start(struct step_call *call)
 {
     struct power *p = arena_new(call->arena, struct power);
@@ -206,6 +213,7 @@ static void start(struct step_call *call)
     }
     p->trace_path = step_path(call, step_string(call, "trace"));
     config.meter_port = p->bench->meter_port;
+    console_drop(call->run->consoles, p->bench->uart, tell_kept, call);
     config.uart_path = p->bench->uart;
     config.build_id = step_string(call, "build_id");
     struct measure_listener listener = {call, on_log, on_progress, on_done, may_drive};
