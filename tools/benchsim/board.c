@@ -193,7 +193,8 @@ void board_from_qemu(struct sim *s)
         }
         b->line_len = b->line_sent = 0;
     }
-    if (b->line_len > b->line_sent && strncmp(b->line, "SY-", b->line_len < 3 ? b->line_len : 3)) {
+    if (b->line_len > b->line_sent &&
+        strncmp(b->line, "SY-", b->line_len < 3 ? b->line_len : 3) != 0) {
         to_uart(s, b->line + b->line_sent, b->line_len - b->line_sent);
         b->line_sent = b->line_len; /* a prompt; marks go as whole lines */
     }
