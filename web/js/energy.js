@@ -10,7 +10,7 @@ export const refusal = (m) => (m.gates || []).filter((g) => !g.passed).map((g) =
 export function energyCard(m) {
   const ok = isResult(m), figures = [
     ['Energy per inference', ok ? si(m.median_energy_per_inference_j, 'J') : '–', ok && m.uncertainty_rel > 0 ? `± ${percent(2 * m.uncertainty_rel)} (k = 2)` : ''],
-    ['Dynamic', ok ? si(m.median_dynamic_energy_per_inference_j, 'J') : '–', 'above idle'],
+    ['Dynamic', ok ? si(m.median_dynamic_energy_per_inference_j, 'J') : '–', ok && m.dynamic_uncertainty_rel > 0 ? `± ${percent(2 * m.dynamic_uncertainty_rel)} above idle` : 'above idle'],
     ['Latency', si(m.latency_s, 's'), ''],
     ['Idle current', si(m.baseline_a, 'A', 3), ''],
     ['Windows', String((m.windows || []).length), ok ? `MAD ${percent(m.mad_energy_per_inference_j / m.median_energy_per_inference_j)}` : ''],

@@ -120,7 +120,8 @@ static void place_windows(const struct figures_input *in, struct figures *m)
     uint64_t settled = index_at(&s, m->rate_hz, settle_s);
     uint64_t first = index_at(&s, m->rate_hz, in->marks[0].start_s - origin_s);
     uint64_t last = index_at(&s, m->rate_hz, in->marks[in->mark_count - 1].end_s - origin_s);
-    double idle_a = mean_a(&s, settled, settled + (first > settled ? (first - settled) / 2 : 1));
+    double idle_a = trace_mean_a(&in->recorder->trace, settled,
+                                 settled + (first > settled ? (first - settled) / 2 : 1));
     double active_a = high_a(&s, m->rate_hz, settled, last);
     struct stretches *list = calloc(1, sizeof(*list));
     if (list && active_a > idle_a * (1 + contrast_min_rel))
@@ -189,6 +190,30 @@ static double spread_rel(const struct figures *m)
     return mean > 0 ? stat_deviation(values, m->window_count) / mean : 0;
 }
 
+/* Of the median of the windows, which varies more than their mean. */
+static double repeat_rel(const struct figures *m)
+{
+    double widening = m->window_count > 2 ? sqrt(acos(-1) / 2) : 1;
+    return widening * spread_rel(m) / sqrt((double)m->window_count);
+}
+
+/* The dynamic energy keeps every error of the total, in J, and has that of the baseline besides;
+ * gain and voltage scale both alike. */
+static double dynamic_uncertainty(const struct figures *m, struct uncertainty u)
+{
+    if (!(m->median_dynamic_j > 0))
+        return 0;
+    const struct measured_window *w = &m->windows[0];
+    double ratio = m->median_j / m->median_dynamic_j;
+    double idle_j = m->volts_v * m->baseline_a * (w->end_s - w->start_s) / (double)w->inferences;
+    double baseline = m->baseline_drift_rel * idle_j / m->median_dynamic_j;
+    u.quantisation *= ratio;
+    u.window *= ratio;
+    u.lost *= ratio;
+    u.repeat = hypot(u.repeat * ratio, baseline);
+    return uncertainty_total(&u);
+}
+
 static void estimate_uncertainty(const struct figures_input *in, const struct samples *s,
                                  struct figures *m)
 {
@@ -204,9 +229,10 @@ static void estimate_uncertainty(const struct figures_input *in, const struct sa
         .window = uncertainty_window(w->refined ? 1 / m->rate_hz + smooth_s / 4 : mark_error_s,
                                      length_s, sum_mean_a(&sum), m->baseline_a),
         .lost = m->samples ? (double)m->lost / (double)m->samples : 0,
-        .repeat = spread_rel(m) / sqrt((double)m->window_count),
+        .repeat = repeat_rel(m),
     };
     m->uncertainty_rel = uncertainty_total(&u);
+    m->dynamic_uncertainty_rel = dynamic_uncertainty(m, u);
 }
 
 /* ---- gates ---- */
@@ -275,6 +301,25 @@ static void gate_board(const struct figures_input *in, struct figures *m)
 
 /* ---- all of it ---- */
 
+/* Where the host heard the firmware: for people, windows are placed better than that. */
+static void keep_marks(const struct figures_input *in)
+{
+    struct trace *t = &in->recorder->trace;
+    struct samples s = trace_samples(t);
+    double origin_s;
+    if (!recorder_origin_s(in->recorder, &origin_s))
+        return;
+    for (size_t i = 0; i < in->mark_count; i++) {
+        const struct run_mark *mark = &in->marks[i];
+        char text[TRACE_TEXT_MAX];
+        snprintf(text, sizeof(text), "n=%llu", (unsigned long long)mark->inferences);
+        trace_mark(t, index_at(&s, t->rate_hz, mark->start_s - origin_s), "SY-START", text);
+        snprintf(text, sizeof(text), "n=%llu us=%llu", (unsigned long long)mark->inferences,
+                 (unsigned long long)mark->device_us);
+        trace_mark(t, index_at(&s, t->rate_hz, mark->end_s - origin_s), "SY-END", text);
+    }
+}
+
 static void keep_windows(struct trace *t, const struct figures *m)
 {
     for (size_t i = 0; i < m->window_count; i++) {
@@ -292,6 +337,7 @@ void figures_evaluate(const struct figures_input *in, struct figures *m)
         .rate_hz = t->rate_hz, .volts_v = t->volts_v, .samples = s.count, .lost = t->lost};
     place_windows(in, m);
     keep_windows(t, m);
+    keep_marks(in);
     if (m->window_count) {
         measure_idle(t, m);
         integrate(&s, m);
@@ -365,13 +411,14 @@ json_t *figures_json(const struct figures *m, const struct trace *t)
                               json_pack("{s:s,s:b,s:f,s:f,s:s}", "name", m->gates[i].name, "passed",
                                         m->gates[i].passed, "value", m->gates[i].value, "limit",
                                         m->gates[i].limit, "detail", m->gates[i].detail));
-    return json_pack("{s:f,s:f,s:I,s:I,s:o,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o,s:o}", "volts",
+    return json_pack("{s:f,s:f,s:I,s:I,s:o,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o,s:o}", "volts",
                      m->volts_v, "sample_rate_hz", m->rate_hz, "samples", (json_int_t)m->samples,
                      "lost", (json_int_t)m->lost, "windows", windows_json(m),
                      "median_energy_per_inference_j", m->median_j, "mad_energy_per_inference_j",
                      m->mad_j, "median_dynamic_energy_per_inference_j", m->median_dynamic_j,
                      "mad_dynamic_energy_per_inference_j", m->mad_dynamic_j, "latency_s",
                      m->latency_s, "baseline_a", m->baseline_a, "baseline_drift_rel",
-                     m->baseline_drift_rel, "uncertainty_rel", m->uncertainty_rel, "gates", gates,
+                     m->baseline_drift_rel, "uncertainty_rel", m->uncertainty_rel,
+                     "dynamic_uncertainty_rel", m->dynamic_uncertainty_rel, "gates", gates,
                      "preview", preview_json(m, t));
 }

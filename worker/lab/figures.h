@@ -43,7 +43,8 @@ struct figures {
     struct measured_window windows[FIGURES_WINDOWS_MAX];
     size_t window_count;
     double median_j, mad_j, median_dynamic_j, mad_dynamic_j;
-    double latency_s, baseline_a, baseline_drift_rel, uncertainty_rel;
+    double latency_s, baseline_a, baseline_drift_rel;
+    double uncertainty_rel, dynamic_uncertainty_rel; /* one standard deviation of the medians */
     struct gate gates[FIGURES_GATES];
     size_t gate_count;
 };

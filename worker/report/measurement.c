@@ -35,6 +35,7 @@ static const struct member head_rows[] = {
     ROW(measurement, latency_s, M_REAL, false),
     ROW(measurement, baseline_a, M_REAL, false),
     ROW(measurement, uncertainty_rel, M_REAL, false),
+    ROW(measurement, dynamic_uncertainty_rel, M_REAL, false),
     ROW(measurement, flash_bytes, M_WHOLE, false),
     ROW(measurement, ram_bytes, M_WHOLE, false),
     ROW_AS(measurement, energy_j, "median_energy_per_inference_j", M_REAL, false),

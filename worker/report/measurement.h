@@ -35,6 +35,7 @@ struct measurement {
     double dynamic_energy_j, dynamic_energy_mad_j;
     double baseline_drift_rel;
     double uncertainty_rel;                        /* standard uncertainty (k = 1) of energy_j */
+    double dynamic_uncertainty_rel;                /* of dynamic_energy_j */
     int64_t samples, lost, flash_bytes, ram_bytes; /* sizes: 0 when not known */
     struct measured_window *windows;
     struct measured_gate *gates;

@@ -250,6 +250,7 @@ static void put_result_row(const struct report *r, const struct measurement *m, 
     cell_si(b, m->energy_j, "J", 4);
     cell_percent(b, 2 * m->uncertainty_rel);
     cell_si(b, m->dynamic_energy_j, "J", 4);
+    cell_percent(b, 2 * m->dynamic_uncertainty_rel);
     cell_si(b, m->latency_s, "s", 4);
     cell_si(b, m->baseline_a, "A", 3);
     html_put(b, "<td class=n>%zu\u00a0×\u00a0%lld</td>", m->window_count,
@@ -267,18 +268,19 @@ static void put_results(const struct report *r, struct buf *b)
         b,
         "<div class=wide><table><caption><b>Table 1.</b> Energy is the median of the "
         "windows, "
-        "per inference, over the whole rail; U is its relative expanded uncertainty (k = 2); "
-        "dynamic is "
-        "what remains above idle; windows are given with their inferences; MAD is the median "
+        "per inference, over the whole rail; dynamic is what remains above idle; U is the relative "
+        "expanded uncertainty (k = 2) of the energy before it; windows are given with their "
+        "inferences; MAD is the median "
         "absolute deviation of the windows. ◆ is on the "
         "Pareto front.</caption><thead><tr><th>Model<th>Target<th class=n>Energy<th class=n>U"
-        "<th class=n>Dynamic<th class=n>Latency<th class=n>Idle<th class=n>Windows<th class=n>MAD"
+        "<th class=n>Dynamic<th class=n>U<th class=n>Latency<th class=n>Idle<th class=n>Windows<th "
+        "class=n>MAD"
         "<th class=n>Flash<th class=n>RAM<th>Origin</tr></thead><tbody>\n");
     for (size_t i = 0; i < r->measurement_count; i++)
         if (r->measurements[i].passed)
             put_result_row(r, &r->measurements[i], b);
     if (r->result_count == 0)
-        buf_lit(b, "<tr><td colspan=12>No measurement passed its gates.</td></tr>\n");
+        buf_lit(b, "<tr><td colspan=13>No measurement passed its gates.</td></tr>\n");
     buf_lit(b, "</tbody></table></div>\n");
 }
 
@@ -411,7 +413,8 @@ static void put_method(struct buf *b)
                "the idle firmware "
                "in the same recording and T the length of the window.</p>\n"
                "<p>The uncertainty combines gain, voltage, quantisation, window edges and "
-               "repeatability in quadrature; "
+               "repeatability in quadrature, that of dynamic energy the change of the idle "
+               "current besides; "
                "U is twice that standard uncertainty (k = 2, about 95 %). It does not cover "
                "differences between boards "
                "of the same type.</p>\n"

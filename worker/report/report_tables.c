@@ -40,6 +40,7 @@ static const struct column columns[] = {
     REAL(dynamic_energy_j, "median_dynamic_energy_per_inference_j"),
     REAL(dynamic_energy_mad_j, "mad_dynamic_energy_per_inference_j"),
     REAL(uncertainty_rel, "uncertainty_rel"),
+    REAL(dynamic_uncertainty_rel, "dynamic_uncertainty_rel"),
     REAL(latency_s, "latency_s"),
     REAL(baseline_a, "baseline_a"),
     REAL(baseline_drift_rel, "baseline_drift_rel"),
