@@ -4,7 +4,9 @@ import hashlib
 import json
 import pathlib
 import struct
+import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.error
 import urllib.request
@@ -63,6 +65,25 @@ class Traces(unittest.TestCase):
         self.assertEqual(seen["marks"][0], {"at_s": 2.0, "name": "start", "text": "SY-START \"n\""})
         self.assertEqual(seen["windows"][0]["end_s"], 3)
         self.assertEqual(self.get("?from=2.0&to=2.001")["min_a"], [AMPERES[2000]])
+
+    def test_a_flow_keeps_its_recording(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder)
+            (path / "flow.yaml").write_text("name: keep\ntasks:\n"
+                                            "  keep: {uses: file.put, with: {path: trace.syt}}\n"
+                                            "  none: {uses: file.put, with: {path: other.syt, optional: true}}\n"
+                                            "  large: {uses: file.put, always: true, with: {path: trace.syt, max_bytes: 100}}\n"
+                                            "  absent: {uses: file.put, always: true, with: {path: other.syt}}\n")
+            body = recording(CODES[:777])
+            (path / "trace.syt").write_bytes(body)
+            done = subprocess.run([live.BUILD / "switchyard-worker", "flow", "run", path / "flow.yaml", "--work", folder, "--data", path / "data",
+                                   "--server", self.server.url], capture_output=True, text=True, timeout=60)
+            said = done.stdout + done.stderr
+            self.assertRegex(said, r"(?m)^keep +Completed")
+            self.assertRegex(said, r"(?m)^none +Completed")
+            self.assertIn("trace.syt has more than 100 bytes", said)
+            self.assertIn("other.syt cannot be opened: No such file", said)
+            self.assertEqual(self.get(sha256=hashlib.sha256(body).hexdigest())["samples"], 777)
 
     def test_lost_samples_are_gaps(self):
         seen = self.get("?pixels=10")
