@@ -61,12 +61,13 @@ function picture(m, data, view, W) {
   return [
     rows.map((a) => [s('line', {class: 'grid', x1: LEFT, x2: W - RIGHT, y1: y(a), y2: y(a)}), s('text', {x: LEFT - 6, y: y(a) + 4, 'text-anchor': 'end'}, a ? si(a, 'A', 2) : '0')]),
     columns.at.map((t) => s('text', {x: x(t), y: H - 8, 'text-anchor': x(t) < LEFT + 12 ? 'start' : x(t) > W - 30 ? 'end' : 'middle'}, timeText(t, columns.step))),
-    (m.windows || []).map((w, i) => (seen(w) ? [s('rect', {class: 'window', ...span(w.start_s, w.end_s)}),
+    (m.windows || []).map((w, i) => (seen(w) ? [s('rect', {class: 'window', ...span(w.start_s, w.end_s)}, s('title', {}, `Window ${i + 1}: ${w.inferences} inferences in ${si(w.end_s - w.start_s, 's', 4)}, ${si(w.energy_per_inference_j, 'J')} each`)),
       s('text', {x: (inside(x(w.start_s)) + inside(x(w.end_s))) / 2, y: TOP - 5, 'text-anchor': 'middle'}, String(i + 1))] : [])),
     data.suspects.filter(seen).map((w) => s('rect', {class: 'suspect', ...span(w.start_s, w.end_s)}, s('title', {}, 'samples were lost or damaged here'))),
     s('svg', {x: LEFT, y: 0, width: W - LEFT - RIGHT, height: H, viewBox: `${LEFT} 0 ${W - LEFT - RIGHT} ${H}`}, paths(data, x, y)),
     data.marks.filter((k) => k.at_s >= view.from && k.at_s < view.to).map((k) => s('line', {class: 'mark', x1: x(k.at_s), x2: x(k.at_s), y1: TOP, y2: H - BOTTOM}, s('title', {}, `${k.name} ${k.text}`))),
-    m.baseline_a > 0 && m.baseline_a < top ? s('line', {class: 'idle', x1: LEFT, x2: W - RIGHT, y1: y(m.baseline_a), y2: y(m.baseline_a)}) : null,
+    m.baseline_a > 0 && m.baseline_a < top ? [s('line', {class: 'idle', x1: LEFT, x2: W - RIGHT, y1: y(m.baseline_a), y2: y(m.baseline_a)}),
+      s('text', {x: W - RIGHT - 4, y: y(m.baseline_a) + 14, 'text-anchor': 'end'}, 'idle')] : null,
   ].flat(2).filter(Boolean);
 }
 
