@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""One measurement on a virtual bench, for weekend.py: virtual_bench.py FOLDER RUN BENCH MODEL TARGET; FOLDER image MODEL TARGET
-prints what an emulated board shall run.
+"""One measurement on a virtual bench, for weekend.py: virtual_bench.py FOLDER RUN BENCH MODEL TARGET; FOLDER image RUN BENCH MODEL
+TARGET prints what an emulated board shall run; FOLDER simulate --dir DIR ... is the simulator of an emulated bench, with a drawn fault
+and a short life.
 
 Prints the artifact of the measurement, or ends with a reason on stderr.  What will happen is drawn from seed, model and target
 alone (`plan`), so that weekend.py knows it too.  Most runs are measured by the real `switchyard-worker power record` on an emulated
@@ -42,6 +43,36 @@ BOARDS = {"none": (_BOOT + "while read -r word n; do\n" + _RUN + "done\n", ""),
           "two boot banners": (_BOOT + "read -r w n\n" + _BOOT + "exec sleep 100\n", "rebooted")}
 
 
+# Of an emulated bench: its simulator's faults, and when they come ({s}: in the first acquisition that lasts so long).
+SIM_FAULTS = {name: "{s}" for name in ("drop-byte", "dup-byte", "flip-byte", "odd-start", "no-stamp", "short-block", "long-block", "f0f0f3",
+                                       "stamp-f0f3", "overcurrent", "overcurrent-4", "overcurrent-8", "unknown-tag", "error-text", "early-end",
+                                       "brown-out", "stuck", "zero", "idle-step", "stall", "stale", "buffer-99", "overflow", "replug")}
+SIM_FAULTS |= {name: "" for name in ("wrap", "bias", "drift", "skew", "residual-prompt", "reply-shift", "err-word", "bin-hex")}
+SIM_FAULTS |= {"ack-never": "@start", "refuse": "@volt"}
+SIM_HEALTHY, SIM_LIFE_S = 0.3, (15, 60)
+
+
+def fired(truth):
+    """Did the fault of the life before come?"""
+    try:
+        return any(fault["fired"] for fault in json.loads(truth.read_text(encoding="utf-8"))["faults"])
+    except (OSError, ValueError):
+        return False
+
+
+def simulate(folder, *words):
+    """Draws a fault, writes it down, and becomes the simulator; it ends after a while and is started again by its agent."""
+    settings = json.loads((pathlib.Path(folder) / "plan.json").read_text(encoding="utf-8"))
+    place = pathlib.Path(words[words.index("--dir") + 1])
+    rng = random.Random()
+    fault, life_s = None if rng.random() < SIM_HEALTHY else rng.choice(sorted(SIM_FAULTS)), rng.uniform(*SIM_LIFE_S)
+    when = SIM_FAULTS.get(fault, "").format(s="@%.2f" % rng.uniform(0.02, 0.6))
+    with open(pathlib.Path(folder) / ("sims-" + place.name), "a", encoding="utf-8") as file:
+        file.write(json.dumps({"at": time.time(), "fault": fault, "came_before": fired(place / "truth.json")}) + "\n")
+    more = ["--fault", fault + when] if fault else []
+    os.execvp("timeout", ["timeout", "%.1f" % life_s, settings["build"] + "/switchyard-benchsim", *words, *more])
+
+
 def build_id(model, target):
     return "b" + hashlib.sha256(f"{model}/{target}".encode()).hexdigest()[:7]
 
@@ -76,7 +107,7 @@ def metered(rng):
     if fault == DISK_FULL:
         return Plan(fault, "metered", "FAILED", "No space left")
     expected, _, says = METER_FAULTS[fault].partition(":")
-    outcome = {"exact": "COMPLETED", "warn": "COMPLETED", "refuse": "FAILED"}.get(expected)
+    outcome = {"exact": "COMPLETED", "refuse": "FAILED"}.get(expected)
     return Plan(fault, "metered", outcome, says if outcome != "COMPLETED" else "")
 
 
@@ -178,10 +209,11 @@ def main(folder, run, bench, model, target):
     return 0
 
 
-def print_image(folder, _, model, target):
+def print_image(folder, _, run, bench, model, target):
     settings = json.loads((pathlib.Path(folder) / "plan.json").read_text(encoding="utf-8"))
+    Diary(pathlib.Path(folder), bench, run).note("begin")
     print(image(settings["seed"], model, target), end="")
 
 
 if __name__ == "__main__":
-    sys.exit(print_image(*sys.argv[1:]) if sys.argv[2] == "image" else main(*sys.argv[1:]))
+    sys.exit({"image": print_image, "simulate": lambda folder, _, *words: simulate(folder, *words)}.get(sys.argv[2], main)(*sys.argv[1:]))

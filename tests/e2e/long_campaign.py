@@ -200,14 +200,16 @@ class Campaign(unittest.TestCase):
         for phase in dict.fromkeys(phase for phase, _ in self.costs.rows):
             figures = []
             for size in (small * 6, large * 6):
+                if (phase, size) not in self.costs.rows:
+                    continue
                 cpu_s, took_s = self.costs.rows[phase, size]
                 each = 1 if phase in per_call else size
                 figures.append(cpu_s / each * 1000)
                 print(f"{phase:12} {size:5} runs: {cpu_s:7.2f} s of processor, {took_s:7.2f} s; {figures[-1]:.3f} ms each")
             # a call's cost may grow with what it counts, but not beyond what a person waits for
             limit = max(60, 10 * figures[0]) if phase in per_call else GROWTH_MAX * figures[0] + 0.05
-            if figures[1] > limit:
-                failed.append(f"{phase}: {figures[0]:.3f} ms at {small * 6} runs, {figures[1]:.3f} ms at {large * 6}")
+            if figures[-1] > limit:
+                failed.append(f"{phase}: {figures[0]:.3f} ms at {small * 6} runs, {figures[-1]:.3f} ms at {large * 6}")
         self.assertEqual(failed, [])
 
 
