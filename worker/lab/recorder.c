@@ -10,7 +10,9 @@
 
 enum { BUFFER_ALARM_PCT = 50, WARNINGS_MAX = 50 };
 /* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
-static const double pace_rel = 0.002, jitter_s = 0.015;
+static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, arrival_step_s = 0.01;
+/* From here on it is another rate. */
+static const double far_slow_rel = 0.8, far_fast_rel = 0.25, far_s = 0.35;
 /* Boards draw more, so less is worth a word. */
 static const double little_a = 1e-3;
 static const double volts_rel = 0.01;    /* as accurate as both meters' supplies */
@@ -50,23 +52,30 @@ void recorder_warn(struct recorder *r, const char *fmt, ...)
     json_array_append_new(r->warnings, json_string(text));
 }
 
-static void take_samples(struct recorder *r, const struct meter_news *news)
+/* At most one in each arrival_step_s of samples; slow ones arrive one by one. */
+static void note_arrival(struct recorder *r)
 {
-    uint64_t have = trace_count(&r->trace), count = news->count;
-    if (r->wanted && have + count > r->wanted)
-        count = have < r->wanted ? r->wanted - have : 0;
-    if (count && !trace_add(&r->trace, news->raw, (size_t)count))
-        r->full = true;
-}
-
-static void note_arrival(struct recorder *r, const struct stream_block *b)
-{
+    double end_s = (double)trace_count(&r->trace) / r->trace.rate_hz;
+    if (r->arrival_count && end_s - r->arrived_s < arrival_step_s)
+        return;
     if (!r->arrivals_s)
         r->arrivals_s = malloc(RECORDER_ARRIVALS_MAX * sizeof(*r->arrivals_s));
     if (!r->arrivals_s || r->arrival_count == RECORDER_ARRIVALS_MAX)
         return;
-    double end_s = (double)(b->first + b->count) / r->trace.rate_hz;
+    r->arrived_s = end_s;
     r->arrivals_s[r->arrival_count++] = (double)clock_monotonic_us() / 1e6 - end_s;
+}
+
+static void take_samples(struct recorder *r, const struct meter_news *news)
+{
+    uint64_t have = trace_count(&r->trace), count = news->count;
+    bool last = r->wanted && have + count > r->wanted;
+    if (last)
+        count = have < r->wanted ? r->wanted - have : 0;
+    if (count && !trace_add(&r->trace, news->raw, (size_t)count))
+        r->full = true;
+    else if (count && !last) /* of the last piece only a part is counted */
+        note_arrival(r);
 }
 
 static void note_clock(struct recorder *r, const struct stream_block *b)
@@ -92,7 +101,6 @@ static void take_block(struct recorder *r, const struct stream_block *b)
                       (unsigned long long)b->first, (unsigned long long)b->first + b->count);
     r->closed = b->first + b->count;
     note_clock(r, b);
-    note_arrival(r, b);
 }
 
 static void take_event(struct recorder *r, const struct stream_event *event)
@@ -185,23 +193,52 @@ static double spread_s(const double *values, size_t first, size_t end, double st
     return high - low;
 }
 
-/* The lower envelope of arrival times tells how fast the meter's clock runs against the host's; the
- * fewer blocks there are, the less of the spread it escapes. */
-static void compare_pace(struct recorder *r)
+/* The lower envelope of arrival times tells how fast samples come by the host's clock, in seconds
+ * that they came later (or earlier) at the end than at the begin.  Short recordings escape less of
+ * the spread: it goes into the tolerance. */
+struct pace {
+    double drift_s, span_s, late_s;
+};
+
+static bool measure_pace(const struct recorder *r, struct pace *out)
 {
     size_t n = r->arrival_count, third = n / 3;
-    double duration_s = (double)trace_count(&r->trace) / r->trace.rate_hz;
-    if (third < 3 || duration_s < 1)
-        return;
+    if (!third)
+        return false;
     double drift_s = lowest(r->arrivals_s, n - third, n) - lowest(r->arrivals_s, 0, third);
-    double pace = drift_s / (duration_s * 2 / 3), late_s = jitter_s;
-    double step_s = drift_s / (double)(n - third);
-    if (third < 10)
+    double step_s = drift_s / (double)(n - third), late_s = jitter_s;
+    if (r->arrived_s < short_s)
         late_s += fmax(spread_s(r->arrivals_s, 0, third, step_s),
                        spread_s(r->arrivals_s, n - third, n, step_s));
-    if (fabs(pace) > pace_rel + late_s / duration_s)
-        recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
-                      100 * fabs(pace), pace > 0 ? "slower" : "faster");
+    *out = (struct pace){drift_s, r->arrived_s * 2 / 3, late_s * 2 / 3};
+    return true;
+}
+
+static void warn_pace(struct recorder *r)
+{
+    struct pace p;
+    if (!measure_pace(r, &p) || fabs(p.drift_s) <= pace_rel * p.span_s + p.late_s)
+        return;
+    recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
+                  100 * fabs(p.drift_s) / p.span_s, p.drift_s > 0 ? "slower" : "faster");
+}
+
+/* So far off that it is no clock's error and no busy host: another rate.  A meter's own clock that
+ * vouches for the rate may be emulated by a program that is too slow; nothing makes it too fast. */
+static enum err_code judge_pace(const struct recorder *r, struct err *e)
+{
+    struct pace p;
+    if (!measure_pace(r, &p))
+        return ERR_OK;
+    double slow_rel = r->stamped > 1 ? far_slow_rel : far_fast_rel;
+    double limit_s = (p.drift_s > 0 ? slow_rel : far_fast_rel) * p.span_s;
+    if (fabs(p.drift_s) <= limit_s || fabs(p.drift_s) < far_s + p.late_s)
+        return ERR_OK;
+    double rate_hz = r->trace.rate_hz / (1 + p.drift_s / p.span_s);
+    return err_set(e, INVALID,
+                   "the samples came at a rate of %.3g/s by the host's clock, not %g/s: the meter "
+                   "samples at another rate than it was told",
+                   rate_hz, r->trace.rate_hz);
 }
 
 /* Every block fits the clock; together they may still drift away from it. */
@@ -224,6 +261,13 @@ static enum err_code judge_blocks(struct recorder *r, struct err *e)
     const struct stream_block *b = &r->trace.suspects[0];
     const char *more = r->trace.suspect_count > 1 ? " (and more like it)" : "";
     double at_s = (double)b->first / r->trace.rate_hz;
+    double due_ms = (double)b->count * 1000 / r->trace.rate_hz;
+    if (b->verdict == BLOCK_CLOCK && fabs(b->took_ms - due_ms) > 2 * stamps_apart_ms)
+        return err_set(e, INVALID,
+                       "the stream is damaged: by the meter's own clock the block at %.3f s (%llu "
+                       "samples) took %u ms, not %.0f ms: samples are lost, or its rate is another "
+                       "one%s",
+                       at_s, (unsigned long long)b->count, b->took_ms, due_ms, more);
     if (b->verdict == BLOCK_COUNT)
         return err_set(e, INVALID,
                        "the stream is damaged: the block at %.3f s has %llu samples, %d expected%s",
@@ -252,7 +296,7 @@ static void warn(struct recorder *r, const struct samples *samples,
         recorder_warn(r, "the meter's buffer was %u %% full: the host reads too slowly",
                       r->buffer_max_pct);
     compare_stamps(r);
-    compare_pace(r);
+    warn_pace(r);
 }
 
 enum err_code recorder_judge(struct recorder *r, struct err *e)
@@ -274,6 +318,8 @@ enum err_code recorder_judge(struct recorder *r, struct err *e)
     if (r->wrong_volts_v > 0)
         return err_set(e, INVALID, "the meter supplies %.3f V after it was told to supply %.3f V",
                        r->wrong_volts_v, r->trace.volts_v);
+    if ((code = judge_pace(r, e)))
+        return code;
     struct samples samples = trace_samples(&r->trace);
     struct signal_report report = signal_inspect(&samples, r->trace.rate_hz, r->range_max_a);
     if ((code = signal_judge(&report, r->trace.rate_hz, e)))

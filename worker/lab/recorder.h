@@ -22,8 +22,9 @@ struct recorder {
     uint64_t closed;                     /* samples in blocks that a time stamp closed */
     uint64_t warm_samples, warm_changes; /* of the acquisition before, which was thrown away */
     json_t *warnings;                    /* array of strings */
-    /* Host time of each block's end minus its time on the meter: the lowest is the true offset. */
-    double *arrivals_s;
+    /* Host time at which samples came minus their time on the meter: the lowest is the true offset;
+     * the last sample's own time. */
+    double *arrivals_s, arrived_s;
     size_t arrival_count;
     /* The meter's own clock over good blocks: what it counted, and what the samples say. */
     uint32_t stamp_ms;
@@ -39,7 +40,7 @@ void recorder_warm(struct recorder *r, const struct meter_news *news);
 void recorder_warn(struct recorder *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void recorder_free(struct recorder *r);
 
-/* Host time (monotonic, s) of sample 0; false before the first block is closed. */
+/* Host time (monotonic, s) of sample 0; false before the first samples. */
 bool recorder_origin_s(const struct recorder *r, double *out_s);
 
 /* What the current itself tells, within samples [first, end). */

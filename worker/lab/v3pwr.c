@@ -19,6 +19,9 @@
 
 #include "worker/lab/v3pwr_internal.h"
 
+/* Both meters' supplies are as good as this; a reading nearby is one of their own converter. */
+static const double volts_rel = 0.01, volts_warn_rel = 0.003;
+
 void meter_tell(struct meter *m, const struct meter_news *news)
 {
     if (!m->closing)
@@ -109,7 +112,7 @@ void meter_ready(struct meter *m)
 static void send_row(struct meter *m)
 {
     command_format(m->command, row_now(m), m->spelling, &m->config, m->dialect);
-    m->refusal[0] = 0;
+    m->refusal[0] = m->foreign[0] = 0;
     m->owed++;
     meter_enter(m, COMMAND, row_now(m)->timeout_ms + 2 * m->lag_ms);
     meter_send(m, m->command);
@@ -146,7 +149,13 @@ static void run_script(struct meter *m, struct command_script script)
 static bool use_voltage(struct meter *m, const char *line)
 {
     double volts;
-    if (!answer_volts(line, &volts) || fabs(volts - m->config.volts_v) <= 0.01 * m->config.volts_v)
+    if (!answer_volts(line, &volts))
+        return true;
+    double apart_rel = fabs(volts / m->config.volts_v - 1);
+    if (apart_rel > volts_warn_rel && apart_rel <= volts_rel)
+        meter_warn(m, "the meter says that it supplies %.3f V; the figures are of %.3f V", volts,
+                   m->config.volts_v);
+    if (apart_rel <= volts_rel)
         return true;
     meter_fail(m, ERR_INVALID, "the meter supplies %.3f V after it was told to supply %.3f V",
                volts, m->config.volts_v);
@@ -221,6 +230,8 @@ static void command_refused(struct meter *m)
     if (!m->first_refusal[0])
         snprintf(m->first_refusal, sizeof(m->first_refusal), "`%s`: %.300s", m->command,
                  m->refusal);
+    bool other = m->contradicted;
+    m->contradicted = false;
     if (row->use == USE_STATUS) {
         status_refused(m);
     } else if (m->spelling + 1 < SPELLINGS_MAX && row->spellings[m->spelling + 1]) {
@@ -230,7 +241,7 @@ static void command_refused(struct meter *m)
         m->attempt++;
         m->spelling = 0;
         send_row(m);
-    } else if (!required(m)) {
+    } else if (!required(m) && !other) {
         bool lacks_it = strstr(m->refusal, "nknown"); /* firmware 1.0.0 */
         if (m->script.rows == script_power_on.rows && !lacks_it)
             meter_warn(m, "the meter refused %s; it supplies the board while it measures",
@@ -241,6 +252,12 @@ static void command_refused(struct meter *m)
     } else {
         meter_fail(m, ERR_INVALID, "the meter refused %s", m->first_refusal);
     }
+}
+
+/* In front of the answer to another command, if there was one. */
+const char *meter_foreign_text(const struct meter *m)
+{
+    return m->foreign[0] ? "; the answer that came is to another command: " : "";
 }
 
 static void command_timeout(struct meter *m)
@@ -258,8 +275,9 @@ static void command_timeout(struct meter *m)
         meter_fail(m, ERR_TIMEOUT, "no power monitor answers on %s", m->port);
     else if (required(m))
         meter_fail(m, ERR_TIMEOUT,
-                   "the meter on %s did not acknowledge `%s` within %.1f s, %d times", m->port,
-                   m->command, row->timeout_ms / 1000.0, row->attempts);
+                   "the meter on %s did not acknowledge `%s` within %.1f s, %d times%s%s", m->port,
+                   m->command, row->timeout_ms / 1000.0, row->attempts, meter_foreign_text(m),
+                   m->foreign);
     else
         next_row(m);
 }
@@ -283,10 +301,13 @@ static void command_line(struct meter *m, const char *line)
     m->owed -= answer != ANSWER_NONE && m->owed > 0;
     if (answer == ANSWER_ACK && row_now(m)->timeout_ms <= START_MS)
         note_lag(m);
+    if (answer == ANSWER_OTHER)
+        snprintf(m->foreign, sizeof(m->foreign), "%s", line);
     if (answer == ANSWER_ACK && use_answer(m, line) && m->state == COMMAND)
         next_row(m);
-    else if (answer == ANSWER_REFUSED) {
-        snprintf(m->refusal, sizeof(m->refusal), "%s", line);
+    else if (answer == ANSWER_REFUSED || answer == ANSWER_CONTRADICTS) {
+        m->contradicted = answer == ANSWER_CONTRADICTS;
+        snprintf(m->refusal, sizeof(m->refusal), m->contradicted ? "it answered `%s`" : "%s", line);
         meter_set_timer(m, DETAIL_MS);
     } else if (answer == ANSWER_OTHER && m->owed <= 1) { /* answers lag: ask rather than wait */
         uint64_t wait_ms = row_now(m)->timeout_ms > START_MS ? SLOW_FOREIGN_MS : FOREIGN_MS;

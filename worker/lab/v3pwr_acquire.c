@@ -14,6 +14,8 @@ static void start_line(struct meter *m, const char *line)
         meter_set_up_again(m);
     } else if (answer == ANSWER_REFUSED)
         meter_fail(m, ERR_INVALID, "the meter refused `start`: %s", line);
+    if (answer == ANSWER_OTHER)
+        snprintf(m->foreign, sizeof(m->foreign), "%s", line);
     if (answer != ANSWER_ACK)
         return;
     uint64_t stamp_ms = STAMP_MS + (uint64_t)(1000 * STREAM_BLOCK_SAMPLES / m->config.rate_hz);
@@ -30,8 +32,8 @@ void acquire_start_bytes(struct meter *m, const uint8_t *bytes, size_t len)
 
 void acquire_start_timeout(struct meter *m)
 {
-    meter_fail(m, ERR_TIMEOUT, "the meter on %s did not acknowledge `start` within %.1f s", m->port,
-               START_MS / 1000.0);
+    meter_fail(m, ERR_TIMEOUT, "the meter on %s did not acknowledge `start` within %.1f s%s%s", m->port,
+               START_MS / 1000.0, meter_foreign_text(m), m->foreign);
 }
 
 static void add_fault(struct meter *m, const char *text)
@@ -158,7 +160,7 @@ void acquire_begin(struct meter *m)
     struct stream_sink sink = {m, on_samples, on_event};
     stream_init(&m->stream, m->info.code, m->config.rate_hz, sink);
     m->announced = m->ended = m->overcurrent = m->start_pending = false;
-    m->fault[0] = 0;
+    m->fault[0] = m->foreign[0] = 0;
     m->line_len = 0;
     meter_enter(m, STARTING, START_MS);
     meter_send(m, "start");

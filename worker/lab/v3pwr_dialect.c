@@ -8,6 +8,7 @@
 #include <strings.h>
 
 enum { PROMPT_WORD_MAX = 16 };
+static const double argument_apart = 0.0043; /* decades: 1 % */
 
 const double meter_rates_hz[16] = {1e5, 5e4, 2e4, 1e4, 5e3, 2e3, 1e3, 500,
                                    200, 100, 50,  20,  10,  5,   2,   1};
@@ -83,12 +84,72 @@ static bool names_another(const char *line, const char *command, size_t len)
     return false;
 }
 
+/* Arguments that exclude each other. */
+static const char *const choices[][2] = {
+    {"current", "energy"}, {"dyn", "stat"},         {"sw", "hw"},           {"sw", "d7"},
+    {"on", "off"},         {"ascii_dec", "bin_hex"}, {"ascii_dec", "bin_hexa"},
+};
+
+/* `2m`, `2-3`, `1+3`, `3.3`; letters of a unit may follow. */
+static bool number_at(const char *text, double *out)
+{
+    static const struct {
+        char suffix;
+        double factor;
+    } suffixes[] = {{'u', 1e-6}, {'m', 1e-3}, {'k', 1e3}};
+    if (!isdigit((unsigned char)*text))
+        return false;
+    char *rest;
+    double value = strtod(text, &rest);
+    if ((*rest == '-' || *rest == '+') && isdigit((unsigned char)rest[1]))
+        value *= pow(10, strtod(rest, NULL));
+    for (size_t i = 0; i < COUNT(suffixes); i++)
+        if (*rest == suffixes[i].suffix)
+            value *= suffixes[i].factor;
+    *out = value;
+    return true;
+}
+
+/* Of the argument behind a command's name. */
+static bool argument_number(const char *text, const char *name, size_t len, double *out)
+{
+    const char *p = strcasestr(text, name);
+    p = p ? p + len : text;
+    for (p += strcspn(p, " "); *p; p += strcspn(p, " ")) {
+        p += strspn(p, " ");
+        if (number_at(p, out))
+            return true;
+    }
+    return false;
+}
+
+/* Does it acknowledge something else than it was told?  Units may be left out: 3300 is 3300m. */
+static bool contradicts(const char *line, const char *command)
+{
+    size_t len = strcspn(command, " ");
+    char name[COMMAND_MAX];
+    double asked, said;
+    snprintf(name, sizeof(name), "%.*s", (int)len, command);
+    for (size_t i = 0; i < COUNT(choices); i++)
+        for (int k = 0; k < 2; k++) {
+            const char *is = choices[i][k], *other = choices[i][!k];
+            if (has_word(command + len, is, strlen(is)) && has_word(line, other, strlen(other)) &&
+                !has_word(line, is, strlen(is)))
+                return true;
+        }
+    if (!argument_number(command, name, len, &asked) ||
+        !argument_number(line, name, len, &said) || !(asked > 0) || !(said > 0))
+        return false;
+    double apart = fmod(fabs(log10(said / asked)), 3);
+    return fmin(apart, 3 - apart) > argument_apart;
+}
+
 enum answer answer_classify(const char *line, const char *command)
 {
     size_t len = strcspn(command, " ");
     bool ack = !strncmp(line, "ack", 3) && !isalnum((unsigned char)line[3]);
     if (ack && has_word(line, command, len))
-        return ANSWER_ACK;
+        return contradicts(line, command) ? ANSWER_CONTRADICTS : ANSWER_ACK;
     if (ack && !strncmp(command, "powershield", len) && strstr(line, "V3PWR"))
         return ANSWER_ACK;
     if (ack)

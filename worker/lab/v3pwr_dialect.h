@@ -45,9 +45,10 @@ struct command_script {
 
 extern const struct command_script script_setup, script_power_on, script_power_off, script_trigger;
 
-enum answer { ANSWER_NONE, ANSWER_ACK, ANSWER_REFUSED, ANSWER_OTHER };
+enum answer { ANSWER_NONE, ANSWER_ACK, ANSWER_REFUSED, ANSWER_CONTRADICTS, ANSWER_OTHER };
 
-/* `line` without prompts; ANSWER_OTHER is an answer to another command. */
+/* `line` without prompts; ANSWER_OTHER is an answer to another command, ANSWER_CONTRADICTS an
+ * acknowledgement of another argument (`ack freq 5k` to `freq 10k`). */
 enum answer answer_classify(const char *line, const char *command);
 /* Skips prompts, blanks and zeros in place. */
 const char *answer_strip(char *line);

@@ -47,6 +47,8 @@ struct meter {
     char command[COMMAND_MAX];
     char refusal[ANSWER_MAX]; /* of the running command; its detail follows in lines of its own */
     char first_refusal[ANSWER_MAX + COMMAND_MAX];
+    bool contradicted;        /* the refusal acknowledges another argument */
+    char foreign[80];         /* the last answer to another command */
     char answer[ANSWER_MAX];
     char line[ANSWER_MAX];
     size_t line_len;
@@ -80,6 +82,8 @@ void meter_ready(struct meter *m);
 /* After `stop`: an acquisition of an earlier program, too slow to be noticed as noise, forbids most
  * commands. */
 void meter_set_up_again(struct meter *m);
+/* In front of m->foreign, for the text of a failure. */
+const char *meter_foreign_text(const struct meter *m);
 /* Calls `take` for each line; what is behind the line after which the state changed is not used. */
 size_t meter_each_line(struct meter *m, const uint8_t *bytes, size_t len,
                        void (*take)(struct meter *m, const char *line));

@@ -152,7 +152,7 @@ static void anchor(struct v3pwr_stream *s, uint32_t ms)
 static void begin(struct v3pwr_stream *s, uint32_t ms)
 {
     anchor(s, ms);
-    struct stream_block block = {s->samples, 0, ms, 0, BLOCK_DAMAGED};
+    struct stream_block block = {s->samples, 0, ms, 0, BLOCK_DAMAGED, 0};
     if (ms && s->early_len > EARLY_TEXT_MAX)
         say_block(s, STREAM_BLOCK, &block);
 }
@@ -178,7 +178,8 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
         return;
     }
     uint64_t clock_ms = s->clock_ms + step_ms, count = s->samples - s->block_first;
-    struct stream_block block = {s->block_first, count, ms, buffer_pct, judge(s, count, clock_ms)};
+    struct stream_block block = {
+        s->block_first, count, ms, buffer_pct, judge(s, count, clock_ms), step_ms};
     say_block(s, STREAM_BLOCK, &block);
     /* after damage the clock starts anew, so that one fault is reported once */
     bool good = block.verdict <= BLOCK_NO_STAMP;
@@ -192,7 +193,7 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
 void stream_end(struct v3pwr_stream *s)
 {
     uint64_t count = s->samples - s->block_first;
-    struct stream_block tail = {s->block_first, count, s->stamp_ms, 0, BLOCK_GOOD};
+    struct stream_block tail = {s->block_first, count, s->stamp_ms, 0, BLOCK_GOOD, 0};
     if (s->damaged)
         tail.verdict = BLOCK_DAMAGED;
     else if (count > STREAM_BLOCK_SAMPLES)

@@ -60,6 +60,7 @@ struct stream_block {
     uint32_t stamp_ms;     /* 31 bits */
     uint32_t buffer_pct;
     enum stream_verdict verdict;
+    uint32_t took_ms; /* by the meter's clock */
 };
 
 struct stream_event {
