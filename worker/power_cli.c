@@ -14,6 +14,7 @@
 enum { EXIT_DONE = 0, EXIT_LOCAL = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_METER = 4 };
 
 enum { WARM_UP_MS = 150, WARM_UP_MAX_MS = 2000, WAIT_FOR_STAMP_S = 10, EDGE_WAIT_S = 60 };
+enum { STAMP_WORD_MS = 3000, LATE_MS = 15000 };
 
 static const char usage[] =
     "usage: switchyard-worker power record --port TTY --volts V --rate R --seconds S\n"
@@ -99,22 +100,51 @@ static void finish(struct record *r, enum err_code code)
     uv_close((uv_handle_t *)&r->timer, NULL);
 }
 
+static double block_s(const struct record *r)
+{
+    return STREAM_BLOCK_SAMPLES / r->config.rate_hz;
+}
+
+static void stop_recording(struct record *r)
+{
+    r->phase = STOPPING;
+    v3pwr_meter.stop(r->meter);
+}
+
 static void on_time(uv_timer_t *timer)
 {
     struct record *r = timer->data;
+    bool none = !trace_count(&r->recorder.trace);
     if (r->phase == WARMING) {
         r->phase = COOLING;
         v3pwr_meter.stop(r->meter);
-    } else if (r->phase == RECORDING && !trace_count(&r->recorder.trace))
+    } else if (r->phase == RECORDING && none && r->hardware_trigger)
         finish(r, err_set(&r->err, TIMEOUT, "no edge came on the meter's trigger input within %d s",
                           EDGE_WAIT_S));
+    else if (r->phase == RECORDING && none)
+        fprintf(stderr,
+                "switchyard-worker power: the meter sends its first time stamp behind 1000 "
+                "samples; samples count from then on, in %.0f s\n",
+                block_s(r));
+    else if (r->phase == RECORDING) /* what came is judged */
+        stop_recording(r);
+}
+
+/* Streaming takes as long as the samples do; twice that, and there is something to say. */
+static void on_streaming(struct record *r)
+{
+    double samples = (double)(r->until ? r->until : r->wanted);
+    double due_s = ceil(samples / STREAM_BLOCK_SAMPLES) * block_s(r);
+    if (!r->until)
+        due_s = samples / r->config.rate_hz;
+    uv_timer_start(&r->timer, on_time, (uint64_t)(2000 * due_s) + LATE_MS, 0);
 }
 
 static void start_recording(struct record *r)
 {
     r->phase = RECORDING;
     if (r->hardware_trigger)
-        uv_timer_start(&r->timer, on_time, EDGE_WAIT_S * 1000, 0);
+        uv_timer_start(&r->timer, on_time, EDGE_WAIT_S * 1000 + (uint64_t)(1000 * block_s(r)), 0);
     v3pwr_meter.start(r->meter);
 }
 
@@ -155,8 +185,7 @@ static void on_recorded(struct record *r)
         enough = false; /* a time stamp has yet to vouch for the last block */
     if (!enough && !r->recorder.full)
         return;
-    r->phase = STOPPING;
-    v3pwr_meter.stop(r->meter);
+    stop_recording(r);
 }
 
 static void on_news(void *ctx, const struct meter_news *news)
@@ -171,6 +200,11 @@ static void on_news(void *ctx, const struct meter_news *news)
         uv_timer_start(&r->timer, on_time, WARM_UP_MAX_MS, 0);
     else if (news->kind == METER_STREAMING && r->phase == WARMING)
         uv_timer_start(&r->timer, on_time, WARM_UP_MS, 0);
+    else if (news->kind == METER_STARTED && r->phase == RECORDING && !r->hardware_trigger &&
+             1000 * block_s(r) > STAMP_WORD_MS)
+        uv_timer_start(&r->timer, on_time, STAMP_WORD_MS, 0);
+    else if (news->kind == METER_STREAMING && r->phase == RECORDING)
+        on_streaming(r);
     else if (news->kind == METER_WARNING)
         recorder_warn(&r->recorder, "%s", news->text);
     else if (r->phase == WARMING)
@@ -207,12 +241,18 @@ static enum err_code run_record(struct record *r, const struct record_options *o
     return r->code ? r->code : recorder_judge(&r->recorder, &r->err);
 }
 
+static json_t *number_or_null(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
 static enum err_code keep_trace(struct record *r, const char *path)
 {
     char sha256[TRACE_SHA_TEXT];
     uint64_t bytes;
-    r->recorder.trace.provenance = json_pack("{s:s,s:s,s:s}", "meter", r->info.model, "serial",
-                                             r->info.serial, "version", r->info.version);
+    r->recorder.trace.provenance =
+        json_pack("{s:s,s:s,s:s,s:o}", "meter", r->info.model, "serial", r->info.serial, "version",
+                  r->info.version, "temperature_c", number_or_null(r->info.temperature_c));
     return path ? trace_write(&r->recorder.trace, path, sha256, &bytes, &r->err) : ERR_OK;
 }
 

@@ -38,6 +38,8 @@ def case(fault="none", dialect=None, rate_hz=10000, seconds=0.3, kind="l4", at=1
         seconds = max(seconds, 4)
     if fault.startswith("stamps_") and fault != "stamps_skewed":
         seconds = max(seconds, 8.2 * BLOCK / rate_hz)
+    if fault == "twice_the_pace":
+        seconds = max(seconds, 2)
     if fault == "stamps_skewed_little":
         seconds = max(seconds, 0.9)
     if fault == "drop_digit_of_many":

@@ -29,6 +29,8 @@ DIALECTS = {
     "after_start": ["nothing", "line", "zeros", "prompt"],
     "reply_nul": [False, True],
     "supply": ["any", "pwr on"],              # what makes a current flow
+    "temperature": ["known", "unknown", "silent"],
+    "after_error": ["goes on", "status"],     # does it take nothing after a refusal until `status` is read?
 }
 
 
@@ -169,6 +171,13 @@ FAULTS = {
     "overcurrent_then_silence": "refuse:over-?current",
     "overcurrent_in_status": "refuse:over-?current",
     "drains_slowly": "exact",
+    "clamps_volt": "refuse:`volt.*3000m",
+    "clamps_freq": "refuse:`freq.*answered `ack freq",
+    "clamps_freq_silently": "refuse:rate|clock",
+    "says_energy": "refuse:output.*energy",
+    "tenth_of_the_pace": "refuse:rate",
+    "twice_the_pace": "refuse:rate",
+    "stamps_end": "either:stamp",
     "stale_long_after_stop": "exact",
 }
 

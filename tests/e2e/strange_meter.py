@@ -138,6 +138,7 @@ class Meter(Stream, threading.Thread):
 
     held = 0.0
     born = math.inf  # when the first command came
+    refusing = False  # until `status` is read
     late_s, turned = 0.0, math.inf  # the longest time in which this emulator did not come to its work
 
     def _later(self, what, delay_s=None):
@@ -170,6 +171,7 @@ class Meter(Stream, threading.Thread):
         self._later(text.encode(), delay_s)
 
     def _error(self, name, detail):
+        self.refusing = self.d.after_error == "status"
         self._reply(f"err {name}" if self.d.error == "err" else f"error {name}\r\nError detail: {detail}")
 
     def _command(self, text):
@@ -199,8 +201,12 @@ class Meter(Stream, threading.Thread):
             return
         if self.fault == "service_lines" and self.rng.random() < 0.5 and self.acq is None:
             self._later(b"calibration request handled\r\n")
+        if self.refusing and name not in ("status", "stop", "powershield", "version"):
+            self._error(name, "error pending")
+            return
         handler = getattr(self, f"_do_{name}", None)
         if handler is None:
+            self.refusing = self.d.after_error == "status"
             self._error(name, "Command unknown") if self.rng.random() < 0.5 else self._reply("Command unknown")
             return
         if name in ("volt", "freq", "format", "acqtime", "trigsrc", "start") and not self.controlled:
@@ -228,6 +234,7 @@ class Meter(Stream, threading.Thread):
             self._reply("ack apiver: 1.1")
 
     def _do_status(self, *_):
+        self.refusing = False
         self._reply("ack status ok" if self.status_text == "ok" else f"ack status error: {self.status_text}")
         self.status_text = "ok"
 
@@ -290,6 +297,9 @@ class Meter(Stream, threading.Thread):
         low, high = (1.8, 3.3) if self.d.identity == "lpm01a" else (1.6, 3.6)
         if value is None or not low - 1e-9 <= value <= high + 1e-9:
             return self._error(text, "out of range")
+        if self.fault == "clamps_volt":
+            self.volts = 3.0
+            return self._reply("ack volt 3000m")
         self.volts = value
         self._reply(f"ack {text}" if self.d.volt_reply == "plain" else f"ack volt {round(value * 1000)}m",
                     {"ack_late": 1.26, "volt_takes_4s": 4}.get(self.fault, 0.02))
@@ -301,7 +311,9 @@ class Meter(Stream, threading.Thread):
                 self.format == "ascii_dec" and value > self.d.ascii_limit_hz):
             return self._error(text, "bad frequency")
         self.rate_hz = value
-        return self._reply(f"ack {text}")
+        if self.fault.startswith("clamps_freq"):
+            self.rate_hz = value / 2
+        return self._reply(f"ack freq {round(self.rate_hz)}" if self.fault == "clamps_freq" else f"ack {text}")
 
     def _do_acqtime(self, name, rest, text):
         value = self._number(rest[0]) if rest else None
@@ -320,7 +332,10 @@ class Meter(Stream, threading.Thread):
     def _plain(self, name, rest, text):
         self._reply(f"ack {text}")
 
-    _do_output = _do_funcmode = _do_trigdelay = _do_pwrend = _do_targrst = _do_eventsrc = _do_calib = _plain
+    def _do_output(self, name, rest, text):
+        self._reply("ack output energy" if self.fault == "says_energy" else f"ack {text}")
+
+    _do_funcmode = _do_trigdelay = _do_pwrend = _do_targrst = _do_eventsrc = _do_calib = _plain
 
     def _do_currthres(self, name, rest, text):
         if self.d.threshold == name:
@@ -355,6 +370,10 @@ class Meter(Stream, threading.Thread):
         return self._reply(f"ack pwr {rest[0]}" if self.d.volt_reply == "get" else f"ack {text}")
 
     def _do_temp(self, name, rest, text):
+        if self.d.temperature == "silent":
+            return None
+        if self.d.temperature == "unknown":
+            return self._error(name, "Command unknown")
         ok = rest == ["refresh", "pcb"] if self.d.threshold == "currthres" else rest == ["degc", "refresh"]
         return self._reply(f"ack {text}\r\ntemp 31 degC") if ok else self._error(text, "bad argument")
 

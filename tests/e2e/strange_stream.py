@@ -182,7 +182,8 @@ class Stream:
         a = self.acq
         if a.over or self.waiting:
             return
-        pace = {"skew_1_percent": 1.01, "skew_slow_1_percent": 0.99, "skew_100_ppm": 1.0001}.get(self.fault, 1.0)
+        pace = {"skew_1_percent": 1.01, "skew_slow_1_percent": 0.99, "skew_100_ppm": 1.0001,
+                "tenth_of_the_pace": 0.1, "twice_the_pace": 2}.get(self.fault, 1.0)
         due = int((now - a.began) * a.rate_hz * pace)
         if self.acqtime != math.inf:
             due = min(due, round(self.acqtime * a.rate_hz))
@@ -210,6 +211,7 @@ class Stream:
         faulty, fault = self._faulty(), self.fault
         second = faulty and count == 2 * BLOCK
         if second and fault == "stamp_missing" or faulty and fault == "stamps_missing_all" or \
+                faulty and fault == "stamps_end" and count >= 2 * BLOCK or \
                 faulty and fault == "stamps_missing_two" and count in (2 * BLOCK, 3 * BLOCK):
             return
         if second and fault == "unplug_mid_frame":

@@ -66,6 +66,9 @@ static void check_record(const struct harness *h)
     ck_assert_uint_eq(json_array_size(json_object_get(record, "gates")), 10);
     ck_assert_int_eq(json_integer_value(json_object_get(record, "flash_bytes")), 1234);
     ck_assert(json_is_null(json_object_get(record, "ram_bytes")));
+    const json_t *provenance = json_object_get(record, "provenance");
+    ck_assert_double_eq(number(provenance, "meter_temperature_c"), 27);
+    ck_assert_str_eq(json_string_value(json_object_get(provenance, "meter_model")), "STLINK-V3PWR");
     double latency_s = number(record, "latency_s"),
            energy_j = number(record, "median_energy_per_inference_j");
     ck_assert_double_gt(latency_s, 1e-5);

@@ -91,7 +91,7 @@ static const char record[] =
     "\"uncertainty_rel\":0.0066,\"gates\":[{\"name\":\"repeatability\",\"passed\":true,\"value\":0."
     "002,"
     "\"limit\":0.01,\"detail\":\"0.2 %\"}],\"flash_bytes\":301224,\"ram_bytes\":null,"
-    "\"trace\":{\"sha256\":\"abcd\"},\"warnings\":[],"
+    "\"trace\":{\"sha256\":\"abcd\"},\"warnings\":[],\"provenance\":{\"meter_temperature_c\":27.5},"
     "\"preview\":{\"bin_s\":0.5,\"min_a\":[0.007,0.02,0.007],\"mean_a\":[0.0071,0.021,0.0071],"
     "\"max_a\":[0.0072,0.03,0.0072]}}";
 
@@ -117,6 +117,7 @@ START_TEST(a_record_is_read_as_documented)
     ck_assert(isnan(m.dynamic_energy_mad_j));
     ck_assert(m.passed && m.emulated);
     ck_assert_str_eq(m.trace_sha256, "abcd");
+    ck_assert_double_eq(m.meter_temperature_c, 27.5);
 }
 END_TEST
 

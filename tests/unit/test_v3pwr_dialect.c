@@ -30,6 +30,20 @@ static const struct {
     {"Error detail: wrong parameter",    "freq 3",      ANSWER_NONE},
     {"calibration request handled",      "freq 3",      ANSWER_NONE},
     {"freq 3",                           "freq 3",      ANSWER_NONE},
+    {"ack freq 50k",                     "freq 100k",   ANSWER_CONTRADICTS},
+    {"ack freq 1+5",                     "freq 100k",   ANSWER_ACK},
+    {"ack freq 100000 Hz",               "freq 100k",   ANSWER_ACK},
+    {"ack freq 200",                     "freq 500",    ANSWER_CONTRADICTS},
+    {"ack volt 1800m",                   "volt 3300m",  ANSWER_CONTRADICTS},
+    {"ack volt vout 3300",               "volt 3300m",  ANSWER_ACK},
+    {"ack volt get 3300-03",             "volt 3300-3", ANSWER_ACK},
+    {"ack output energy",                "output current", ANSWER_CONTRADICTS},
+    {"ack format ascii_dec",             "format bin_hexa", ANSWER_CONTRADICTS},
+    {"ack format bin_hex",               "format bin_hexa", ANSWER_ACK},
+    {"ack trigsrc sw",                   "trigsrc d7",  ANSWER_CONTRADICTS},
+    {"ack pwr on no",                    "pwr on",      ANSWER_ACK},
+    {"ack pwr off",                      "pwr on",      ANSWER_CONTRADICTS},
+    {"ack acqtime 0",                    "acqtime inf", ANSWER_ACK},
     /* clang-format on */
 };
 
@@ -62,6 +76,26 @@ START_TEST(volts_come_in_several_spellings)
 }
 END_TEST
 
+START_TEST(temperatures_come_in_several_spellings)
+{
+    static const struct {
+        const char *line;
+        double celsius;
+    } rows[] = {{"ack temp 27", 27},          {"ack temp degc -7", -7},  {"temp 31 degC", 31},
+                {"ack temp degf 86", 30},     {"ack temp 0025-00", 25},  {"Temperature: 22.5", 22.5},
+                {"ack temp refresh pcb 40", 40}};
+    static const char *const wrong[] = {"ack temp degc", "ack temp refresh pcb", "ack freq 27",
+                                        "ack temp 3300", "a temp 27", ""};
+    double celsius = 0;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ck_assert_msg(answer_temperature(rows[i].line, &celsius), "%s", rows[i].line);
+        ck_assert_double_eq_tol(celsius, rows[i].celsius, 1e-9);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        ck_assert_msg(!answer_temperature(wrong[i], &celsius), "%s", wrong[i]);
+}
+END_TEST
+
 START_TEST(rates_are_those_of_the_meter)
 {
     double hz;
@@ -83,10 +117,10 @@ START_TEST(commands_are_spelled_for_the_device)
     } rows[] = {
         {DIALECT_V3PWR,
          "powershield|version|power_monitor|status|htc|output current|trigsrc hw|trigdelay 0m|"
-         "format bin_hexa|freq 100k|acqtime inf|volt 1800m|volt get|"},
+         "format bin_hexa|freq 100k|acqtime inf|temp degc|volt 1800m|volt get|"},
         {DIALECT_LPM01A,
          "powershield|version|status|htc|acqmode dyn|funcmode optim|output current|trigsrc d7|"
-         "trigdelay 0m|format bin_hexa|freq 100k|acqtime inf|volt 1800m|volt get|"},
+         "trigdelay 0m|format bin_hexa|freq 100k|acqtime inf|temp degc|volt 1800m|volt get|"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char all[1000] = "", text[COMMAND_MAX];
@@ -108,6 +142,7 @@ int main(void)
     TCase *t = tcase_create("dialect");
     tcase_add_loop_test(t, answers_are_matched_by_name, 0, (int)COUNT(answers));
     tcase_add_test(t, volts_come_in_several_spellings);
+    tcase_add_test(t, temperatures_come_in_several_spellings);
     tcase_add_test(t, rates_are_those_of_the_meter);
     tcase_add_test(t, commands_are_spelled_for_the_device);
     suite_add_tcase(s, t);

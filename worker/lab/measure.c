@@ -287,6 +287,15 @@ static void on_streaming(struct measure *m)
         enter(m, BASELINE);
 }
 
+static void take_samples(struct measure *m, const struct meter_news *news)
+{
+    struct recorder *r = &m->result.recorder;
+    bool alarmed = r->buffer_max_pct >= BUFFER_ALARM_PCT;
+    recorder_take(r, news);
+    if (!alarmed && r->buffer_max_pct >= BUFFER_ALARM_PCT)
+        say(m, LOG_WARN, "the meter's buffer is %u %% full: the host lags", r->buffer_max_pct);
+}
+
 static void on_news(void *ctx, const struct meter_news *news)
 {
     struct measure *m = ctx;
@@ -303,7 +312,7 @@ static void on_news(void *ctx, const struct meter_news *news)
     else if (news->kind == METER_WARNING)
         say(m, LOG_WARN, "%s", news->text);
     else if (recording)
-        recorder_take(&m->result.recorder, news);
+        take_samples(m, news);
     if (m->stage != OVER && !m->retrying && m->result.recorder.full)
         failed(m, err_set(&m->err, TOO_LARGE, "the recording is larger than %d MB",
                           TRACE_MAX_BYTES >> 20));

@@ -27,6 +27,7 @@ struct meter_info {
     char version[48];
     enum sample_code code;
     double gain_rel, range_max_a; /* standard uncertainty of the gain; trip level */
+    double temperature_c;         /* of its board; NAN: not known */
 };
 
 enum meter_news_kind {

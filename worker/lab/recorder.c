@@ -8,7 +8,7 @@
 
 #include "shared/base/clock.h"
 
-enum { BUFFER_ALARM_PCT = 50, WARNINGS_MAX = 50 };
+enum { WARNINGS_MAX = 50 };
 /* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
 static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, arrival_step_s = 0.01;
 /* From here on it is another rate. */
@@ -307,6 +307,8 @@ enum err_code recorder_judge(struct recorder *r, struct err *e)
         return code;
     if (r->full)
         return err_set(e, TOO_LARGE, "the recording is larger than %d MB", TRACE_MAX_BYTES >> 20);
+    if ((code = judge_pace(r, e)))
+        return code;
     if (have < r->wanted)
         return err_set(e, INVALID, "the meter sent %llu of %llu samples", (unsigned long long)have,
                        (unsigned long long)r->wanted);
@@ -318,8 +320,6 @@ enum err_code recorder_judge(struct recorder *r, struct err *e)
     if (r->wrong_volts_v > 0)
         return err_set(e, INVALID, "the meter supplies %.3f V after it was told to supply %.3f V",
                        r->wrong_volts_v, r->trace.volts_v);
-    if ((code = judge_pace(r, e)))
-        return code;
     struct samples samples = trace_samples(&r->trace);
     struct signal_report report = signal_inspect(&samples, r->trace.rate_hz, r->range_max_a);
     if ((code = signal_judge(&report, r->trace.rate_hz, e)))

@@ -9,7 +9,7 @@
 #include "worker/lab/meter.h"
 #include "worker/lab/trace.h"
 
-enum { RECORDER_ARRIVALS_MAX = 1 << 16 };
+enum { RECORDER_ARRIVALS_MAX = 1 << 16, BUFFER_ALARM_PCT = 50 };
 
 struct recorder {
     struct trace trace;

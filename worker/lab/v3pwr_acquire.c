@@ -75,7 +75,9 @@ static void on_event(void *ctx, const struct stream_event *event)
 {
     struct meter *m = ctx;
     bool busy = m->state == STREAMING || m->state == FAULTED;
-    m->ended |= event->kind == STREAM_ENDED;
+    m->ended |= event->kind == STREAM_ENDED ||
+                (m->state == STOPPING && event->kind == STREAM_LINE &&
+                 answer_classify(event->text, "stop") == ANSWER_ACK);
     announce(m);
     if (busy && event->kind == STREAM_OVERCURRENT) {
         m->overcurrent = true;
@@ -123,8 +125,10 @@ void acquire_stream_timeout(struct meter *m)
                    "the stream of the meter on %s stopped after %llu samples, without an end mark",
                    m->port, (unsigned long long)m->stream.samples);
     else
-        meter_fail(m, ERR_TIMEOUT, "the meter on %s acknowledged `start` but sent no time stamp",
-                   m->port);
+        meter_fail(m, ERR_TIMEOUT,
+                   "the meter on %s acknowledged `start` but sent no time stamp within %.1f s, one "
+                   "per 1000 samples expected",
+                   m->port, (double)meter_in_state_ms(m) / 1000);
 }
 
 void acquire_send_stop(struct meter *m)

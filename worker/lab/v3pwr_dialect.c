@@ -35,6 +35,7 @@ static const struct command_row setup_rows[] = {
     {{"format bin_hexa", "format bin_hex", "format ascii_dec"}, BOTH, BOTH, 1500, 3, .use = USE_FORMAT},
     {{"freq %s", "freq %d"},                            BOTH,   BOTH,     1500, 3, ARGUMENT_RATE},
     {{"acqtime inf", "acqtime 0", "acqtime 100", "acqtime 10"}, BOTH, BOTH, 1500, 3},
+    {{"temp degc", "temp degc refresh", "temp refresh pcb"}, BOTH, 0,      300,  1},
     {{"volt %s", "volt vout %s", "volt %d-3"},          BOTH,   BOTH,     6000, 2, ARGUMENT_MILLIVOLTS},
     {{"volt get", "volt vout get"},                     BOTH,   0,        1000, 1, .use = USE_VOLTAGE},
 };
@@ -247,6 +248,25 @@ bool answer_volts(const char *line, double *out_v)
         return false;
     *out_v = volts;
     return true;
+}
+
+bool answer_temperature(const char *line, double *out_c)
+{
+    const char *p = strcasestr(line, "temp");
+    bool ours = p == line || (p && !strncmp(line, "ack ", 4));
+    for (p = ours ? p + strcspn(p, " :") : ""; *p; p += strcspn(p, " :")) {
+        p += strspn(p, " :");
+        char *rest;
+        double value = strtod(p, &rest);
+        if (rest == p || !(isdigit((unsigned char)*p) || *p == '-' || *p == '+'))
+            continue;
+        double celsius = strcasestr(line, "degf") ? (value - 32) / 1.8 : value;
+        if (celsius < -60 || celsius > 150)
+            return false;
+        *out_c = celsius;
+        return true;
+    }
+    return false;
 }
 
 bool meter_parse_rate(const char *text, double *out_hz)

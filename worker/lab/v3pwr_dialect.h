@@ -57,3 +57,5 @@ void command_format(char out_text[static COMMAND_MAX], const struct command_row 
 void answer_identity(const char *line, struct meter_info *info, enum dialect *out_dialect);
 /* `3300-03`, `3300m`, `3300`, `3.3`; false when it is none of these. */
 bool answer_volts(const char *line, double *out_v);
+/* `ack temp 27`, `ack temp degc 27`, `temp 31 degC`; false when it is none of these. */
+bool answer_temperature(const char *line, double *out_c);

@@ -1,4 +1,4 @@
-/* What the two halves of the driver share: v3pwr.c (states, commands, interface) and
+/* What the parts of the driver share: v3pwr.c (states, interface), v3pwr_command.c (scripts) and
  * v3pwr_acquire.c (the acquisition).  The picture of the states is in v3pwr.c. */
 #pragma once
 #include "worker/io/uv_serial.h"
@@ -11,6 +11,8 @@ enum {
     QUIET_MS = 60,
     DRAIN_LIMIT_MS = 6000,
     DETAIL_MS = 80,
+    CLEAR_MS = 300,
+    LATE_FEW = 3,
     FOREIGN_MS = 400,
     SLOW_FOREIGN_MS = 1600, /* `volt` calibrates for 1.3 s */
     START_MS = 5000,
@@ -47,6 +49,8 @@ struct meter {
     char command[COMMAND_MAX];
     char refusal[ANSWER_MAX]; /* of the running command; its detail follows in lines of its own */
     char first_refusal[ANSWER_MAX + COMMAND_MAX];
+    bool refused, clearing;   /* `status` is to be read; is read now */
+    int late;                 /* answers to other commands, of this script */
     bool contradicted;        /* the refusal acknowledges another argument */
     char foreign[80];         /* the last answer to another command */
     char answer[ANSWER_MAX];
@@ -87,6 +91,11 @@ const char *meter_foreign_text(const struct meter *m);
 /* Calls `take` for each line; what is behind the line after which the state changed is not used. */
 size_t meter_each_line(struct meter *m, const uint8_t *bytes, size_t len,
                        void (*take)(struct meter *m, const char *line));
+
+/* v3pwr_command.c */
+void meter_run_script(struct meter *m, struct command_script script);
+void meter_command_bytes(struct meter *m, const uint8_t *bytes, size_t len);
+void meter_command_timeout(struct meter *m);
 
 /* The rows of v3pwr_acquire.c. */
 void acquire_begin(struct meter *m);

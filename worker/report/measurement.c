@@ -250,6 +250,9 @@ enum err_code measurement_read(struct arena *a, const json_t *document, struct m
         return rc;
     read_warnings(a, document, &m);
     m.trace_sha256 = read_trace(a, document);
+    const json_t *provenance = json_object_get(document, "provenance");
+    const json_t *celsius = json_object_get(provenance, "meter_temperature_c");
+    m.meter_temperature_c = json_is_number(celsius) ? json_number_value(celsius) : NAN;
     m.passed = m.passed && m.window_count > 0 && m.energy_j > 0 && isfinite(m.energy_j);
     *out = m;
     return ERR_OK;

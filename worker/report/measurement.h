@@ -34,6 +34,7 @@ struct measurement {
     double energy_j, energy_mad_j; /* per inference: median of the windows and its MAD */
     double dynamic_energy_j, dynamic_energy_mad_j;
     double baseline_drift_rel;
+    double meter_temperature_c;
     double uncertainty_rel;                        /* standard uncertainty (k = 1) of energy_j */
     double dynamic_uncertainty_rel;                /* of dynamic_energy_j */
     int64_t samples, lost, flash_bytes, ram_bytes; /* sizes: 0 when not known */

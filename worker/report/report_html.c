@@ -374,6 +374,8 @@ static void put_provenance_row(const struct measurement *m, struct buf *b)
     html_text(b, m->board);
     buf_lit(b, "<br>");
     html_text(b, m->meter);
+    if (isfinite(m->meter_temperature_c))
+        html_put(b, ", %.0f °C", m->meter_temperature_c);
     buf_lit(b, "</td>");
     cell_si(b, m->volts, "V", 3);
     cell_si(b, m->sample_rate_hz, "Hz", 3);

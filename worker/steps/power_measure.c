@@ -3,6 +3,7 @@
  * The measurement itself is worker/lab/measure.c.  Here: parameters, the trace file, the record
  * (docs/measurement.md) as output and artifact.  A record with a failed gate is stored, and the
  * task fails with the gate's reason: its figures are not a result. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,14 @@ static json_t *integer_or_null(const struct step_call *call, const char *name)
     return json_is_integer(value) ? json_incref(value) : json_null();
 }
 
+static json_t *make_provenance(const struct meter_info *meter)
+{
+    return json_pack("{s:s,s:s,s:s,s:o}", "meter_model", meter->model, "meter_serial",
+                     meter->serial, "meter_version", meter->version, "meter_temperature_c",
+                     isfinite(meter->temperature_c) ? json_real(meter->temperature_c)
+                                                    : json_null());
+}
+
 static json_t *make_record(struct step_call *call)
 {
     struct power *p = call->state;
@@ -89,7 +98,7 @@ static json_t *make_record(struct step_call *call)
     lab_note_meter(call->run->lab, p->bench, r->meter.serial, r->meter.version);
     snprintf(meter, sizeof(meter), "%s %s (version %s)", r->meter.model, r->meter.serial,
              r->meter.version);
-    json_t *record = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:s,s:o,s:o,s:{s:s,s:I,s:s},s:O}", "model",
+    json_t *record = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:s,s:o,s:o,s:{s:s,s:I,s:s},s:O,s:o}", "model",
                                step_string(call, "model"), "target", p->bench->target, "board",
                                p->bench->board_serial[0] ? p->bench->board_serial : p->bench->name,
                                "meter", meter, "emulated", p->bench->emulated, "firmware_commit",
@@ -98,7 +107,8 @@ static json_t *make_record(struct step_call *call)
                                integer_or_null(call, "flash_bytes"), "ram_bytes",
                                integer_or_null(call, "ram_bytes"), "trace", "sha256", p->sha256,
                                "bytes", (json_int_t)p->trace_bytes, "path",
-                               step_string(call, "trace"), "warnings", r->recorder.warnings);
+                               step_string(call, "trace"), "warnings", r->recorder.warnings,
+                               "provenance", make_provenance(&r->meter));
     json_t *figures = figures_json(&r->figures, &r->recorder.trace);
     json_object_update(record, figures);
     json_decref(figures);
@@ -159,9 +169,10 @@ static void on_done(void *ctx, enum err_code code, const struct err *err)
     }
     struct measure_result *r = measure_result(p->measure);
     r->recorder.trace.provenance = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:b,s:o}", "model", step_string(call, "model"), "build_id",
+        "{s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "model", step_string(call, "model"), "build_id",
         step_string(call, "build_id"), "target", p->bench->target, "bench", p->bench->name, "meter",
-        r->meter.model, "emulated", p->bench->emulated, "failed_gates", failed_gates(&r->figures));
+        r->meter.model, "emulated", p->bench->emulated, "failed_gates", failed_gates(&r->figures),
+        "provenance", make_provenance(&r->meter));
     step_work(call, write_trace, report, p);
 }
 
