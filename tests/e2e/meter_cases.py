@@ -24,6 +24,7 @@ EACH_TIME = {"drop_byte", "count_999", "overcurrent", "error_text", "stops_early
              "buffer_99", "zero", "stuck", "no_end_mark", "summary_in_pieces", "half_block_at_end"}
 TOLERANCE = 1e-9  # relative: sums of the same quantised samples
 CLOSE = 1e-3
+AT_ONCE = 8  # cases per core: they mostly wait
 
 Case = collections.namedtuple("Case", "fault dialect rate_hz seconds kind at seed volts trigger extra", defaults=[()])
 Outcome = collections.namedtuple("Outcome", "verdict why case status said figures took_s")
@@ -132,7 +133,7 @@ def run(c):
 
 def run_all(cases, at_once=None):
     """Outcomes as they come; each case in a process of its own (the emulator is Python: one interpreter lock each)."""
-    with multiprocessing.Pool(at_once or 5, maxtasksperchild=50) as pool:
+    with multiprocessing.Pool(at_once or AT_ONCE * os.cpu_count(), maxtasksperchild=50) as pool:
         yield from pool.imap_unordered(run, cases)
 
 
@@ -161,7 +162,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--kind", default="l4")
     parser.add_argument("--at", default="1")
-    parser.add_argument("--jobs", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=0)
     o = parser.parse_args()
     fixed = {"binary": "none"} if o.text else {}
     dialects = list(each_value_alone()) if o.alone else list(drawn(o.dialects, o.seed, **fixed)) or [Dialect(**fixed)]

@@ -12,29 +12,48 @@ from strange_dialects import FAULTS, Dialect
 TRIGGERED = ["none", "none", "drop_byte", "stamp_missing", "count_999", "overcurrent", "unplug_mid_sample", "error_text",
              "summary_in_pieces", "ack_never_start", "ack_never_trigsrc", "stale_after_stop"]
 PROGRESS = 100  # cases
-BUSY_MAX = 0.5  # of the cases may meet a machine that is too busy for an emulator which keeps time
+ALONE = 6       # times
+
+
+def is_host(got):
+    """Not a defect yet: this machine was busy.  Only the host's clock tells that the meter's is wrong."""
+    return got.verdict == "busy" or got.verdict == "UNSEEN" and got.case.fault.startswith("skew")
+
+
+def alone(case):
+    for _ in range(ALONE):
+        got = meter_cases.run(case)
+        if not is_host(got):
+            break
+        case = case._replace(seconds=max(case.seconds, 8)) if case.fault.startswith("skew") else case
+    return got
 
 
 class Faults(unittest.TestCase):
     drawn = 1
 
     def check(self, cases):
-        verdicts = collections.Counter()
+        """Most of a case is waiting, so many run at once; what the emulator missed meanwhile is seen again alone."""
+        verdicts, again = collections.Counter(), []
         for got in meter_cases.run_all(cases):
-            for _ in range(3):  # only the host's clock tells that the meter's is wrong; when the host is busy, it cannot
-                if got.verdict != "UNSEEN" or not got.case.fault.startswith("skew"):
-                    break
-                got = next(iter(meter_cases.run_all([got.case._replace(seconds=8)])))
-            verdicts[got.verdict] += 1
-            if got.verdict not in ("ok", "busy"):
-                print(f"{got.verdict} {got.why}\n    {got.case.fault} at={got.case.at} seed={got.case.seed} "
-                      f"trigger={got.case.trigger}: {got.case.dialect}", flush=True)
-            if verdicts.total() % PROGRESS == 0:
-                print(f"{verdicts['ok']} ok of {verdicts.total()} seen, {len(cases)} to see", flush=True)
-            with self.subTest(fault=got.case.fault, dialect=str(got.case.dialect), seed=got.case.seed):
-                self.assertIn(got.verdict, ("ok", "busy"), got.why)
-        print(dict(verdicts), flush=True)
-        self.assertLessEqual(verdicts["busy"], BUSY_MAX * len(cases))
+            if is_host(got):
+                again.append(got.case)
+            else:
+                self.take(got, verdicts)
+            if (verdicts.total() + len(again)) % PROGRESS == 0:
+                print(f"{verdicts['ok']} ok, {len(again)} to be seen again, of {len(cases)}", flush=True)
+        for case in again:
+            self.take(alone(case), verdicts)
+        print(f"{len(cases)} cases, {len(again)} of them seen again alone: {dict(verdicts)}", flush=True)
+        self.assertEqual(verdicts.total(), len(cases))
+
+    def take(self, got, verdicts):
+        verdicts[got.verdict] += 1
+        if got.verdict != "ok":
+            print(f"{got.verdict} {got.why}\n    {got.case.fault} at={got.case.at} seed={got.case.seed} "
+                  f"trigger={got.case.trigger}: {got.case.dialect}", flush=True)
+        with self.subTest(fault=got.case.fault, dialect=str(got.case.dialect), seed=got.case.seed):
+            self.assertEqual(got.verdict, "ok", got.why)
 
     def test_each_dialect_value(self):
         self.check([meter_cases.case("none", dialect) for dialect in meter_cases.each_value_alone()])

@@ -81,11 +81,15 @@ START_TEST(temperatures_come_in_several_spellings)
     static const struct {
         const char *line;
         double celsius;
-    } rows[] = {{"ack temp 27", 27},          {"ack temp degc -7", -7},  {"temp 31 degC", 31},
-                {"ack temp degf 86", 30},     {"ack temp 0025-00", 25},  {"Temperature: 22.5", 22.5},
+    } rows[] = {{"ack temp 27", 27},
+                {"ack temp degc -7", -7},
+                {"temp 31 degC", 31},
+                {"ack temp degf 86", 30},
+                {"ack temp 0025-00", 25},
+                {"Temperature: 22.5", 22.5},
                 {"ack temp refresh pcb 40", 40}};
-    static const char *const wrong[] = {"ack temp degc", "ack temp refresh pcb", "ack freq 27",
-                                        "ack temp 3300", "a temp 27", ""};
+    static const char *const wrong[] = {
+        "ack temp degc", "ack temp refresh pcb", "ack freq 27", "ack temp 3300", "a temp 27", ""};
     double celsius = 0;
     for (size_t i = 0; i < COUNT(rows); i++) {
         ck_assert_msg(answer_temperature(rows[i].line, &celsius), "%s", rows[i].line);

@@ -261,8 +261,7 @@ static void gate_stream(const struct figures_input *in, struct figures *m)
     gate(m, "stream_clean", !r->resets && !r->full, (double)r->resets, 0,
          "%llu interruptions of the supply reported by the meter", (unsigned long long)r->resets);
     gate(m, "meter_buffer", r->buffer_max_pct < BUFFER_ALARM_PCT, r->buffer_max_pct,
-         BUFFER_ALARM_PCT, "at most %u %% full",
-         r->buffer_max_pct);
+         BUFFER_ALARM_PCT, "at most %u %% full", r->buffer_max_pct);
     struct samples s = trace_samples(&r->trace);
     struct signal_report report = signal_inspect(&s, m->rate_hz, r->range_max_a);
     struct err why = {.detail = "the current varies as a current does"};

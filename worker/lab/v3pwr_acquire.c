@@ -32,8 +32,8 @@ void acquire_start_bytes(struct meter *m, const uint8_t *bytes, size_t len)
 
 void acquire_start_timeout(struct meter *m)
 {
-    meter_fail(m, ERR_TIMEOUT, "the meter on %s did not acknowledge `start` within %.1f s%s%s", m->port,
-               START_MS / 1000.0, meter_foreign_text(m), m->foreign);
+    meter_fail(m, ERR_TIMEOUT, "the meter on %s did not acknowledge `start` within %.1f s%s%s",
+               m->port, START_MS / 1000.0, meter_foreign_text(m), m->foreign);
 }
 
 static void add_fault(struct meter *m, const char *text)
@@ -75,9 +75,9 @@ static void on_event(void *ctx, const struct stream_event *event)
 {
     struct meter *m = ctx;
     bool busy = m->state == STREAMING || m->state == FAULTED;
-    m->ended |= event->kind == STREAM_ENDED ||
-                (m->state == STOPPING && event->kind == STREAM_LINE &&
-                 answer_classify(event->text, "stop") == ANSWER_ACK);
+    m->ended |=
+        event->kind == STREAM_ENDED || (m->state == STOPPING && event->kind == STREAM_LINE &&
+                                        answer_classify(event->text, "stop") == ANSWER_ACK);
     announce(m);
     if (busy && event->kind == STREAM_OVERCURRENT) {
         m->overcurrent = true;

@@ -87,8 +87,8 @@ static bool names_another(const char *line, const char *command, size_t len)
 
 /* Arguments that exclude each other. */
 static const char *const choices[][2] = {
-    {"current", "energy"}, {"dyn", "stat"},         {"sw", "hw"},           {"sw", "d7"},
-    {"on", "off"},         {"ascii_dec", "bin_hex"}, {"ascii_dec", "bin_hexa"},
+    {"current", "energy"},    {"dyn", "stat"},           {"sw", "hw"}, {"sw", "d7"}, {"on", "off"},
+    {"ascii_dec", "bin_hex"}, {"ascii_dec", "bin_hexa"},
 };
 
 /* `2m`, `2-3`, `1+3`, `3.3`; letters of a unit may follow. */
@@ -138,8 +138,8 @@ static bool contradicts(const char *line, const char *command)
                 !has_word(line, is, strlen(is)))
                 return true;
         }
-    if (!argument_number(command, name, len, &asked) ||
-        !argument_number(line, name, len, &said) || !(asked > 0) || !(said > 0))
+    if (!argument_number(command, name, len, &asked) || !argument_number(line, name, len, &said) ||
+        !(asked > 0) || !(said > 0))
         return false;
     double apart = fmod(fabs(log10(said / asked)), 3);
     return fmin(apart, 3 - apart) > argument_apart;

@@ -49,10 +49,10 @@ struct meter {
     char command[COMMAND_MAX];
     char refusal[ANSWER_MAX]; /* of the running command; its detail follows in lines of its own */
     char first_refusal[ANSWER_MAX + COMMAND_MAX];
-    bool refused, clearing;   /* `status` is to be read; is read now */
-    int late;                 /* answers to other commands, of this script */
-    bool contradicted;        /* the refusal acknowledges another argument */
-    char foreign[80];         /* the last answer to another command */
+    bool refused, clearing; /* `status` is to be read; is read now */
+    int late;               /* answers to other commands, of this script */
+    bool contradicted;      /* the refusal acknowledges another argument */
+    char foreign[80];       /* the last answer to another command */
     char answer[ANSWER_MAX];
     char line[ANSWER_MAX];
     size_t line_len;

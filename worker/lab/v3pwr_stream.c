@@ -178,8 +178,8 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
         return;
     }
     uint64_t clock_ms = s->clock_ms + step_ms, count = s->samples - s->block_first;
-    struct stream_block block = {
-        s->block_first, count, ms, buffer_pct, judge(s, count, clock_ms), step_ms};
+    struct stream_block block = {s->block_first, count, ms, buffer_pct, judge(s, count, clock_ms),
+                                 step_ms};
     say_block(s, STREAM_BLOCK, &block);
     /* after damage the clock starts anew, so that one fault is reported once */
     bool good = block.verdict <= BLOCK_NO_STAMP;

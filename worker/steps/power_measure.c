@@ -98,17 +98,16 @@ static json_t *make_record(struct step_call *call)
     lab_note_meter(call->run->lab, p->bench, r->meter.serial, r->meter.version);
     snprintf(meter, sizeof(meter), "%s %s (version %s)", r->meter.model, r->meter.serial,
              r->meter.version);
-    json_t *record = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:s,s:o,s:o,s:{s:s,s:I,s:s},s:O,s:o}", "model",
-                               step_string(call, "model"), "target", p->bench->target, "board",
-                               p->bench->board_serial[0] ? p->bench->board_serial : p->bench->name,
-                               "meter", meter, "emulated", p->bench->emulated, "firmware_commit",
-                               text_or_null(step_string(call, "firmware_commit")), "build_id",
-                               step_string(call, "build_id"), "flash_bytes",
-                               integer_or_null(call, "flash_bytes"), "ram_bytes",
-                               integer_or_null(call, "ram_bytes"), "trace", "sha256", p->sha256,
-                               "bytes", (json_int_t)p->trace_bytes, "path",
-                               step_string(call, "trace"), "warnings", r->recorder.warnings,
-                               "provenance", make_provenance(&r->meter));
+    json_t *record = json_pack(
+        "{s:s,s:s,s:s,s:s,s:b,s:o,s:s,s:o,s:o,s:{s:s,s:I,s:s},s:O,s:o}", "model",
+        step_string(call, "model"), "target", p->bench->target, "board",
+        p->bench->board_serial[0] ? p->bench->board_serial : p->bench->name, "meter", meter,
+        "emulated", p->bench->emulated, "firmware_commit",
+        text_or_null(step_string(call, "firmware_commit")), "build_id",
+        step_string(call, "build_id"), "flash_bytes", integer_or_null(call, "flash_bytes"),
+        "ram_bytes", integer_or_null(call, "ram_bytes"), "trace", "sha256", p->sha256, "bytes",
+        (json_int_t)p->trace_bytes, "path", step_string(call, "trace"), "warnings",
+        r->recorder.warnings, "provenance", make_provenance(&r->meter));
     json_t *figures = figures_json(&r->figures, &r->recorder.trace);
     json_object_update(record, figures);
     json_decref(figures);
