@@ -90,7 +90,7 @@ generated: $(B)/gen/queries.inc $(B)/gen/migrations.inc
 	$(if $(pkg-config),,$(error there is no pkg-config: deploy/bootstrap.sh installs what is missing))
 $(B)/gen/queries.inc: $(wildcard server/db/sql/*.sql) tools/sql.awk
 	$(Q)mkdir -p $(@D) && cat /dev/null $(wildcard server/db/sql/*.sql) | awk -f tools/sql.awk > $@
-$(B)/gen/migrations.inc: $(wildcard migrations/*.sql) tools/migrations.sh
+$(B)/gen/migrations.inc: migrations $(wildcard migrations/*.sql) tools/migrations.sh # the folder: one may be renamed
 	$(Q)mkdir -p $(@D) && sh tools/migrations.sh migrations > $@
 $(B)/gen/assets.c: $(shell find web -type f 2>/dev/null) tools/embed.sh
 	$(Q)mkdir -p $(B)/gen/web && sh tools/embed.sh web $(B)/gen/web > $@
