@@ -42,6 +42,7 @@ static const struct parquet_column columns[] = {
     {"baseline_a", PARQUET_REAL},
     {"baseline_drift_rel", PARQUET_REAL},
     {"uncertainty_rel", PARQUET_REAL},
+    {"dynamic_uncertainty_rel", PARQUET_REAL},
     {"flash_bytes", PARQUET_INT},
     {"ram_bytes", PARQUET_INT},
     {"trace_sha256", PARQUET_TEXT},
@@ -60,11 +61,17 @@ static void release_json(void *value)
 /* {group: {member: {"any_": [text]}}} for the options that are given. */
 static void add_texts(struct cli *cli, json_t *filter)
 {
-    static const char *const names[] = {"campaign", "model", "target", "board"};
-    for (size_t i = 0; i < COUNT(names); i++)
-        if (cli_option(cli, names[i]))
-            json_object_set_new(filter, names[i],
-                                json_pack("{s:[s]}", "any_", cli_option(cli, names[i])));
+    static const char *const names[] = {"campaign", "model",           "target",  "board",
+                                        "meter",    "firmware-commit", "build-id"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const char *value = cli_option(cli, names[i]);
+        if (!value)
+            continue;
+        char *member = arena_strndup(&cli->arena, names[i], strlen(names[i]));
+        for (char *c = member; *c; c++)
+            *c = *c == '-' ? '_' : *c;
+        json_object_set_new(filter, member, json_pack("{s:[s]}", "any_", value));
+    }
 }
 
 /* `after`: when the last row of the page before arrived, or NULL. */

@@ -53,6 +53,8 @@ static struct field leaf_field(const struct filter_leaf *leaf, const char *name,
         [LEAF_AFTER] = {FIELD_TIME, offsetof(struct filter_slot, time_us)},
         [LEAF_GE] = {FIELD_INT, offsetof(struct filter_slot, number)},
         [LEAF_LE] = {FIELD_INT, offsetof(struct filter_slot, number)},
+        [LEAF_REAL_GE] = {FIELD_NUM, offsetof(struct filter_slot, real)},
+        [LEAF_REAL_LE] = {FIELD_NUM, offsetof(struct filter_slot, real)},
         [LEAF_IGNORED] = {FIELD_INT, offsetof(struct filter_slot, number)},
         [LEAF_IGNORED_FLAG] = {FIELD_TRI, offsetof(struct filter_slot, flag)},
     };
@@ -226,7 +228,8 @@ enum value_kind {
     VALUE_TEXT,
     VALUE_FLAG,
     VALUE_TIME,
-    VALUE_NUMBER
+    VALUE_NUMBER,
+    VALUE_REAL
 };
 
 /* How a leaf looks in SQL: before, column, between, parameter, after. */
@@ -254,6 +257,8 @@ static const struct leaf_form {
     [LEAF_AFTER] = {"", " >= ", "::timestamptz", VALUE_TIME},
     [LEAF_GE] = {"", " >= ", "::bigint", VALUE_NUMBER},
     [LEAF_LE] = {"", " <= ", "::bigint", VALUE_NUMBER},
+    [LEAF_REAL_GE] = {"", " >= ", "::float8", VALUE_REAL},
+    [LEAF_REAL_LE] = {"", " <= ", "::float8", VALUE_REAL},
 };
 
 static const char *value_of(struct work *w, enum value_kind kind, const struct filter_slot *v,
@@ -274,6 +279,8 @@ static const char *value_of(struct work *w, enum value_kind kind, const struct f
         return param_time(w, v->time_us);
     case VALUE_NUMBER:
         return param_i64(w, v->number);
+    case VALUE_REAL:
+        return param_f64(w, v->real);
     }
     return NULL;
 }

@@ -32,7 +32,7 @@ enum filter_target {
     FILTER_TARGETS,
 };
 
-enum { FILTER_SLOTS_MAX = 20, SQL_MAX_BYTES = 64 << 10 };
+enum { FILTER_SLOTS_MAX = 24, SQL_MAX_BYTES = 64 << 10 };
 
 /* A decoded filter object: one value per row of its resource. */
 struct filter_slot {
@@ -41,6 +41,7 @@ struct filter_slot {
     const char *text;
     struct filter_node *node;
     int64_t time_us, number;
+    double real;
     enum tri flag;
 };
 

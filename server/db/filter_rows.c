@@ -114,6 +114,15 @@ static const struct filter_leaf measurements[] = {
     {"trace_sha256.any_", LEAF_TEXTS, "m.trace_sha256"},
     {"valid.eq_", LEAF_TRUTH, "m.valid"}, {"emulated.eq_", LEAF_TRUTH, "m.emulated"}, {"superseded.eq_", LEAF_TRUTH, "m.superseded"},
     {"created.before_", LEAF_BEFORE, "m.created"}, {"created.after_", LEAF_AFTER, "m.created"},
+    {"failed_gates.any_", LEAF_TAGS_ANY, "to_jsonb(string_to_array(m.failed_gates, ' '))"},
+    {"window_count.ge_", LEAF_GE, "m.window_count"}, {"window_count.le_", LEAF_LE, "m.window_count"},
+    {"flash_bytes.ge_", LEAF_GE, "m.flash_bytes"}, {"flash_bytes.le_", LEAF_LE, "m.flash_bytes"},
+    {"ram_bytes.ge_", LEAF_GE, "m.ram_bytes"}, {"ram_bytes.le_", LEAF_LE, "m.ram_bytes"},
+    {"median_energy_per_inference_j.ge_", LEAF_REAL_GE, "m.median_energy_per_inference_j"},
+    {"median_energy_per_inference_j.le_", LEAF_REAL_LE, "m.median_energy_per_inference_j"},
+    {"median_dynamic_energy_per_inference_j.ge_", LEAF_REAL_GE, "m.median_dynamic_energy_per_inference_j"},
+    {"median_dynamic_energy_per_inference_j.le_", LEAF_REAL_LE, "m.median_dynamic_energy_per_inference_j"},
+    {"latency_s.ge_", LEAF_REAL_GE, "m.latency_s"}, {"latency_s.le_", LEAF_REAL_LE, "m.latency_s"},
 };
 
 #define SET(name, rows) {name, rows, COUNT(rows)}

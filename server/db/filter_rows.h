@@ -23,6 +23,8 @@ enum leaf_kind {
     LEAF_AFTER,
     LEAF_GE,
     LEAF_LE,
+    LEAF_REAL_GE,
+    LEAF_REAL_LE,
     LEAF_IGNORED, /* a number, accepted without effect */
     LEAF_IGNORED_FLAG,
 };

@@ -30,6 +30,7 @@ static const struct field measurement_fields[] = {
     F_NUM(struct measurement, baseline_a, F_NULLABLE, .doc = "Idle current."),
     F_NUM(struct measurement, baseline_drift_rel, F_NULLABLE, .doc = "Idle current after against before."),
     F_NUM(struct measurement, uncertainty_rel, F_NULLABLE, .doc = "One standard deviation of the total energy."),
+    F_NUM(struct measurement, dynamic_uncertainty_rel, F_NULLABLE, .doc = "Of the dynamic energy."),
     F_INT(struct measurement, flash_bytes, F_NULLABLE, .doc = "Of the firmware with the model."),
     F_INT(struct measurement, ram_bytes, F_NULLABLE, .doc = "Static RAM."),
     F_STR(struct measurement, trace_sha256, F_NULLABLE, .doc = "The recording in the file store."),

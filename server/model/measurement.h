@@ -14,7 +14,7 @@ struct measurement {
     int64_t samples, lost, window_count, flash_bytes, ram_bytes;
     double median_energy_per_inference_j, mad_energy_per_inference_j;
     double median_dynamic_energy_per_inference_j, mad_dynamic_energy_per_inference_j;
-    double latency_s, baseline_a, baseline_drift_rel, uncertainty_rel;
+    double latency_s, baseline_a, baseline_drift_rel, uncertainty_rel, dynamic_uncertainty_rel;
     struct raw windows, gates, provenance;
 };
 

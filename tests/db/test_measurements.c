@@ -40,6 +40,7 @@ static const char *record(const char *model, const char *energy, bool passed)
         &f.work.arena,
         "{\"model\": \"%s\", \"target\": \"t\", \"emulated\": true, \"samples\": 12, "
         "\"windows\": [{\"start_s\": 1}], \"median_energy_per_inference_j\": %s, "
+        "\"dynamic_uncertainty_rel\": 0.02, "
         "\"gates\": [{\"name\": \"one_boot\", \"passed\": %s}], "
         "\"provenance\": {\"openocd\": \"0.12\"}}",
         model, energy, passed ? "true" : "false");
@@ -56,6 +57,7 @@ START_TEST(a_delivery_makes_a_row)
     ck_assert_str_eq(column(id, "campaign"), "night");
     ck_assert_str_eq(column(id, "median_energy_per_inference_j"), "0.5");
     ck_assert_str_eq(column(id, "samples"), "12");
+    ck_assert_str_eq(column(id, "dynamic_uncertainty_rel"), "0.02");
     ck_assert_str_eq(column(id, "valid"), "true");
     ck_assert_str_eq(column(id, "emulated"), "true");
     ck_assert_str_eq(column(id, "provenance->>'openocd'"), "0.12");

@@ -31,7 +31,9 @@ def measurement(model, target, energy, passed=True):
     gates = [{"name": "lost_samples", "passed": passed, "value": 0, "limit": 0.001, "detail": "0 of 10"}]
     return {"model": model, "target": target, "board": "b", "meter": 'STLINK-V3PWR "7", x', "emulated": True, "volts": 3.3,
             "sample_rate_hz": 100000, "samples": 1000, "lost": 0, "windows": windows, "gates": gates, "latency_s": 0.01,
-            "median_energy_per_inference_j": energy, "build_id": "b7", "flash_bytes": None, "trace": {"sha256": "00"}}
+            "median_energy_per_inference_j": energy, "build_id": "b7", "firmware_commit": "9f0c", "flash_bytes": None, "ram_bytes": 20480,
+            "median_dynamic_energy_per_inference_j": energy / 2, "uncertainty_rel": 0.0065, "dynamic_uncertainty_rel": 0.0123,
+            "provenance": {"agent": "1.2.3"}, "trace": {"sha256": "00"}}
 
 
 class Campaign(unittest.TestCase):
@@ -147,7 +149,26 @@ class Campaign(unittest.TestCase):
         self.assertIn("2 measurements", self.cli("measurement", "export", "-", "-c", name, "--model", "b").stderr)
         self.assertIn("csv, json or parquet", self.cli("measurement", "export", self.folder / "m.xls", "-c", name, status=2).stderr)
         self.assertIn("lost_samples", self.cli("measurement", "ls", "-c", name).stdout)
+        self.filters(name, energies)
         self.read_parquet(self.folder / "m.parquet", wanted)
+
+    def filters(self, campaign, energies):
+        """Each column by which one looks for measurements; 6 rows, the newest of each run."""
+        rows = [({"model": {"any_": ["b"]}}, 2), ({"target": {"any_": ["t1"]}}, 3), ({"board": {"any_": ["b", "c"]}}, 6), ({"board": {"any_": ["c"]}}, 0),
+                ({"meter": {"any_": ['STLINK-V3PWR "7", x']}}, 6), ({"firmware_commit": {"any_": ["9f0c"]}}, 6), ({"build_id": {"any_": ["b8"]}}, 0),
+                ({"failed_gates": {"any_": ["lost_samples", "one_boot"]}}, 1), ({"failed_gates": {"any_": ["lost"]}}, 0),
+                ({"window_count": {"ge_": 1, "le_": 1}}, 6), ({"window_count": {"ge_": 2}}, 0), ({"ram_bytes": {"le_": 20480}}, 6),
+                ({"ram_bytes": {"ge_": 20481}}, 0), ({"flash_bytes": {"ge_": 0}}, 0), ({"latency_s": {"le_": 0.01}}, 6), ({"latency_s": {"ge_": 0.0100001}}, 0),
+                ({"median_energy_per_inference_j": {"ge_": 0.123456789012345}}, 1), ({"median_energy_per_inference_j": {"le_": 1.5e-3}}, 2),
+                ({"median_dynamic_energy_per_inference_j": {"ge_": 0}}, 6), ({"valid": {"eq_": False}}, 1)]
+        for members, count in rows:
+            with self.subTest(members):
+                found = self.rest("POST", "/switchyard/measurements/filter",
+                                  {"measurements": {"campaign": {"any_": [campaign]}, "superseded": {"eq_": False}, **members}})
+                self.assertEqual(len(found), count)
+        for option, count in (("--firmware-commit=9f0c", 6), ("--firmware-commit=x", 0), ("--build-id=b7", 6), ('--meter=STLINK-V3PWR "7", x', 6), ("--meter=x", 0)):
+            said = self.cli("measurement", "export", "-", "-c", campaign, option, "-f", "json").stdout
+            self.assertEqual(len(json.loads(said)), count, option)
 
     def read_parquet(self, path, wanted):
         self.assertEqual((path.read_bytes()[:4], path.read_bytes()[-4:]), (b"PAR1", b"PAR1"))
@@ -163,6 +184,8 @@ class Campaign(unittest.TestCase):
         self.assertEqual(set(table["samples"]), {1000})
         self.assertEqual(set(table["meter"]), {'STLINK-V3PWR "7", x'})
         self.assertEqual(json.loads(table["windows"][0])[0]["inferences"], 100)
+        self.assertEqual((set(table["dynamic_uncertainty_rel"]), set(table["firmware_commit"])), ({0.0123}, {"9f0c"}))
+        self.assertEqual({json.loads(text)["agent"] for text in table["provenance"]}, {"1.2.3"})
         self.assertEqual(sums, [6, 6000, wanted[-1], 0, 5])
 
     def test_regressions(self):

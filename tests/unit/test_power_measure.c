@@ -68,7 +68,10 @@ static void check_record(const struct harness *h)
     ck_assert(json_is_null(json_object_get(record, "ram_bytes")));
     const json_t *provenance = json_object_get(record, "provenance");
     ck_assert_double_eq(number(provenance, "meter_temperature_c"), 27);
+    ck_assert_str_eq(json_string_value(json_object_get(provenance, "agent_version")), VERSION);
     ck_assert_str_eq(json_string_value(json_object_get(provenance, "meter_model")), "STLINK-V3PWR");
+    ck_assert_double_ge(number(record, "dynamic_uncertainty_rel"),
+                        number(record, "uncertainty_rel"));
     double latency_s = number(record, "latency_s"),
            energy_j = number(record, "median_energy_per_inference_j");
     ck_assert_double_gt(latency_s, 1e-5);

@@ -82,12 +82,19 @@ static json_t *integer_or_null(const struct step_call *call, const char *name)
     return json_is_integer(value) ? json_incref(value) : json_null();
 }
 
-static json_t *make_provenance(const struct meter_info *meter)
+/* Versions and serial numbers that led to the figure; what the record says itself is not told
+ * again. */
+static json_t *make_provenance(const struct step_call *call)
 {
-    return json_pack("{s:s,s:s,s:s,s:o}", "meter_model", meter->model, "meter_serial",
-                     meter->serial, "meter_version", meter->version, "meter_temperature_c",
-                     isfinite(meter->temperature_c) ? json_real(meter->temperature_c)
-                                                    : json_null());
+    const struct power *p = call->state;
+    const struct meter_info *meter = &measure_result(p->measure)->meter;
+    const struct bench_health *health = lab_health(call->run->lab, p->bench);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o}", "agent_version", VERSION, "bench",
+                     p->bench->name, "flash_backend", p->bench->backend, "meter_model",
+                     meter->model, "meter_serial", meter->serial, "meter_version", meter->version,
+                     "meter_temperature_c",
+                     isfinite(meter->temperature_c) ? json_real(meter->temperature_c) : json_null(),
+                     "probe_version", text_or_null(health ? health->probe_version : NULL));
 }
 
 static json_t *make_record(struct step_call *call)
@@ -107,7 +114,7 @@ static json_t *make_record(struct step_call *call)
         step_string(call, "build_id"), "flash_bytes", integer_or_null(call, "flash_bytes"),
         "ram_bytes", integer_or_null(call, "ram_bytes"), "trace", "sha256", p->sha256, "bytes",
         (json_int_t)p->trace_bytes, "path", step_string(call, "trace"), "warnings",
-        r->recorder.warnings, "provenance", make_provenance(&r->meter));
+        r->recorder.warnings, "provenance", make_provenance(call));
     json_t *figures = figures_json(&r->figures, &r->recorder.trace);
     json_object_update(record, figures);
     json_decref(figures);
