@@ -45,6 +45,8 @@ enum err_code cmd_campaign_compare(struct cli *cli);
 enum err_code cmd_measurement_list(struct cli *cli);
 enum err_code cmd_measurement_export(struct cli *cli);
 
+/* INVALID says what a name may be. */
+MUST_CHECK enum err_code campaign_check_name(struct cli *cli, const char *name);
 /* The queue of a campaign, made or brought up to date (`--cap`). */
 MUST_CHECK enum err_code campaign_queue(struct cli *cli, const char *campaign, json_t *deployment,
                                         const char **out_name);

@@ -42,6 +42,16 @@ static enum err_code patch_queue(struct cli *cli, json_t *queue, json_t *change)
     return rest_call(&cli->rest, "PATCH", path, change, NULL);
 }
 
+enum err_code campaign_check_name(struct cli *cli, const char *name)
+{
+    enum { NAME_MAX_BYTES = 100 };
+    if (*name && !strpbrk(name, "/%&<>") && strlen(name) <= NAME_MAX_BYTES)
+        return ERR_OK;
+    return err_set(&cli->err, INVALID,
+                   "`%.80s` is no name of a campaign: 1 to %d characters, none of / %% & < >", name,
+                   NAME_MAX_BYTES);
+}
+
 enum err_code campaign_queue(struct cli *cli, const char *campaign, json_t *deployment,
                              const char **out_name)
 {

@@ -32,7 +32,7 @@ static const struct option_row deploy_options[] = {
 };
 static const struct option_row run_options[] = {
     {"param",    'p', "KEY=VALUE",     "a parameter; VALUE is JSON when it parses, else text; may be repeated"},
-    {"matrix",   'm', "KEY=A,B,...",   "one run per value; repeated: one per combination"},
+    {"matrix",   'm', "KEY=A,B,...",   "one run per value; repeated: one per combination; KEY=@FILE: a value in each line"},
     {"campaign", 'c', "NAME",          "marks the runs; a second call with the same name and parameters creates nothing twice"},
     {"retry-failed", 0, NULL,          "start runs of the campaign again that failed"},
     {"watch",    'w', NULL,            "follow the runs until all are done"},
@@ -44,7 +44,8 @@ static const struct option_row run_options[] = {
 };
 static const struct option_row campaign_options[] = {
     {"param",    'p', "KEY=VALUE",     "a parameter; VALUE is JSON when it parses, else text; may be repeated"},
-    {"matrix",   'm', "KEY=A,B,...",   "one run per value; repeated: one per combination, the last turning fastest"},
+    {"matrix",   'm', "KEY=A,B,...",   "one run per value; repeated: one per combination, the last turning fastest; KEY=@FILE: a value in each line"},
+    {"order",    0,   "matrix|random", "in which they are started; random: the same for the same name"},
     {"cap",      0,   "NUMBER",        "of runs at the same time; 0: no cap"},
     {"retry-failed", 0, NULL,          "start runs again that failed"},
     {"watch",    'w', NULL,            "follow the runs until all are done"},

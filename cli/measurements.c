@@ -145,8 +145,8 @@ enum err_code cmd_measurement_list(struct cli *cli)
     static const struct column shown[] = {
         {"MODEL", "model", CELL_TEXT, false},
         {"TARGET", "target", CELL_TEXT, false},
-        {"J/INFERENCE", "median_energy_per_inference_j", CELL_TEXT, true},
-        {"LATENCY", "latency_s", CELL_TEXT, true},
+        {"J/INFERENCE", "median_energy_per_inference_j", CELL_REAL, true},
+        {"LATENCY S", "latency_s", CELL_REAL, true},
         {"EMULATED", "emulated", CELL_SWITCH, true},
         {"FAILED GATES", "failed_gates", CELL_TEXT, false},
         {"RUN", "flow_run_id", CELL_ID, true},
@@ -292,13 +292,34 @@ static enum err_code read_limit(struct cli *cli, double *out_rel)
     return ERR_OK;
 }
 
-/* What was a result before and is none now is a regression, too. */
-static bool is_worse(json_t *line, double limit_rel)
+struct tally {
+    size_t compared, fresh, gone, grew, mixed; /* grew: by more than the limit */
+};
+
+static void count_line(struct tally *t, json_t *line, double limit_rel)
 {
     json_t *change = json_object_get(line, "change_percent");
-    if (json_is_number(change))
-        return json_number_value(change) > limit_rel * 100;
-    return json_is_number(json_object_get(line, "before_j"));
+    bool compared = json_is_number(change);
+
+    t->compared += compared;
+    t->fresh += !strcmp(text_at(line, "verdict"), "new");
+    t->gone += !compared && json_is_number(json_object_get(line, "before_j"));
+    t->grew += compared && json_number_value(change) > limit_rel * 100;
+    t->mixed += json_is_true(json_object_get(line, "emulated_differs"));
+}
+
+/* What was a result before and is none now is a regression, too. */
+static void say_tally(struct cli *cli, const struct tally *t, double limit_rel)
+{
+    fprintf(stderr, "%zu compared, %zu without a result any more, %zu new", t->compared, t->gone,
+            t->fresh);
+    if (!isinf(limit_rel))
+        fprintf(stderr, "; %zu grew by more than %g %%", t->grew, limit_rel * 100);
+    if (t->mixed)
+        fprintf(stderr, "; %zu compare emulated with measured", t->mixed);
+    fputc('\n', stderr);
+    if (!isinf(limit_rel) && t->grew + t->gone)
+        cli->exit_status = EXIT_RUN_FAILED;
 }
 
 enum err_code cmd_campaign_compare(struct cli *cli)
@@ -306,15 +327,17 @@ enum err_code cmd_campaign_compare(struct cli *cli)
     static const struct column shown[] = {
         {"MODEL", "model", CELL_TEXT, false},
         {"TARGET", "target", CELL_TEXT, false},
-        {"BEFORE J", "before_j", CELL_TEXT, true},
-        {"AFTER J", "after_j", CELL_TEXT, true},
-        {"CHANGE %", "change_percent", CELL_TEXT, true},
+        {"BEFORE J", "before_j", CELL_REAL, true},
+        {"AFTER J", "after_j", CELL_REAL, true},
+        {"CHANGE %", "change_percent", CELL_CHANGE, true},
+        {"NOISE %", "noise_percent", CELL_REAL, true},
         {"", "verdict", CELL_TEXT, true},
         {NULL},
     };
     const struct resource lines = {.name = "", .columns = shown, .empty = "Nothing to compare."};
     json_t *found = NULL, *line;
-    size_t i, before = 0, worse = 0;
+    struct tally tally = {0};
+    size_t i;
     double limit_rel;
     enum err_code code = read_limit(cli, &limit_rel);
     if (!code)
@@ -328,16 +351,8 @@ enum err_code cmd_campaign_compare(struct cli *cli)
                         &found);
     if (code)
         return code;
-    json_array_foreach(found, i, line)
-    {
-        before += strcmp(text_at(line, "verdict"), "new") != 0;
-        worse += is_worse(line, limit_rel);
-    }
+    json_array_foreach(found, i, line) count_line(&tally, line, limit_rel);
     resource_show(cli, &lines, found);
-    if (isinf(limit_rel) || !worse)
-        return ERR_OK;
-    fprintf(stderr, "%zu of %zu grew by more than %g %%, or have no result any more\n", worse,
-            before, limit_rel * 100);
-    cli->exit_status = EXIT_RUN_FAILED;
+    say_tally(cli, &tally, limit_rel);
     return ERR_OK;
 }

@@ -65,6 +65,66 @@ static size_t item_length(const char *text)
     return i;
 }
 
+struct axis {
+    const char *key;
+    json_t *values, *seen; /* seen: their JSON */
+};
+
+static enum err_code axis_value(struct err *e, struct axis *x, const char *text, size_t len)
+{
+    json_t *typed = len ? typed_value(text, len) : NULL;
+
+    if (!typed)
+        return err_set(e, INVALID, "--matrix %.80s has an empty value", x->key);
+    json_array_append_new(x->values, typed);
+    char *json = json_dumps(typed, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    bool twice = !json || json_object_get(x->seen, json);
+    if (json)
+        json_object_set_new(x->seen, json, json_true());
+    free(json);
+    return twice ? err_set(e, INVALID, "--matrix %.80s has the value %.*s twice", x->key,
+                           (int)(len < 80 ? len : 80), text)
+                 : ERR_OK;
+}
+
+/* A value in each line; empty lines are passed over. */
+static enum err_code axis_file(struct err *e, struct axis *x, const char *path)
+{
+    FILE *f = strcmp(path, "-") != 0 ? fopen(path, "r") : stdin;
+    enum err_code code = ERR_OK;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+
+    if (!f)
+        return err_set(e, NOT_FOUND, "%s cannot be read: %s", path, strerror(errno));
+    while (!code && (len = getline(&line, &room, f)) >= 0) {
+        while (len && strchr(" \t\r\n", line[len - 1]))
+            len--;
+        if (len)
+            code = axis_value(e, x, line, (size_t)len);
+    }
+    if (!code && ferror(f))
+        code = err_set(e, IO, "%s cannot be read", path);
+    if (!code && !json_array_size(x->values))
+        code = err_set(e, INVALID, "%s has no values for --matrix %.80s", path, x->key);
+    free(line);
+    if (f != stdin)
+        fclose(f);
+    return code;
+}
+
+static enum err_code axis_list(struct err *e, struct axis *x, const char *rest)
+{
+    for (;;) {
+        size_t len = item_length(rest);
+        enum err_code code = axis_value(e, x, rest, len);
+        if (code || !rest[len])
+            return code;
+        rest += len + 1;
+    }
+}
+
 enum err_code axis_add(struct err *e, const char *text, json_t *axes)
 {
     char key[MAX_KEY];
@@ -75,17 +135,27 @@ enum err_code axis_add(struct err *e, const char *text, json_t *axes)
         return code;
     if (json_object_get(axes, key))
         return err_set(e, INVALID, "--matrix names %.80s twice: list its values in one", key);
-    json_t *values = json_array();
-    json_object_set_new(axes, key, values);
-    for (;;) {
-        size_t len = item_length(rest);
-        json_t *typed = len ? typed_value(rest, len) : NULL;
-        if (!typed)
-            return err_set(e, INVALID, "--matrix %.80s has an empty value", text);
-        json_array_append_new(values, typed);
-        if (!rest[len])
-            return ERR_OK;
-        rest += len + 1;
+    struct axis x = {key, json_array(), json_object()};
+    json_object_set_new(axes, key, x.values);
+    code = *rest == '@' ? axis_file(e, &x, rest + 1) : axis_list(e, &x, rest);
+    json_decref(x.seen);
+    return code;
+}
+
+void matrix_shuffle(json_t *all, const char *seed)
+{
+    uint64_t state = UINT64_C(14695981039346656037); /* FNV-1a of the seed, then xorshift64* */
+
+    for (const char *c = seed; *c; c++)
+        state = (state ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    for (size_t i = json_array_size(all); i > 1; i--) {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        size_t j = (size_t)((state * UINT64_C(2685821657736338717) >> 32) % i);
+        json_t *last = json_incref(json_array_get(all, i - 1));
+        json_array_set(all, i - 1, json_array_get(all, j));
+        json_array_set_new(all, j, last);
     }
 }
 

@@ -8,8 +8,12 @@
 MUST_CHECK enum err_code param_set(struct err *e, const char *text, json_t *into);
 
 /* `key=a,b,c`: adds an axis to `axes`, an object of arrays in the order of the calls.
- * Commas inside of quotes, brackets and braces do not separate. */
+ * Commas inside of quotes, brackets and braces do not separate.  `key=@file`: a value in each line.
+ * INVALID: none, an empty one, or one twice. */
 MUST_CHECK enum err_code axis_add(struct err *e, const char *text, json_t *axes);
+
+/* Another order, the same for the same seed. */
+void matrix_shuffle(json_t *all, const char *seed);
 
 /* One object of parameters per combination, the last axis turning fastest; at most `most`. */
 MUST_CHECK enum err_code matrix_expand(struct err *e, json_t *params, json_t *axes, size_t most,

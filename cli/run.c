@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_RUNS = 100000, BATCH_RUNS = 500, PATIENCE_MS = 120000 };
+enum { MAX_RUNS = 10000, MAX_CAMPAIGN_RUNS = 100000, BATCH_RUNS = 500, PATIENCE_MS = 120000 };
 
 /* What one call of `switchyard run` creates. */
 struct batch {
@@ -24,8 +24,12 @@ static void release_json(void *value)
     json_decref(value);
 }
 
-static enum err_code read_params(struct cli *cli, struct batch *b)
+/* `campaign` NULL: of a call of `run`. */
+static enum err_code read_params(struct cli *cli, struct batch *b, const char *campaign)
 {
+    const char *order = cli_option(cli, "order");
+    bool random = order && !strcmp(order, "random");
+    size_t most = campaign ? MAX_CAMPAIGN_RUNS : MAX_RUNS;
     enum err_code code = ERR_OK;
 
     for (int i = 0; !code && i < cli->hit_count; i++) {
@@ -36,25 +40,41 @@ static enum err_code read_params(struct cli *cli, struct batch *b)
             code = axis_add(&cli->err, hit->value, b->axes);
     }
     if (!code)
-        code = matrix_expand(&cli->err, b->params, b->axes, MAX_RUNS, &b->combinations);
-    if (!code)
-        arena_defer(&cli->arena, release_json, b->combinations);
-    return code;
+        code = matrix_expand(&cli->err, b->params, b->axes, most, &b->combinations);
+    if (code)
+        return code;
+    arena_defer(&cli->arena, release_json, b->combinations);
+    if (order && !random && strcmp(order, "matrix") != 0)
+        return err_set(&cli->err, INVALID, "--order is matrix or random, not %.40s", order);
+    if (random)
+        matrix_shuffle(b->combinations, campaign);
+    return ERR_OK;
 }
 
 /* A misspelt parameter would be taken silently by a server that only checks the known ones. */
 static enum err_code check_names(struct cli *cli, const struct batch *b)
 {
     enum { MOST = 64 };
+    json_t *required = json_at(b->deployment, "parameter_openapi_schema.required"), *name;
+    json_t *defaults = json_at(b->deployment, "parameters"), *first;
     json_t *known = json_at(b->deployment, "parameter_openapi_schema.properties"), *value;
     json_t *extra = json_at(b->deployment, "parameter_openapi_schema.additionalProperties");
     const char *names[MOST], *key, *other;
-    size_t n = 0;
+    size_t n = 0, i;
 
+    first = json_array_get(b->combinations, 0);
+    json_array_foreach(required, i, name)
+    {
+        key = json_string_value(name);
+        if (key && !json_object_get(first, key) && !json_object_get(defaults, key))
+            return err_set(&cli->err, INVALID,
+                           "the deployment %.80s needs the parameter `%.80s`: -p %.80s=VALUE",
+                           text_at(b->deployment, "name"), key, key);
+    }
     if (json_object_size(known) == 0 || (extra && !json_is_false(extra)))
         return ERR_OK;
     json_object_foreach(known, other, value) if (n < MOST) names[n++] = other;
-    json_object_foreach(json_array_get(b->combinations, 0), key, value)
+    json_object_foreach(first, key, value)
     {
         if (json_object_get(known, key))
             continue;
@@ -230,6 +250,24 @@ static void say_created(struct cli *cli, const struct batch *b)
     fprintf(stderr, "%s\n", safe_text(a, line));
 }
 
+/* Runs that the campaign has besides: made with other parameters, or by another deployment. */
+static void say_others(struct cli *cli, const struct batch *b)
+{
+    json_t *status = NULL;
+    const char *path = arena_printf(&cli->arena, "/switchyard/campaigns/%s",
+                                    http_escape(&cli->arena, b->campaign));
+
+    if (rest_get(&cli->rest, path, &status))
+        return; /* the runs are made; this is a remark only */
+    json_int_t others =
+        json_integer_value(json_at(status, "total")) - b->created - b->there - b->again;
+    if (others > 0)
+        fprintf(
+            stderr,
+            "%s has %lld other run%s, with other parameters or of another deployment: they stay\n",
+            safe_text(&cli->arena, b->campaign), (long long)others, others == 1 ? "" : "s");
+}
+
 /* The runs as they are now, in the order of ids. */
 static enum err_code show_runs(struct cli *cli, json_t *runs)
 {
@@ -296,7 +334,9 @@ static enum err_code make_runs(struct cli *cli, const char *deployment, const ch
     arena_defer(&cli->arena, release_json, b.axes);
     arena_defer(&cli->arena, release_json, b.ids);
     arena_defer(&cli->arena, release_json, runs);
-    enum err_code code = read_params(cli, &b);
+    enum err_code code = campaign ? campaign_check_name(cli, campaign) : ERR_OK;
+    if (!code)
+        code = read_params(cli, &b, campaign);
     if (!code)
         code = resolve_deployment(cli, deployment, &b.deployment);
     if (!code)
@@ -311,6 +351,8 @@ static enum err_code make_runs(struct cli *cli, const char *deployment, const ch
     if (code)
         return code;
     say_created(cli, &b);
+    if (campaign)
+        say_others(cli, &b);
     if (wait) {
         http_client_patience(cli->http, 0);
         return follow(cli, &b);

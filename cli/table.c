@@ -104,6 +104,12 @@ static const char *cell(const struct term *t, struct arena *a, const struct colu
     case CELL_DURATION:
         text = json_number_value(v) > 0 ? duration_text(a, json_number_value(v)) : "-";
         break;
+    case CELL_REAL:
+        text = json_is_number(v) ? arena_printf(a, "%.6g", json_number_value(v)) : "-";
+        break;
+    case CELL_CHANGE:
+        text = json_is_number(v) ? arena_printf(a, "%+.2f", json_number_value(v)) : "-";
+        break;
     case CELL_LIST:
         text = list_cell(a, v);
         break;

@@ -15,6 +15,8 @@ enum cell_kind {
     CELL_DURATION, /* seconds */
     CELL_LIST,     /* an array of strings, joined by ", " */
     CELL_ID,       /* a UUID, as much of it as tells the rows apart, at least 8 digits */
+    CELL_REAL,     /* a number with six significant digits */
+    CELL_CHANGE,   /* "+3.12": a difference in per cent */
     CELL_SWITCH,   /* true: the title in lower case; else empty */
 };
 

@@ -3,7 +3,7 @@
 #include "server/db/db.h"
 
 /* JSON object: {name, state, cap, total, done, scheduled, pending, ..., runs_per_hour, eta_s}; what
- * is left is told at the pace of the runs that have ended.  NOT_FOUND: no run and no queue has that
+ * is left is told at the pace of the runs that ended last, NULL while it is paused.  NOT_FOUND: no run and no queue has that
  * name. */
 MUST_CHECK enum err_code campaign_status(struct work *w, const char *name, struct rows *out);
 

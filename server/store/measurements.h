@@ -2,7 +2,7 @@
 #pragma once
 #include "server/db/db.h"
 
-/* Two campaigns, model by model: one row with one column, a JSON array.  NOT_FOUND: nothing was
- * measured before. */
+/* Two campaigns, model by model: one row with one column, a JSON array.  NOT_FOUND: one of
+ * them has no measurement. */
 MUST_CHECK enum err_code measurements_compare(struct work *w, const char *before, const char *after,
                                               struct rows *out);

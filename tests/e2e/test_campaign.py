@@ -26,6 +26,14 @@ print(json.dumps([table, sums]))
 """
 
 
+COMPARE_PARQUET = """
+import duckdb, json, sys
+half = "(SELECT model, target, median(median_energy_per_inference_j) e FROM '{}' WHERE valid GROUP BY ALL)"
+print(json.dumps(duckdb.sql(f"SELECT model, target, (a.e / b.e - 1) * 100 FROM {half.format(sys.argv[1])} b JOIN {half.format(sys.argv[2])} a "
+                            "USING (model, target) ORDER BY 1, 2").fetchall()))
+"""
+
+
 def measurement(model, target, energy, passed=True):
     windows = [{"start_s": 1.0, "end_s": 2.0, "inferences": 100, "energy_j": energy * 100, "energy_per_inference_j": energy}]
     gates = [{"name": "lost_samples", "passed": passed, "value": 0, "limit": 0.001, "detail": "0 of 10"}]
@@ -98,8 +106,36 @@ class Campaign(unittest.TestCase):
         queue = self.rest("GET", f"/work_pools/{flow}/queues/campaign-{name}")
         self.assertEqual((queue["concurrency_limit"], queue["is_paused"]), (2, False))
         self.create(flow, name, "--cap", 0)
+        more = self.cli("campaign", "create", name, flow + "/default", "-m", "model=z", "-m", "target=t1").stderr
+        self.assertIn("1 run created", more)
+        self.assertIn("6 other runs, with other parameters", more)
         self.assertIsNone(self.rest("GET", f"/work_pools/{flow}/queues/campaign-{name}")["concurrency_limit"])
         self.assertIn(name, self.cli("campaign", "ls").stdout)
+
+    def test_what_create_refuses(self):
+        flow, name = self.deployment(), "r-" + uuid.uuid4().hex[:6]
+        values = self.folder / "models.txt"
+        values.write_text("a\nb\n\na\n")
+        target = ["-m", "target=t"]
+        for words, said in ((["-m", f"model=@{values}", *target], "has the value a twice"), (["-m", "model=a,a", *target], "has the value a twice"),
+                            (["-m", "model=", *target], "empty value"), (["-m", "model=a", "--order", "up", *target], "matrix or random"),
+                            (["-m", "modle=a", *target], "did you mean `model`"), (["-m", "model=a", "--cap", "x", *target], "--cap")):
+            self.assertIn(said, self.cli("campaign", "create", name, flow + "/default", *words, status=2).stderr)
+        for bad in ("", "a/b"):
+            self.assertIn("no name of a campaign", self.cli("campaign", "create", bad, flow + "/default", "-m", "model=a", status=2).stderr)
+        self.assertIn("there is no campaign", self.cli("campaign", "status", name, status=3).stderr)  # nothing is left behind
+
+    def test_order(self):
+        flow = self.deployment()
+        values = self.folder / "many.txt"
+        values.write_text("".join(f"m{k:02d}\n" for k in range(40)))
+        orders = {}
+        for order in ("matrix", "random"):
+            name = order + uuid.uuid4().hex[:6]
+            self.cli("campaign", "create", name, flow + "/default", "-m", f"model=@{values}", "-m", "target=t", "--order", order)
+            orders[order] = [run["parameters"]["model"] for run in sorted(self.runs(name), key=lambda run: run["id"])]
+        self.assertEqual(orders["matrix"], sorted(orders["random"]))
+        self.assertNotEqual(orders["matrix"], orders["random"])
 
     def test_status_tells_how_far_it_is(self):
         flow, name = self.deployment(), "s-" + uuid.uuid4().hex[:6]
@@ -197,14 +233,34 @@ class Campaign(unittest.TestCase):
         self.cli("campaign", "compare", old, new)
         self.cli("campaign", "compare", old, new, "--fail-above", "3%")
         said = self.cli("campaign", "compare", old, new, "--fail-above", "2.5", status=5)
-        self.assertIn("1 of 6 grew by more than 2.5 %", said.stderr)
+        self.assertEqual(said.stderr, "6 compared, 0 without a result any more, 0 new; 1 grew by more than 2.5 %\n")
         self.assertIn("compared", said.stdout)
         third = "third-" + uuid.uuid4().hex[:6]
         self.create(flow, third)
         self.finish(third, [1e-3, 1e-3, None])  # models that have no result any more
-        self.cli("campaign", "compare", old, third, "--fail-above", "3%", status=5)
+        said = self.cli("campaign", "compare", old, third, "--fail-above", "3%", status=5)
+        self.assertIn("2 compared, 4 without a result any more, 0 new; 0 grew by more than 3 %", said.stderr)
+        self.assertEqual(sum("missing" in line for line in said.stdout.splitlines()), 4)
+        self.assertIn("2 compared, 0 without a result any more, 4 new", self.cli("campaign", "compare", third, old).stderr)
         self.cli("campaign", "compare", old, new, "--fail-above", "much", status=2)
-        self.cli("campaign", "compare", "nope", new, status=3)
+        self.assertIn("nope has no measurements", self.cli("campaign", "compare", "nope", new, status=3).stderr)
+        self.assertIn("nope has no measurements", self.cli("campaign", "compare", old, "nope", status=3).stderr)
+        self.compare_by_duckdb(old, new)
+
+    def compare_by_duckdb(self, old, new):
+        """The same out of exported files, by another program."""
+        for name in (old, new):
+            self.cli("measurement", "export", self.folder / f"{name}.parquet", "-c", name)
+        made = subprocess.run([HERE / "install_parquet.sh"], capture_output=True, text=True, timeout=600)
+        if made.returncode:
+            self.skipTest("DuckDB cannot be installed")
+        read = subprocess.run([made.stdout.strip(), "-c", COMPARE_PARQUET, *(self.folder / f"{name}.parquet" for name in (old, new))],
+                              capture_output=True, text=True, timeout=60, check=True)
+        ours = json.loads(self.cli("-o", "json", "campaign", "compare", old, new).stdout)
+        theirs = json.loads(read.stdout)
+        self.assertEqual([[line["model"], line["target"]] for line in ours], [line[:2] for line in theirs])
+        for line, (*_, change) in zip(ours, theirs):
+            self.assertAlmostEqual(line["change_percent"], change, 9)
 
 
 if __name__ == "__main__":

@@ -169,6 +169,9 @@ START_TEST(test_matrix)
     ck_assert_int_eq(axis_add(&cli.err, "shape=[1,2],\"x,y\",7", axes), ERR_OK);
     ck_assert_int_eq(axis_add(&cli.err, "model=c", axes), ERR_INVALID);
     ck_assert_int_eq(axis_add(&cli.err, "k=a,,b", axes), ERR_INVALID);
+    ck_assert_int_eq(axis_add(&cli.err, "twice=a,b,a", axes), ERR_INVALID);
+    ck_assert_str_eq(cli.err.detail, "--matrix twice has the value a twice");
+    json_object_del(axes, "twice");
     json_object_del(axes, "k");
     ck_assert_int_eq(matrix_expand(&cli.err, fixed, axes, 5, &all), ERR_INVALID);
     ck_assert_int_eq(matrix_expand(&cli.err, fixed, axes, 6, &all), ERR_OK);
