@@ -39,6 +39,8 @@ static const struct {
     {"ack-never", "no answer to the command WHEN"},
     {"refuse", "an error as answer to the command WHEN"},
     {"stale", "samples of the last acquisition come after the next `ack start`"},
+    {"split-summary", "the summary comes in pieces, 30 ms apart"},
+    {"slow-powerup", "the meter is deaf for VALUE seconds (default 0.6) after it got its port"},
     {"buffer-99", "the meter says that its buffer is nearly full"},
     {"overflow", "the meter's buffer runs over"},
     {"bin-hex", "knows `format bin_hex` only"},

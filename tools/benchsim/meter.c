@@ -156,6 +156,16 @@ static void do_targrst(struct sim *s, const char *argument, char *answer)
     board_brown_out(s, (uint64_t)(suffixed(argument) * 1e9));
 }
 
+/* The meter restarts: its port is gone for a while, the supply at once. */
+static void do_psrst(struct sim *s, const char *argument, char *answer)
+{
+    static const double gone_s = 5;
+    (void)argument, (void)answer;
+    s->meter.power_on = false;
+    board_power(s, false);
+    meter_unplug(s, gone_s);
+}
+
 // clang-format off
 static const struct command commands[] = {
     {"powershield",   ANY,        TAKES_NOTHING,  .delay_ms = 10, .free = true, .done = do_identity},
@@ -189,6 +199,7 @@ static const struct command commands[] = {
     {"targrst",       ANY,        TAKES_NUMBER, NULL, 0, 1, 25, .done = do_targrst},
     {"temp",          ANY,        TAKES_ANYTHING, .delay_ms = 25, .done = do_temp},
     {"autotest",      ANY,        TAKES_ANYTHING, .delay_ms = 200},
+    {"psrst",         ANY,        TAKES_NOTHING,  .delay_ms = 0, .done = do_psrst},
     {"calib",         ANY,        TAKES_NOTHING,  .delay_ms = 800},
     {"eventsrc",      LPM01A_107, TAKES_ANYTHING, .delay_ms = 25},
     {"start",         ANY,        TAKES_NOTHING,  .delay_ms = 27},
@@ -267,6 +278,19 @@ static struct reply *queue_reply(struct sim *s, int delay_ms, const char *text)
     return r;
 }
 
+void meter_say_slowly(struct sim *s, const char *text)
+{
+    static const int piece_bytes = 7, pause_ms = 30;
+    struct meter *m = &s->meter;
+    uint64_t at = now_ns();
+    for (size_t len; *text && m->reply_count < REPLIES_MAX; text += len) {
+        len = strnlen(text, m->reply_count + 1 < REPLIES_MAX ? piece_bytes : TEXT_MAX - 1);
+        struct reply *r = &m->replies[m->reply_count++];
+        *r = (struct reply){.at_ns = at += (uint64_t)pause_ms * 1000000};
+        memcpy(r->text, text, len);
+    }
+}
+
 static void answer(struct sim *s, int delay_ms, const char *text)
 {
     struct meter *m = &s->meter;
@@ -291,8 +315,8 @@ static void refuse(struct sim *s, const char *name, const char *detail)
 
 static void start(struct sim *s)
 {
-    if (s->meter.rate_hz <= 0) {
-        refuse(s, "start", "no frequency");
+    if (s->meter.rate_hz <= 0 || *s->meter.error) {
+        refuse(s, "start", *s->meter.error ? s->meter.error : "no frequency");
         return;
     }
     struct reply *r = queue_reply(s, 27, "ack start");
@@ -319,7 +343,7 @@ static void run_command(struct sim *s, const struct command *c, const char *argu
     else {
         if (c->done)
             c->done(s, argument, text);
-        if (m->mode != METER_RUNNING)
+        if (m->mode != METER_RUNNING && m->fd >= 0)
             answer(s, strstr(argument, "get") ? 15 : c->delay_ms, text);
     }
 }
@@ -358,7 +382,9 @@ void meter_input(struct sim *s)
     struct meter *m = &s->meter;
     char bytes[1024];
     ssize_t n = read(m->fd, bytes, sizeof(bytes));
-    for (ssize_t i = 0; i < n; i++) {
+    if (now_ns() < m->deaf_until_ns)
+        return;
+    for (ssize_t i = 0; i < n && m->fd >= 0; i++) {
         if (bytes[i] == '\n' || bytes[i] == '\r') {
             m->line[m->line_len] = 0;
             m->line_len = 0;
@@ -426,12 +452,21 @@ static void send_replies(struct sim *s, uint64_t now)
     memmove(m->replies, m->replies + sent, m->reply_count * sizeof(m->replies[0]));
 }
 
+/* Nothing is heard until the instrument has started. */
+static void power_up(struct sim *s)
+{
+    const struct fault *slow = fault_for_command(s, "slow-powerup", "");
+    double deaf_s = slow ? slow->has_value ? slow->value : 0.6 : 0;
+    s->meter.deaf_until_ns = now_ns() + (uint64_t)(deaf_s * 1e9);
+}
+
 void meter_tick(struct sim *s, uint64_t now)
 {
     struct meter *m = &s->meter;
     if (m->replug_at_ns && now >= m->replug_at_ns) {
         m->replug_at_ns = 0;
         pty_open(&m->fd, &m->slave, m->link);
+        power_up(s);
     }
     if (m->fd < 0)
         return;
@@ -465,6 +500,7 @@ bool meter_open(struct sim *s)
     m->acqtime_s = 10;
     m->power_auto = m->personality != V3PWR;
     m->ascii = true;
+    power_up(s);
     return pty_open(&m->fd, &m->slave, m->link);
 }
 

@@ -147,7 +147,7 @@ struct meter {
     struct reply replies[REPLIES_MAX];
     size_t reply_count;
     char shifted[TEXT_MAX];
-    uint64_t replug_at_ns;
+    uint64_t replug_at_ns, deaf_until_ns; /* it starts up */
     bool hardware_trigger;
     double trigger_delay_s;
     uint64_t edge_at_ns; /* 0: it has not come yet */
@@ -170,6 +170,8 @@ void meter_tick(struct sim *s, uint64_t now_ns);
 /* The board raises the pin at the begin of a window. */
 void meter_edge(struct sim *s, uint64_t now_ns);
 void meter_unplug(struct sim *s, double for_s);
+/* Behind all that waits to be said, a few bytes at a time. */
+void meter_say_slowly(struct sim *s, const char *text);
 void meter_close(struct sim *s);
 
 void stream_begin(struct sim *s, uint64_t now_ns);

@@ -89,7 +89,10 @@ static void put_summary(struct sim *s, bool interrupted)
              "\r\nsummary beg\r\n%.4g\r\n%.4g\r\n%ssummary end\r\n\r\n%sAcquisition completed\r\n",
              m->min_a, m->max_a, interrupted ? "Measurement interrupted\r\n" : "",
              m->quiet ? "" : "PowerShield > ");
-    put_text(s, text);
+    if (fault_for_command(s, "split-summary", "stop"))
+        meter_say_slowly(s, text);
+    else
+        put_text(s, text);
 }
 
 void stream_end(struct sim *s, const char *why)
