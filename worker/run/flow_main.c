@@ -12,6 +12,8 @@
 
 #include "shared/base/clock.h"
 #include "worker/lab/bench.h"
+#include "worker/lab/bench_config.h"
+#include "worker/run/flow_emulate.h"
 #include "worker/run/native.h"
 
 enum {
@@ -36,7 +38,7 @@ static const char usage[] =
     "  --work DIR           the run's folder, kept afterwards (default: a temporary one)\n"
     "  --data DIR           where cached outputs are kept (default: ~/.cache/switchyard)\n"
     "  --server URL         for steps that talk to a server\n"
-    "  --emulate            give the run an emulated bench of the target that it wants\n"
+    "  --emulate            give the run emulated benches of the targets that its devices want\n"
     "\n"
     "exit status: 0 completed, 1 failed, 2 not a flow or a wrong call, 130 cancelled\n";
 
@@ -51,8 +53,10 @@ struct local {
     const char *file, *work, *data, *server;
     bool dry_run, temporary, emulate;
     struct lab *lab; /* with --emulate */
-    struct bench_ticket ticket;
+    struct bench_ticket tickets[BENCHES_MAX];
+    size_t waiting;  /* tickets that are not granted yet */
     json_t *devices; /* what the run has got */
+    json_t *result;  /* NULL: the flow has none */
     char state[40], message[1000];
 };
 
@@ -125,6 +129,8 @@ static void on_state(void *ctx, const json_t *state)
     struct local *l = ctx;
     snprintf(l->state, sizeof(l->state), "%s", text_at(state, "type"));
     snprintf(l->message, sizeof(l->message), "%s", text_at(state, "message"));
+    json_decref(l->result);
+    l->result = json_incref(json_object_get(json_object_get(state, "data"), "value"));
 }
 
 static void on_event(void *ctx, const json_t *event)
@@ -180,7 +186,8 @@ static void on_lab_closed(void *ctx)
 static void close_all(struct local *l)
 {
     if (l->lab) {
-        lab_leave(l->lab, &l->ticket);
+        for (size_t i = 0; i < BENCHES_MAX; i++)
+            lab_leave(l->lab, &l->tickets[i]);
         lab_close(l->lab, on_lab_closed, l);
     }
     uv_close((uv_handle_t *)&l->interrupt, NULL);
@@ -223,6 +230,10 @@ static void print_table(const struct local *l)
                (int)json_integer_value(json_object_get(row, "attempts")),
                json_real_value(json_object_get(row, "seconds")));
     printf("\n%s%s%s\n", l->state, l->message[0] ? ": " : "", l->message);
+    char *result = l->result ? json_dumps(l->result, JSON_ENCODE_ANY) : NULL;
+    if (result)
+        printf("result: %s\n", result);
+    free(result);
 }
 
 /* ---- flow run ---- */
@@ -286,31 +297,39 @@ static void begin(struct local *l)
 static void on_granted(struct bench_ticket *ticket)
 {
     struct local *l = ticket->owner;
-    l->devices = json_pack("{s:{s:s}}", "bench", "name", ticket->bench->name);
-    begin(l);
+    if (--l->waiting == 0)
+        begin(l);
 }
 
-/* The bench is of the target that the flow's `devices` ask for. */
-static enum err_code open_bench(struct local *l, struct err *err)
+static enum err_code wait_for_benches(struct local *l, struct err *err)
 {
-    json_t *parameters = NULL, *devices = NULL;
+    enum err_code code = ERR_OK;
+    l->waiting = lab_count(l->lab);
+    for (size_t i = 0; !code && i < lab_count(l->lab); i++) {
+        l->tickets[i] = (struct bench_ticket){
+            .name = lab_at(l->lab, i)->name, .granted = on_granted, .owner = l};
+        code = lab_wait(l->lab, &l->tickets[i], err);
+    }
+    return code;
+}
+
+/* All that the flow's `devices` ask for. */
+static enum err_code open_benches(struct local *l, struct err *err)
+{
+    json_t *parameters = NULL, *devices = NULL, *config = NULL;
     enum err_code code = flow_parameters(l->flow, l->parameters, &parameters, err);
     if (!code)
         code = flow_devices(l->flow, parameters, &devices, err);
-    const char *target =
-        json_string_value(json_object_get(json_object_get(devices, "bench"), "target"));
-    if (!code && !target)
-        code = err_set(err, INVALID, "--emulate: the flow has no device `bench` with a `target`");
-    if (!code) {
-        json_t *config =
-            json_pack("[{s:s,s:s,s:b}]", "name", "local", "target", target, "emulated", 1);
+    if (!code)
+        code = emulate_devices(devices, &config, &l->devices, err);
+    if (!code)
         code = lab_open(&l->lab, &l->loop, config, l->work, NULL, err);
-        json_decref(config);
-    }
+    if (!code)
+        code = wait_for_benches(l, err);
+    json_decref(config);
     json_decref(parameters);
     json_decref(devices);
-    l->ticket = (struct bench_ticket){.granted = on_granted, .owner = l};
-    return code ? code : lab_wait(l->lab, &l->ticket, err);
+    return code;
 }
 
 static void run_loop(struct local *l)
@@ -322,10 +341,12 @@ static void run_loop(struct local *l)
     uv_signal_start(&l->interrupt, on_interrupt, SIGINT);
     if (!l->emulate) {
         begin(l);
-    } else if (open_bench(l, &err)) {
+    } else if (open_benches(l, &err)) {
         snprintf(l->state, sizeof(l->state), "FAILED");
         snprintf(l->message, sizeof(l->message), "%s", err.detail);
         close_all(l);
+    } else if (!l->waiting) {
+        begin(l); /* it needs none */
     }
     uv_run(&l->loop, UV_RUN_DEFAULT);
     uv_loop_close(&l->loop);
@@ -423,6 +444,7 @@ int flow_main(int argc, char **argv)
         fputs(usage, !strcmp(command, "--help") ? stdout : stderr);
     json_decref(l.parameters);
     json_decref(l.tasks);
+    json_decref(l.result);
     arena_reset(&l.arena);
     return status;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""One flow, several steps at one console: what a board says between two of them is heard by the next, and stands in the log once."""
+"""`switchyard-worker flow run --emulate`: as many benches as the flow asks for; and several steps at one console, where what a board
+says between two of them is heard by the next and stands in the log once."""
 import os
 import pathlib
 import subprocess
@@ -26,6 +27,45 @@ tasks:
   prompt: {uses: serial.expect, needs: value, with: {pattern: "prompt>", timeout: 5}}
   end: {uses: sleep, needs: prompt, with: {for: 1}}
 """
+
+
+DEVICES = """
+name: devices
+devices:
+  left: {target: netduinoplus2}
+  right: {type: bench, target: netduino2, count: 2}
+  board: {type: board, target: netduinoplus2}
+  meter: {type: METER}
+  oven: {type: chamber}
+tasks:
+  off-left: {uses: board.off, with: {device: left}}
+  off-right: {uses: board.off, with: {device: right}}
+  off-parts: {uses: board.off, with: {device: board}}
+result: "{{ devices.left.name }} {{ devices.right[1].name }} {{ devices.board.name }} {{ devices.meter.name }} {{ devices.oven.name }}"
+"""
+
+
+class Benches(unittest.TestCase):
+    def run_flow(self, text):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "devices.yaml").write_text(text)
+            return subprocess.run([WORKER, "flow", "run", folder / "devices.yaml", "--emulate", "--data", folder / "data"], timeout=60,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def test_all_that_the_flow_asks_for(self):
+        run = self.run_flow(DEVICES.replace("METER", "meter"))
+        self.assertEqual(run.returncode, 0, run.stdout)
+        self.assertIn("left right-2 board.board board.meter oven", run.stdout)
+
+    def test_what_cannot_be_emulated_is_named(self):
+        for text, says in ((DEVICES.replace("METER", "meter").replace("target: netduino2, ", ""), "the device `right` of the flow needs a `target`"),
+                           (DEVICES.replace("METER", "meter").replace("count: 2", "count: 99"), "`right` has a `count` of 1 to 16"),
+                           (DEVICES.replace("METER", "meter").replace("type: board", "type: bench"), "the meter `meter` has no board")):
+            run = self.run_flow(text)
+            self.assertNotEqual(run.returncode, 0)
+            self.assertIn("FAILED: --emulate: ", run.stdout)
+            self.assertIn(says, run.stdout)
 
 
 class Console(unittest.TestCase):
