@@ -74,7 +74,8 @@ static const struct {
     {ECHO, "run", "--param", "n=x", 2, "parameters: `n` is \"x\", expected type integer\n"},
     {ECHO, "run", "--param", "m=1", 2, "parameters: `m` is not a parameter of this flow"},
     {ECHO, "run", "--param", "n", 2, "expected --param NAME=VALUE\n"},
-    {ECHO, "run", "--emulate", NULL, 1, "--emulate: the flow has no device `bench` with a `target`"},
+    {ECHO, "run", "--emulate", NULL, 0, "COMPLETED"}, /* it needs no bench */
+    {"devices: {left: {type: bench}}\n" ECHO, "run", "--emulate", NULL, 1, "--emulate: the device `left` of the flow needs a `target`"},
     {ECHO, "walk", NULL, NULL, 2, "usage: switchyard-worker flow check FILE\n"},
     {"name: f\ntasks: {a: {uses: shell, with: {run: exit 3}}}\n", "run", NULL, NULL, 1, "FAILED: Task `a` failed: the command ended with status 3\n"},
     {"name: f\ntasks: {a: {uses: shell, with: {run: 'kill -INT $PPID; sleep 60'}}, z: {uses: shell, always: true, with: {run: echo cleaned}}}\n", "run", NULL, NULL, 130, "CANCELLED: Interrupted at the terminal.\n"},

@@ -339,14 +339,12 @@ static void run_loop(struct local *l)
     uv_signal_init(&l->loop, &l->interrupt);
     l->interrupt.data = l;
     uv_signal_start(&l->interrupt, on_interrupt, SIGINT);
-    if (!l->emulate) {
-        begin(l);
-    } else if (open_benches(l, &err)) {
+    if (l->emulate && open_benches(l, &err)) {
         snprintf(l->state, sizeof(l->state), "FAILED");
         snprintf(l->message, sizeof(l->message), "%s", err.detail);
         close_all(l);
     } else if (!l->waiting) {
-        begin(l); /* it needs none */
+        begin(l); /* it needs no bench */
     }
     uv_run(&l->loop, UV_RUN_DEFAULT);
     uv_loop_close(&l->loop);
