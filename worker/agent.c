@@ -16,6 +16,7 @@
 #include "worker/config.h"
 #include "worker/lab/bench.h"
 #include "worker/lab/inventory.h"
+#include "worker/lab/roll_call.h"
 #include "worker/run/claim.h"
 #include "worker/run/process_orphan.h"
 #include "worker/run/run.h"
@@ -45,6 +46,7 @@ struct agent {
     struct journal *journal;
     struct claims *claims;
     struct lab *lab;
+    struct roll_call *roll_call;
     struct inventory inventory;
     struct run_host host;
     uv_signal_t signals[2]; /* TERM, INT */
@@ -67,6 +69,8 @@ static void end(struct agent *agent)
 {
     agent->phase = ENDING;
     claims_stop(agent->claims);
+    roll_call_free(agent->roll_call);
+    agent->roll_call = NULL;
     journal_close(agent->journal);
     http_free(agent->http);
     run_host_close(&agent->host);
@@ -200,6 +204,8 @@ static void on_look(void *ctx, double lease_s)
 {
     struct agent *agent = ctx;
     run_host_leases(&agent->host, lease_s);
+    if (agent->roll_call)
+        roll_call_look(agent->roll_call);
 }
 
 static void on_return(void *ctx, const char *device)
@@ -208,6 +214,19 @@ static void on_return(void *ctx, const char *device)
     const struct bench *bench = agent->lab ? lab_find(agent->lab, device) : NULL;
     if (bench)
         lab_return(agent->lab, bench);
+}
+
+static void on_answered(void *ctx, const json_t *told, const json_t *held)
+{
+    struct agent *agent = ctx;
+    if (agent->roll_call)
+        roll_call_answered(agent->roll_call, told, held);
+}
+
+static bool is_used(void *ctx, const struct bench *bench)
+{
+    struct agent *agent = ctx;
+    return run_host_uses(&agent->host, bench);
 }
 
 static json_t *live_claims(void *ctx)
@@ -267,7 +286,7 @@ static void on_caught_up(void *ctx)
         .epoch = journal_epoch(agent->journal),
         .slots = (int)agent->config.slots,
         .hooks = {on_claimed, on_acked, on_lost, on_cancel, on_extended, on_look, on_return,
-                  live_claims, devices, on_fatal, agent},
+                  on_answered, live_claims, devices, on_fatal, agent},
     });
     if (!agent->claims)
         abort(); /* out of memory at start */
@@ -399,13 +418,22 @@ static enum err_code open_agent(struct agent *agent, struct err *e)
     rc = lab_open(&agent->lab, &agent->loop, config->benches, config->data, NULL, e);
     if (rc)
         return rc;
-    agent->inventory = (struct inventory){
-        .lab = agent->lab, .declared = config->devices, .discover = !config->hide};
+    char health[PATH_BYTES];
+    snprintf(health, sizeof(health), "%s/health.json", config->data);
+    lab_keep_health(agent->lab, health);
+    agent->roll_call = roll_call_new(&agent->loop, agent->lab, is_used, agent);
+    if (!agent->roll_call)
+        return err_set(e, INTERNAL, "out of memory");
+    agent->inventory = (struct inventory){.lab = agent->lab,
+                                          .roll_call = agent->roll_call,
+                                          .declared = config->devices,
+                                          .discover = !config->hide};
     agent->host = (struct run_host){
         .loop = &agent->loop,
         .http = agent->http,
         .journal = agent->journal,
         .lab = agent->lab,
+        .roll_call = agent->roll_call,
         .api_url = config->api_url,
         .auth_string = config->auth_string,
         .authorization = config->authorization,

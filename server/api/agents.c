@@ -291,6 +291,7 @@ enum err_code agents_heartbeat(struct request *rq)
     write_cancels(&rq->reply.body, &beat.cancel);
     write_ids(&rq->reply.body, "lost", &beat.gone);
     write_ids(&rq->reply.body, "return", &beat.returns);
+    write_ids(&rq->reply.body, "held", &beat.held);
     write_lease(w, &rq->reply.body);
     write_end_object(&rq->reply.body);
     return reply_status(rq, 200);

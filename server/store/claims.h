@@ -61,6 +61,7 @@ struct heartbeat {
     struct rows gone;    /* claims that are not its own any more */
     struct rows cancel;  /* runs to be stopped */
     struct rows returns; /* devices whose quarantine is over */
+    struct rows held;    /* devices that people keep from runs */
     bool news;           /* its devices changed */
 };
 /* Keeps the worker online and its claims alive. */

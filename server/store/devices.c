@@ -73,6 +73,8 @@ enum err_code agent_heartbeat(struct work *w, const struct agent_call *in, struc
         rc = db_query(w, Q_claim_gone, PARAMS(claims, agent, epoch), &out->gone);
     if (!rc)
         rc = db_query(w, Q_device_returns, PARAMS(agent), &out->returns);
+    if (!rc)
+        rc = db_query(w, Q_device_kept, PARAMS(agent), &out->held);
     return rc ? rc : db_query(w, Q_claim_cancelling, PARAMS(agent), &out->cancel);
 }
 

@@ -254,7 +254,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if self.path.endswith("/claim"):
-            if s.given or not body["devices"]:
+            if s.given or not any(d["free"] for d in body["devices"]):
                 time.sleep(0.3)
                 return self.reply(200, {"claims": [], "cancel": []})
             s.given = True

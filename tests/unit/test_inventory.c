@@ -2,6 +2,7 @@
  * shows; which of them a step may drive, and until when. */
 #include "tests/unit/step_harness.h"
 #include "worker/lab/bench_config.h"
+#include "worker/lab/identify.h"
 #include "worker/lab/inventory.h"
 #include "worker/lab/lease.h"
 
@@ -131,7 +132,9 @@ START_TEST(what_is_plugged_in_is_found_by_its_serial)
     ck_assert_uint_eq(json_array_size(list), 3 + 2 + 2);
     ck_assert_str_eq(text(list, "board-0042", "type", NULL), "board");
     ck_assert_str_eq(text(list, "board-0042", "labels", "usb"), "0483:374e");
-    ck_assert_str_eq(text(list, "board-0042", "firmware", "probe"), "3.01");
+    ck_assert_str_eq(text(list, "board-0042", "firmware", "usb"), "3.01");
+    ck_assert_str_eq(text(list, "board-0042", "firmware", "probe"), ""); /* USB does not know it */
+    ck_assert_str_eq(text(list, "b1.meter", "firmware", "usb"), "3.07");
     ck_assert_str_eq(text(list, "meter-0077", "type", NULL), "meter");
     ck_assert_str_eq(text(list, "meter-0077", "labels", "discovered"), "true");
     ck_assert_int_eq(json_integer_value(json_object_get(device(list, "jig"), "capacity")), 2);
@@ -150,6 +153,68 @@ START_TEST(what_is_plugged_in_is_found_by_its_serial)
     list = inventory_devices(&inventory);
     ck_assert_uint_eq(json_array_size(list), 3 + 2);
     json_decref(list);
+    close_all();
+}
+END_TEST
+
+START_TEST(what_befell_a_bench_outlives_its_agent)
+{
+    char path[100];
+    open_all(NULL);
+    const struct bench *b = lab_at(lab, 0);
+    snprintf(path, sizeof(path), "%s/health.json", folder);
+    lab_keep_health(lab, path);
+    lab_note_flash(lab, b, false);
+    lab_note_rung(lab, b, RUNG_RETRY, "");
+    lab_note_rung(lab, b, RUNG_RETRY, "");
+    lab_note_rung(lab, b, RUNG_QUARANTINE, "nothing helped");
+    *lab_health(lab, b) = (struct bench_health){0};
+    lab_keep_health(lab, path); /* as the next start does */
+    struct bench_health *h = lab_health(lab, b);
+    ck_assert_uint_eq(h->flashes, 1);
+    ck_assert_uint_eq(h->failures, 1);
+    ck_assert_uint_eq(h->rungs[RUNG_RETRY], 2);
+    ck_assert_uint_eq(h->rungs[RUNG_QUARANTINE], 1);
+    ck_assert(h->quarantined);
+    ck_assert_str_eq(h->reason, "nothing helped");
+    lab_return(lab, b);
+    lab_keep_health(lab, path);
+    ck_assert(!h->quarantined);
+    shell("echo '{\"b1\": {\"flashes\": -3, \"retry\": \"x\"' > %s", path); /* cut off */
+    lab_keep_health(lab, path);
+    ck_assert_uint_eq(h->flashes, 1);
+    shell("echo '{\"b1\": {\"flashes\": -3, \"retry\": \"x\"}}' > %s", path);
+    lab_keep_health(lab, path);
+    ck_assert_uint_eq(h->flashes, 0);
+    close_all();
+}
+END_TEST
+
+static const struct {
+    const char *details, *version; /* NULL: none */
+} volumes[] = {
+    {"Version: 0221\nBuild:   Jan  7 2019 16:41:17\n", "0221"},
+    {"# DAPLink Firmware\r\nUnique ID: 07\r\nInterface Version: 0255\r\n", "0255"},
+    {"Build: Version: 7\n", NULL},
+    {"Version:\n", NULL},
+    {NULL, NULL},
+};
+
+START_TEST(a_probe_says_its_version_on_its_volume)
+{
+    char version[48] = "", path[100];
+    open_all(NULL);
+    snprintf(path, sizeof(path), "%s/DETAILS.TXT", folder);
+    if (volumes[_i].details) {
+        FILE *f = fopen(path, "w");
+        ck_assert_ptr_nonnull(f);
+        fputs(volumes[_i].details, f);
+        fclose(f);
+    }
+    ck_assert_int_eq(identify_details(folder, version, sizeof(version)),
+                     volumes[_i].version != NULL);
+    if (volumes[_i].version)
+        ck_assert_str_eq(version, volumes[_i].version);
     close_all();
 }
 END_TEST
@@ -269,6 +334,8 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, a_bench_is_told_with_its_parts);
     tcase_add_test(all, what_is_plugged_in_is_found_by_its_serial);
+    tcase_add_test(all, what_befell_a_bench_outlives_its_agent);
+    tcase_add_loop_test(all, a_probe_says_its_version_on_its_volume, 0, COUNT(volumes));
     tcase_add_loop_test(all, declarations_are_checked, 0, COUNT(declarations));
     tcase_add_loop_test(all, a_step_drives_what_the_run_has, 0, COUNT(drivers));
     tcase_add_test(all, a_lease_that_is_over_drives_nothing);

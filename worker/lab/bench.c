@@ -49,6 +49,7 @@ struct lab {
     bool closing;
     void (*closed)(void *);
     void *closed_ctx;
+    const char *health_path;
 };
 
 static void start_child(struct slot *s);
@@ -477,6 +478,16 @@ int64_t lab_token(const struct lab *lab, const struct bench *bench)
 {
     const struct slot *s = slot_of(lab, bench);
     return s ? s->token : 0;
+}
+
+void lab_set_health_path(struct lab *lab, const char *path)
+{
+    lab->health_path = arena_printf(&lab->memory, "%s", path);
+}
+
+const char *lab_health_path(const struct lab *lab)
+{
+    return lab->health_path;
 }
 
 void lab_changed(struct lab *lab)

@@ -46,10 +46,11 @@ struct bench {
     enum bench_status status;
 };
 
-/* Since the agent started. */
+/* Over all starts of the agent, see lab_keep_health(); without it since the agent started. */
 struct bench_health {
     unsigned flashes, failures, rungs[RUNG_COUNT];
     bool quarantined; /* handed to nobody until it is returned */
+    bool supplied;    /* maybe */
     char reason[200];
     /* As the devices themselves said when they were used last; "" : not yet. */
     char probe_version[48], meter_version[48], meter_serial[64];
@@ -105,8 +106,15 @@ void lab_note_flash(struct lab *lab, const struct bench *bench, bool good);
 void lab_note_rung(struct lab *lab, const struct bench *bench, enum rung rung, const char *reason);
 void lab_note_meter(struct lab *lab, const struct bench *bench, const char *serial,
                     const char *version);
+/* Whether its board may have supply: since a step drives the bench, until one has cut it. */
+void lab_note_supply(struct lab *lab, const struct bench *bench, bool on);
 void lab_note_probe(struct lab *lab, const struct bench *bench, const char *version);
 void lab_return(struct lab *lab, const struct bench *bench); /* out of quarantine */
+/* The file that the above outlive the agent in; what it says is taken over.  Best effort: one that
+ * cannot be read or written is logged. */
+void lab_keep_health(struct lab *lab, const char *path);
+const char *lab_health_path(const struct lab *lab); /* NULL: nowhere */
+void lab_set_health_path(struct lab *lab, const char *path);
 /* NULL: not of this lab. */
 struct bench_health *lab_health(const struct lab *lab, const struct bench *bench);
 json_t *bench_health_json(const struct bench_health *health);
@@ -127,6 +135,9 @@ MUST_CHECK enum err_code bench_of(struct step_call *call, const struct bench **o
  * it. */
 MUST_CHECK enum err_code bench_may_drive(const struct step_run *run, const struct bench *bench,
                                          struct err *e);
+struct lease;
+MUST_CHECK enum err_code bench_may_drive_under(const struct lease *lease, const struct lab *lab,
+                                               const struct bench *bench, struct err *e);
 /* `device` in the table of such a step. */
 #define BENCH_PARAM                                                                                \
     {                                                                                              \

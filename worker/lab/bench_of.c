@@ -64,18 +64,26 @@ enum err_code bench_of(struct step_call *call, const struct bench **out)
                            "bench, or for both of its parts",
                            step, b->name, parts[i]);
     enum err_code code = bench_may_drive(call->run, b, &call->err);
-    if (!code)
-        *out = b;
-    return code;
+    if (code)
+        return code;
+    lab_note_supply(call->run->lab, b, true);
+    *out = b;
+    return ERR_OK;
 }
 
 enum err_code bench_may_drive(const struct step_run *run, const struct bench *bench, struct err *e)
 {
-    int64_t newest = run->lab ? lab_token(run->lab, bench) : 0;
+    return bench_may_drive_under(run->lease, run->lab, bench, e);
+}
 
-    if (run->lease && newest > run->lease->token)
+enum err_code bench_may_drive_under(const struct lease *lease, const struct lab *lab,
+                                    const struct bench *bench, struct err *e)
+{
+    int64_t newest = lab ? lab_token(lab, bench) : 0;
+
+    if (lease && newest > lease->token)
         return err_set(e, CONFLICT,
                        "%s was leased anew (token %lld after %lld): this run does not drive it",
-                       bench->name, (long long)newest, (long long)run->lease->token);
-    return lease_check(run->lease, bench->name, e);
+                       bench->name, (long long)newest, (long long)lease->token);
+    return lease_check(lease, bench->name, e);
 }

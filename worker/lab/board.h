@@ -7,6 +7,8 @@
  * Every probe is named by its serial number: two boards of a kind are on every desk.
  * Source: power-and-boards, sections 4.1, 4.2. */
 #pragma once
+#include <limits.h>
+
 #include "worker/lab/bench.h"
 #include "worker/steps.h"
 
@@ -73,3 +75,5 @@ enum err_code board_write_qemu(struct step_work *work);
 /* "msd": a copy onto the volume of the probe; FAIL.TXT and a volume that does not come back are
  * failures. */
 enum err_code board_write_msd(struct step_work *work);
+/* Where the probe's volume is mounted; false: nowhere, or it is being made anew. */
+bool board_volume(const struct bench *b, char out[static PATH_MAX]);

@@ -6,6 +6,7 @@
 
 #include "shared/base/clock.h"
 #include "worker/lab/bench_config.h"
+#include "worker/lab/roll_call.h"
 
 enum { CAPACITY_MAX = 1000, LOOK_US = 3000000, NAME_BYTES = 2 * USB_TEXT_BYTES };
 
@@ -126,6 +127,37 @@ enum err_code inventory_check(const json_t *benches, const json_t *declared, str
     return ERR_OK;
 }
 
+/* ---- what is plugged in ---- */
+
+static void look(struct inventory *i)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    if (i->plugged && now_us - i->looked_us < LOOK_US)
+        return;
+    if (!i->plugged)
+        i->plugged = calloc(USB_DEVICES_MAX, sizeof(*i->plugged));
+    i->plugged_count = i->plugged ? usb_list(i->sysfs, i->plugged) : 0;
+    i->looked_us = now_us;
+}
+
+static const struct usb_device *plugged(const struct inventory *i, const char *serial)
+{
+    for (size_t k = 0; k < i->plugged_count; k++)
+        if (strcmp(i->plugged[k].serial, serial) == 0)
+            return &i->plugged[k];
+    return NULL;
+}
+
+/* The meter of a bench, when its port is told by a serial number. */
+static const struct usb_device *plugged_at(const struct inventory *i, const struct bench *b)
+{
+    for (size_t k = 0; k < i->plugged_count; k++)
+        if (i->plugged[k].kind != USB_PROBE && strstr(b->meter_port, i->plugged[k].serial))
+            return &i->plugged[k];
+    return NULL;
+}
+
 /* ---- benches and their parts ---- */
 
 static void put_text(json_t *object, const char *member, const char *text)
@@ -161,8 +193,9 @@ static json_t *tell_bench(const struct bench *b, const struct bench_health *h, b
     return device;
 }
 
+/* `release`: what USB calls the version of the device, which is not that of its firmware. */
 static json_t *tell_part(const struct bench *b, const char *type, json_t *health, bool works,
-                         const char *version)
+                         const char *version, const char *release)
 {
     char name[NAME_BYTES];
     json_t *labels = json_object(), *firmware = json_object();
@@ -173,18 +206,22 @@ static json_t *tell_part(const struct bench *b, const char *type, json_t *health
     put_text(device, "bench", b->name);
     put_text(device, "location", b->location);
     put_text(firmware, strcmp(type, "board") == 0 ? "probe" : type, version);
+    put_text(firmware, "usb", release);
     json_object_set_new(device, "firmware", firmware);
     return device;
 }
 
-static void add_bench(json_t *list, const struct bench *b, const struct bench_health *h)
+static void add_bench(const struct inventory *i, json_t *list, const struct bench *b,
+                      const struct bench_health *h)
 {
-    bool works = b->status == BENCH_READY && !h->quarantined;
+    bool works = b->status == BENCH_READY && !h->quarantined && !roll_call_keeps(i->roll_call, b);
+    const struct usb_device *probe = plugged(i, b->board_serial), *monitor = plugged_at(i, b);
     json_t *board = tell_part(b, "board",
                               json_pack("{s:I,s:I}", "flashes", (json_int_t)h->flashes, "failures",
                                         (json_int_t)h->failures),
-                              works, h->probe_version);
-    json_t *meter = tell_part(b, "meter", json_object(), works, h->meter_version);
+                              works, h->probe_version, probe ? probe->version : NULL);
+    json_t *meter = tell_part(b, "meter", json_object(), works, h->meter_version,
+                              monitor ? monitor->version : NULL);
 
     put_text(board, "target", b->target);
     put_text(json_object_get(board, "labels"), "serial", b->board_serial);
@@ -196,27 +233,7 @@ static void add_bench(json_t *list, const struct bench *b, const struct bench_he
     json_array_append_new(list, meter);
 }
 
-/* ---- what is plugged in ---- */
-
-static void look(struct inventory *i)
-{
-    int64_t now_us = clock_monotonic_us();
-
-    if (i->plugged && now_us - i->looked_us < LOOK_US)
-        return;
-    if (!i->plugged)
-        i->plugged = calloc(USB_DEVICES_MAX, sizeof(*i->plugged));
-    i->plugged_count = i->plugged ? usb_list(i->sysfs, i->plugged) : 0;
-    i->looked_us = now_us;
-}
-
-static const struct usb_device *plugged(const struct inventory *i, const char *serial)
-{
-    for (size_t k = 0; k < i->plugged_count; k++)
-        if (strcmp(i->plugged[k].serial, serial) == 0)
-            return &i->plugged[k];
-    return NULL;
-}
+/* ---- devices of their own ---- */
 
 static json_t *tell_declared(const struct inventory *i, const json_t *given)
 {
@@ -265,8 +282,7 @@ static json_t *tell_found(const struct usb_device *d)
     put_text(labels, "product", d->name);
     json_t *device = tell(name, probe ? "board" : "meter", labels, json_object(), true);
     if (d->version[0])
-        json_object_set_new(device, "firmware",
-                            json_pack("{s:s}", probe ? "probe" : "meter", d->version));
+        json_object_set_new(device, "firmware", json_pack("{s:s}", "usb", d->version));
     return device;
 }
 
@@ -276,7 +292,7 @@ json_t *inventory_devices(struct inventory *i)
 
     look(i);
     for (size_t k = 0; i->lab && k < lab_count(i->lab); k++)
-        add_bench(list, lab_at(i->lab, k), lab_health(i->lab, lab_at(i->lab, k)));
+        add_bench(i, list, lab_at(i->lab, k), lab_health(i->lab, lab_at(i->lab, k)));
     for (size_t k = 0; k < json_array_size(i->declared); k++)
         json_array_append_new(list, tell_declared(i, json_array_get(i->declared, k)));
     for (size_t k = 0; i->discover && k < i->plugged_count; k++)

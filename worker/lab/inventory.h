@@ -23,11 +23,13 @@
 #include "worker/lab/usb.h"
 
 struct lab;
+struct roll_call;
 
 struct inventory {
     const struct lab *lab;
-    const json_t *declared; /* the list above; NULL: none */
-    const char *sysfs;      /* NULL: the usual folder */
+    const struct roll_call *roll_call; /* NULL: nobody is asked */
+    const json_t *declared;            /* the list above; NULL: none */
+    const char *sysfs;                 /* NULL: the usual folder */
     bool discover;
 
     /* Its own: what was plugged in when it was looked last. */

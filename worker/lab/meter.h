@@ -18,6 +18,7 @@ struct meter_config {
     double volts_v;        /* of the supply */
     double rate_hz;        /* one of meter_rates_hz */
     unsigned baud;         /* 0: the driver's own; USB ignores it */
+    bool identify;         /* only who it is: nothing is set, nothing is stopped */
     bool hardware_trigger; /* sampling begins with an edge on the trigger input */
 };
 

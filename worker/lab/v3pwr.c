@@ -121,6 +121,10 @@ size_t meter_each_line(struct meter *m, const uint8_t *bytes, size_t len,
 static void drain_bytes(struct meter *m, const uint8_t *bytes, size_t len)
 {
     (void)bytes, (void)len;
+    if (m->config.identify && meter_in_state_ms(m) > QUIET_MS) {
+        meter_fail(m, ERR_BUSY, "the meter on %s is measuring: somebody uses it", m->port);
+        return;
+    }
     if (meter_in_state_ms(m) > DRAIN_LIMIT_MS) {
         meter_fail(m, ERR_INVALID, "the meter on %s keeps sending and does not obey `stop`",
                    m->port);
@@ -131,14 +135,14 @@ static void drain_bytes(struct meter *m, const uint8_t *bytes, size_t len)
         if (!meter_send(m, "stop"))
             return;
     }
-    meter_set_timer(m, m->asked ? END_QUIET_MS : QUIET_MS);
+    meter_set_timer(m, m->asked ? END_QUIET_MS : m->config.identify ? IDLE_MS : QUIET_MS);
 }
 
 static void drain_timeout(struct meter *m)
 {
     m->line_len = 0;
     m->asked = false;
-    meter_run_script(m, script_setup);
+    meter_run_script(m, m->config.identify ? script_identify : script_setup);
 }
 
 const struct state_row meter_states[FAILED + 1] = {
@@ -192,7 +196,7 @@ static enum err_code v3pwr_open(uv_loop_t *loop, const struct meter_config *conf
     }
     uv_timer_init(loop, &m->timer);
     m->timer.data = m;
-    meter_enter(m, DRAINING, QUIET_MS);
+    meter_enter(m, DRAINING, config->identify ? IDLE_MS : QUIET_MS);
     *out = m;
     return ERR_OK;
 }
@@ -251,7 +255,7 @@ static void v3pwr_close(struct meter *m)
     bool running = m->state >= STARTING && m->state <= FAULTED;
     if (running && uv_serial_write(m->serial, "stop\r\n", 6, &ignored) == ERR_OK)
         m->ended = true;
-    if (m->dialect == DIALECT_LPM01A &&
+    if (m->dialect == DIALECT_LPM01A && !m->config.identify &&
         uv_serial_write(m->serial, "hrc\r\n", 5, &ignored) == ERR_OK)
         m->ended = true;
     m->closing = true;

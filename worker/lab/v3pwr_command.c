@@ -179,7 +179,7 @@ static void command_refused(struct meter *m)
             meter_warn(m, "the meter refused %s; it supplies the board while it measures",
                        m->first_refusal);
         next_row(m);
-    } else if (m->script.rows == script_setup.rows && !m->set_up_again) {
+    } else if (m->script.count == script_setup.count && !m->set_up_again) {
         meter_set_up_again(m);
     } else {
         meter_fail(m, ERR_INVALID, "the meter refused %s%s", m->first_refusal,
@@ -205,7 +205,7 @@ void meter_command_timeout(struct meter *m)
     else if (m->attempt + 1 < row->attempts) {
         m->attempt++;
         /* an acquisition of an earlier program, slow or armed, may keep it from answering */
-        if (row->use == USE_IDENTITY && !meter_send(m, "stop"))
+        if (row->use == USE_IDENTITY && !m->config.identify && !meter_send(m, "stop"))
             return;
         send_row(m);
     } else if (row->use == USE_IDENTITY)

@@ -17,6 +17,7 @@ const double meter_rates_hz[16] = {1e5, 5e4, 2e4, 1e4, 5e3, 2e3, 1e3, 500,
 #define V3PWR  DIALECT_V3PWR
 #define LPM01A DIALECT_LPM01A
 // clang-format off
+enum { IDENTIFY_ROWS = 2 };
 static const struct command_row setup_rows[] = {
     /* spellings                                        for     required  ms    tries */
     {{"powershield"},                                   BOTH,   BOTH,     700,  4, .use = USE_IDENTITY},
@@ -51,6 +52,7 @@ static const struct command_row trigger_rows[] = {
 // clang-format on
 
 const struct command_script script_setup = {setup_rows, COUNT(setup_rows)},
+                            script_identify = {setup_rows, IDENTIFY_ROWS},
                             script_power_on = {power_on_rows, COUNT(power_on_rows)},
                             script_power_off = {power_off_rows, COUNT(power_off_rows)},
                             script_trigger = {trigger_rows, COUNT(trigger_rows)};

@@ -43,7 +43,9 @@ struct command_script {
     size_t count;
 };
 
-extern const struct command_script script_setup, script_power_on, script_power_off, script_trigger;
+/* script_identify: the part of the setup that only asks. */
+extern const struct command_script script_setup, script_identify, script_power_on, script_power_off,
+    script_trigger;
 
 enum answer { ANSWER_NONE, ANSWER_ACK, ANSWER_REFUSED, ANSWER_CONTRADICTS, ANSWER_OTHER };
 

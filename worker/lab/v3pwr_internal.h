@@ -9,6 +9,7 @@ enum state { DRAINING, COMMAND, READY, STARTING, STREAMING, STOPPING, FAULTED, A
 enum {
     BAUD = 921600,
     QUIET_MS = 60,
+    IDLE_MS = 500, /* nobody measures with it */
     DRAIN_LIMIT_MS = 6000,
     DETAIL_MS = 80,
     CLEAR_MS = 300,

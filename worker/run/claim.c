@@ -285,6 +285,8 @@ static void on_beaten(void *ctx, const struct http_reply *reply)
     each_text(json_object_get(root, "lost"), hooks->lost, hooks->ctx);
     tell_cancels(line->claims, root);
     each_text(json_object_get(root, "return"), hooks->returns, hooks->ctx);
+    if (root)
+        hooks->answered(hooks->ctx, line->claims->told, json_object_get(root, "held"));
     json_decref(root);
     if (reply->status == 409)
         hooks->fatal(hooks->ctx, reply->body);

@@ -24,6 +24,8 @@ struct claims_hooks {
     void (*extended)(void *ctx, const char *claim_id, int64_t sent_us, double lease_s);
     void (*look)(void *ctx, double lease_s);        /* every half second; 0: not known yet */
     void (*returns)(void *ctx, const char *device); /* its quarantine is over */
+    /* A heartbeat that told these devices was answered: the names of those that people keep. */
+    void (*answered)(void *ctx, const json_t *told, const json_t *held);
     /* New references. */
     json_t *(*live)(void *ctx);    /* ids of the claims that the agent works on */
     json_t *(*devices)(void *ctx); /* as in the protocol */

@@ -8,6 +8,8 @@
 #include "shared/base/log.h"
 #include "shared/json/write.h"
 #include "worker/lab/bench.h"
+#include "worker/lab/roll_call.h"
+#include "worker/lab/supply.h"
 #include "worker/run/run_folder.h"
 
 enum { DONE_MAX_BYTES = 4096 };
@@ -43,6 +45,8 @@ static void abandon(struct run *run)
     stop(run);
 }
 
+static void cut(struct run *run);
+
 static void nothing(struct run *run)
 {
     (void)run;
@@ -56,6 +60,8 @@ static void on_done_durable(void *run)
 /* The last record of the claim. */
 static void report(struct run *run)
 {
+    supply_stop(run->supply);
+    run->supply = NULL;
     struct buf b = {.max_bytes = DONE_MAX_BYTES};
 
     run_log_flush(&run->log);
@@ -80,12 +86,71 @@ static void report(struct run *run)
         run_event(run, EV_WRITTEN); /* the claim will expire instead */
 }
 
+/* ---- a run that was stopped leaves no board under power ---- */
+
+/* The bench of a device that gives it supply: the bench itself, or its meter. */
+static const struct bench *bench_at(const struct run *run, size_t at)
+{
+    const char *name =
+        json_string_value(json_array_get(json_object_get(run->claim, "devices"), at));
+    const struct bench *bench =
+        name && run->host->lab ? lab_find_device(run->host->lab, name) : NULL;
+    char meter[200];
+
+    if (!bench || strcmp(name, bench->name) == 0)
+        return bench;
+    bench_part_name(bench, "meter", meter, sizeof(meter));
+    return strcmp(name, meter) == 0 ? bench : NULL;
+}
+
+static enum err_code may_cut(void *ctx, struct err *e)
+{
+    const struct run *run = ctx;
+    const struct bench *bench = bench_at(run, run->cut - 1);
+    return bench_may_drive_under(&run->lease, run->host->lab, bench, e);
+}
+
+static void on_cut(void *ctx, enum err_code code, const struct err *e)
+{
+    struct run *run = ctx;
+    const struct bench *bench = bench_at(run, run->cut - 1);
+
+    supply_stop(run->supply);
+    run->supply = NULL;
+    if (code)
+        log_warn("run.cut", KV_S("bench", bench->name), KV_E(e));
+    else
+        lab_note_supply(run->host->lab, bench, false);
+    cut(run);
+}
+
+/* The next bench that may have supply; then the report. */
+static void cut(struct run *run)
+{
+    struct supply_hooks hooks = {may_cut, on_cut, run};
+    size_t count = json_array_size(json_object_get(run->claim, "devices"));
+    struct err e = {0};
+
+    while (run->cut < count) {
+        const struct bench *bench = bench_at(run, run->cut++);
+        bool driven = bench && (run->kind == &run_process_kind ||
+                                lab_health(run->host->lab, bench)->supplied);
+        if (!driven)
+            continue;
+        if (!supply_cut(run->host->loop, bench, &hooks, &run->supply, &e))
+            return;
+        log_warn("run.cut", KV_S("bench", bench->name), KV_E(&e));
+    }
+    run_event(run, EV_CUT);
+}
+
 static void finish(struct run *run)
 {
     struct run_host *host = run->host;
     struct run **link = &host->runs;
 
     log_info("run.end", KV_S("run", run->flow_run_id), KV_S("message", run->message));
+    supply_stop(run->supply);
     while (*link != run)
         link = &(*link)->next;
     *link = run->next;
@@ -119,9 +184,11 @@ static const struct rule {
     { RUN_RUNNING,    EV_ENDED,   report,  RUN_REPORTING  },
     { RUN_RUNNING,    EV_CANCEL,  stop,    RUN_STOPPING   },
     { RUN_RUNNING,    EV_LOST,    abandon, RUN_ABANDONING },
-    { RUN_STOPPING,   EV_ENDED,   report,  RUN_REPORTING  },
-    { RUN_STOPPING,   EV_FAILED,  report,  RUN_REPORTING  },
+    { RUN_STOPPING,   EV_ENDED,   cut,     RUN_CUTTING    },
+    { RUN_STOPPING,   EV_FAILED,  cut,     RUN_CUTTING    },
     { RUN_STOPPING,   EV_LOST,    abandon, RUN_ABANDONING },
+    { RUN_CUTTING,    EV_CUT,     report,  RUN_REPORTING  },
+    { RUN_CUTTING,    EV_LOST,    finish,  RUN_DONE       },
     { RUN_ABANDONING, EV_ENDED,   finish,  RUN_DONE       },
     { RUN_ABANDONING, EV_FAILED,  finish,  RUN_DONE       },
     { RUN_REPORTING,  EV_WRITTEN, finish,  RUN_DONE       },
@@ -246,6 +313,8 @@ static void watch_lease(struct run *run, double seconds)
         run->fenced = true;
         if (run->state == RUN_STOPPING)
             run->kind->stop(run);
+        else if (run->state == RUN_CUTTING)
+            run_event(run, EV_CUT);
     }
 }
 
@@ -258,41 +327,73 @@ void run_host_leases(struct run_host *host, double seconds)
     }
 }
 
-/* A run that has lost its claim may take a moment to let go of its devices. */
-static bool is_in_use(const struct run_host *host, const char *device)
+static bool has_bench(const struct run *run, const struct bench *bench)
 {
     size_t i;
     const json_t *name;
 
-    for (const struct run *run = host->runs; run; run = run->next)
-        json_array_foreach(json_object_get(run->claim, "devices"), i,
-                           name) if (run->state == RUN_ABANDONING &&
-                                     lab_find_device(host->lab, json_string_value(name)) ==
-                                         lab_find_device(host->lab, device)) return true;
+    json_array_foreach(json_object_get(run->claim, "devices"), i,
+                       name) if (json_is_string(name) &&
+                                 lab_find_device(run->host->lab, json_string_value(name)) ==
+                                     bench) return true;
     return false;
+}
+
+bool run_host_uses(const struct run_host *host, const struct bench *bench)
+{
+    for (const struct run *run = host->runs; run; run = run->next)
+        if (has_bench(run, bench))
+            return true;
+    return false;
+}
+
+/* A run that has lost its claim may take a moment to let go of its devices. */
+static bool is_in_use(const struct run_host *host, const struct bench *bench)
+{
+    for (const struct run *run = host->runs; run; run = run->next)
+        if (run->state == RUN_ABANDONING && has_bench(run, bench))
+            return true;
+    return false;
+}
+
+static const struct bench *bench_named(const struct run *run, const json_t *name)
+{
+    struct lab *lab = run->host->lab;
+    return lab && json_is_string(name) ? lab_find_device(lab, json_string_value(name)) : NULL;
+}
+
+static enum err_code check_devices(struct run *run, const json_t *list, struct err *e)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach(list, i, name)
+    {
+        const struct bench *bench = bench_named(run, name);
+        if (bench && is_in_use(run->host, bench))
+            return err_set(e, BUSY, "the device %s is still being left by a run that lost it",
+                           json_string_value(name));
+        if (bench && roll_call_keeps(run->host->roll_call, bench))
+            return err_set(e, BUSY, "the device %s is being asked who it is",
+                           json_string_value(name));
+    }
+    return ERR_OK;
 }
 
 static enum err_code take_devices(struct run *run, struct err *e)
 {
     const json_t *name, *list = json_object_get(run->claim, "devices");
-    struct lab *lab = run->host->lab;
+    enum err_code code = check_devices(run, list, e);
     size_t i;
 
-    json_array_foreach(
-        list, i,
-        name) if (lab && json_is_string(name) && lab_find_device(lab, json_string_value(name)) &&
-                  is_in_use(run->host,
-                            json_string_value(name))) return err_set(e, BUSY,
-                                                                     "the device %s is still being "
-                                                                     "left by a run that lost it",
-                                                                     json_string_value(name));
+    if (code)
+        return code;
     json_array_foreach(list, i, name)
     {
-        const struct bench *bench =
-            lab && json_is_string(name) ? lab_find_device(lab, json_string_value(name)) : NULL;
+        const struct bench *bench = bench_named(run, name);
         run->has_devices = true;
         if (bench)
-            lab_leased(lab, bench, run->token);
+            lab_leased(run->host->lab, bench, run->token);
     }
     return ERR_OK;
 }

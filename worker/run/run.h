@@ -21,6 +21,9 @@
 
 struct lab;
 struct native;
+struct roll_call;
+struct supply;
+struct bench;
 struct run;
 struct run_lookup;
 
@@ -29,10 +32,11 @@ struct run_host {
     uv_loop_t *loop;
     struct http *http;
     struct journal *journal;
-    struct lab *lab;           /* NULL: no benches */
-    const char *api_url;       /* "http://host:port/api" */
-    const char *auth_string;   /* NULL: none */
-    const char *authorization; /* the header's value; NULL: none */
+    struct lab *lab;             /* NULL: no benches */
+    struct roll_call *roll_call; /* which benches are being asked who they are; NULL: none */
+    const char *api_url;         /* "http://host:port/api" */
+    const char *auth_string;     /* NULL: none */
+    const char *authorization;   /* the header's value; NULL: none */
     const char *data_dir;
     const char *agent_name;
     void (*ended)(void *ctx, struct run *run); /* the run is freed afterwards */
@@ -47,12 +51,22 @@ enum run_state {
     RUN_STARTING,
     RUN_RUNNING,
     RUN_STOPPING,
+    RUN_CUTTING, /* it is over; the supply of its boards goes off */
     RUN_ABANDONING,
     RUN_REPORTING,
     RUN_DONE,
 };
 
-enum run_event { EV_ACKED, EV_LOST, EV_CANCEL, EV_STARTED, EV_FAILED, EV_ENDED, EV_WRITTEN };
+enum run_event {
+    EV_ACKED,
+    EV_LOST,
+    EV_CANCEL,
+    EV_STARTED,
+    EV_FAILED,
+    EV_ENDED,
+    EV_CUT,
+    EV_WRITTEN
+};
 
 /* How a run is executed.  start() answers with EV_STARTED or EV_FAILED, then EV_ENDED; after stop()
  * too.  A second stop() stops the clean-up. */
@@ -85,8 +99,10 @@ struct run {
     bool lost;      /* the agent stops it for reasons of its own: another attempt may follow */
     const char *why_stopped;
     bool has_devices;
-    bool fenced;        /* its lease is over, and it knows */
-    struct lease lease; /* of its devices */
+    size_t cut;            /* devices of the claim whose supply was looked after */
+    struct supply *supply; /* that goes off */
+    bool fenced;           /* its lease is over, and it knows */
+    struct lease lease;    /* of its devices */
 };
 
 void run_host_init(struct run_host *host);
@@ -99,8 +115,11 @@ struct run *run_find_flow_run(const struct run_host *host, const char *flow_run_
 /* Stops the runs whose lease of devices is about to be over: `seconds` is how long one is. */
 void run_host_leases(struct run_host *host, double seconds);
 
+/* Whether a run of it has the bench, or a part of it. */
+bool run_host_uses(const struct run_host *host, const struct bench *bench);
+
 /* Takes a reference to the claim.  ERR_INVALID: a member is missing; ERR_BUSY: a run that is being
- * stopped has not left a device yet. */
+ * stopped has not left a device yet, or the device is being asked who it is. */
 MUST_CHECK enum err_code run_new(struct run_host *host, json_t *claim, struct err *e);
 
 /* News for a run; what its state does not wait for is ignored. */

@@ -250,6 +250,11 @@ static void after_rung(struct step_call *call, enum err_code code)
         return;
     if (code)
         step_log(call, LOG_WARN, "%s did not work: %s", f->rung->name, call->err.detail);
+    if (f->rung == &recovery_rungs[RUNG_QUARANTINE]) {
+        call->err = f->why;
+        finish(call, f->why.code);
+        return;
+    }
     enter(call, f->rung->power_cycle ? SUPPLY_OFF : WRITE);
 }
 
@@ -299,13 +304,17 @@ static void recover(struct step_call *call, enum err_code code)
     if (rung == RUNG_QUARANTINE) {
         step_log(call, LOG_ERROR, "%s: bench %s is quarantined",
                  f->hopeless ? "trying again cannot help" : "nothing helped", bench->name);
-        finish(call, code);
-        return;
+        if (!bench->hooks[rung]) {
+            finish(call, code);
+            return;
+        }
     }
-    f->recoveries++;
+    f->recoveries += rung != RUNG_QUARANTINE;
+    f->why = call->err;
     f->rung = &recovery_rungs[rung];
     f->written = false;
-    step_log(call, LOG_WARN, "%s; recovery: %s", call->err.detail, f->rung->name);
+    if (rung != RUNG_QUARANTINE)
+        step_log(call, LOG_WARN, "%s; recovery: %s", call->err.detail, f->rung->name);
     call->err = (struct err){0};
     console_close(f->console); /* the port may move */
     f->console = NULL;

@@ -1,7 +1,6 @@
 /* board.off: cuts the supply of the run's board, as an `always:` task. */
 #include "worker/lab/bench.h"
-#include "worker/lab/meter.h"
-#include "worker/lab/usb.h"
+#include "worker/lab/supply.h"
 #include "worker/steps.h"
 
 static const struct step_param params[] = {BENCH_PARAM};
@@ -12,8 +11,8 @@ static const struct step_output outputs[] = {
 
 struct off {
     const struct bench *bench;
-    struct meter *meter;
-    bool asked, over;
+    struct supply *supply;
+    bool over;
 };
 
 static void finish(struct step_call *call, enum err_code code)
@@ -22,32 +21,29 @@ static void finish(struct step_call *call, enum err_code code)
     if (o->over)
         return;
     o->over = true;
-    if (o->meter)
-        v3pwr_meter.close(o->meter);
+    supply_stop(o->supply);
     step_done(call, code);
 }
 
-static void on_news(void *ctx, const struct meter_news *news)
+static enum err_code may_drive(void *ctx, struct err *e)
+{
+    struct step_call *call = ctx;
+    const struct off *o = call->state;
+    return bench_may_drive(call->run, o->bench, e);
+}
+
+static void on_cut(void *ctx, enum err_code code, const struct err *e)
 {
     struct step_call *call = ctx;
     struct off *o = call->state;
 
-    if (o->over)
-        return;
-    if (news->kind == METER_FAILED) {
-        call->err = *news->err;
-        finish(call, news->err->code);
-    } else if (news->kind == METER_READY && !o->asked) {
-        enum err_code code = bench_may_drive(call->run, o->bench, &call->err);
-        o->asked = true;
-        if (code)
-            finish(call, code);
-        else
-            v3pwr_meter.power(o->meter, false);
-    } else if (news->kind == METER_READY) {
+    if (code) {
+        call->err = *e;
+    } else {
+        lab_note_supply(call->run->lab, o->bench, false);
         step_log(call, LOG_INFO, "the board's supply is off");
-        finish(call, ERR_OK);
     }
+    finish(call, code);
 }
 
 static void cancel(struct step_call *call)
@@ -58,17 +54,13 @@ static void cancel(struct step_call *call)
 static void start(struct step_call *call)
 {
     struct off *o = arena_new(call->arena, struct off);
-    char path[USB_PATH_BYTES];
 
     call->state = o;
     enum err_code code = bench_of(call, &o->bench);
-    if (!code)
-        code = usb_resolve(o->bench->meter_port, path, &call->err);
     if (!code) {
-        struct meter_config config = {.port = path, .volts_v = 3.3, .rate_hz = meter_rates_hz[0]};
-        struct meter_listener listener = {.ctx = call, .news = on_news};
+        struct supply_hooks hooks = {may_drive, on_cut, call};
         step_output(call, "bench", json_string(o->bench->name));
-        code = v3pwr_meter.open(call->loop, &config, listener, &o->meter, &call->err);
+        code = supply_cut(call->loop, o->bench, &hooks, &o->supply, &call->err);
     }
     if (code)
         finish(call, code);

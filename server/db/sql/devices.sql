@@ -130,6 +130,10 @@ WITH due AS (
 )
 SELECT name FROM due WHERE by_agent;
 
+-- name: device_kept
+-- $1 agent.  Devices that people keep from runs.
+SELECT name FROM device WHERE agent_id = $1::uuid AND (held_until > now() OR maintenance_since IS NOT NULL);
+
 -- name: health_open
 -- Checks whose run is over: id, agent, device, how the run ended, its message, the newest measurement's energy, whether it is valid, its failed gates,
 -- what the deployment says of health, and up to 20 earlier energies of the device that passed.
