@@ -387,7 +387,7 @@ class Protocol(AgentTest):
         self.assertEqual(self.ok("POST", "/switchyard/claim", me)["cancel"], [])
         stranger = str(uuid.uuid4())
         answer = self.ok("POST", "/switchyard/heartbeat", {**me, "claims": [claim["claim_id"], stranger]})
-        self.assertEqual(answer, {"cancel": [run], "reasons": {}, "lost": [stranger], "return": [], "lease_s": 360})
+        self.assertEqual(answer, {"cancel": [run], "reasons": {}, "lost": [stranger], "return": [], "held": [], "lease_s": 360})
         self.deliver(me, (1, "done", {"flow_run_id": run, "token": claim["token"], "claim_id": claim["claim_id"], "message": "stopped"}))
         self.assertEqual(self.state(run)["type"], "CANCELLED")
 
