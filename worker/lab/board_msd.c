@@ -64,15 +64,10 @@ bool board_volume(const struct bench *b, char out[static PATH_MAX])
 static enum err_code wait_for_volume(struct step_work *work, const struct bench *b,
                                      char out[static PATH_MAX])
 {
-<<<<<<< HEAD
     const struct board_flash *flash = work->arg;
     double find_s = flash->timeout_s < FIND_S ? flash->timeout_s : FIND_S;
     int64_t end_us = clock_monotonic_us() + (int64_t)(find_s * 1e6);
-    while (!volume_is_there(b, out)) {
-=======
-    int64_t end_us = clock_monotonic_us() + FIND_S * 1000000ll;
     while (!board_volume(b, out)) {
->>>>>>> 1b754eb (agent: asks idle benches who they are, keeps its counts, leaves no stopped run's board under power)
         if (atomic_load(&work->cancelled))
             return err_set(&work->err, CANCELLED, "flashing was cancelled");
         if (clock_monotonic_us() > end_us)
@@ -156,20 +151,15 @@ static enum err_code wait_until_taken(struct step_work *work, const struct bench
 {
     const struct board_flash *flash = work->arg;
     char volume[PATH_MAX];
-<<<<<<< HEAD
     int64_t end_us = clock_monotonic_us() + (int64_t)(flash->timeout_s * 1e6);
-    while (!volume_is_there(b, volume) || has_file(volume, name)) {
-=======
-    int64_t end_us = clock_monotonic_us() + DRAIN_S * 1000000ll;
     while (!board_volume(b, volume) || has_file(volume, name)) {
->>>>>>> 1b754eb (agent: asks idle benches who they are, keeps its counts, leaves no stopped run's board under power)
         if (atomic_load(&work->cancelled))
             return err_set(&work->err, CANCELLED, "flashing was cancelled");
         if (clock_monotonic_us() > end_us)
             return err_set(&work->err, TIMEOUT,
                            "bench %s: probe %s did not take the image within %g s: %s", b->name,
                            b->board_serial, flash->timeout_s,
-                           volume_is_there(b, volume) ? "its volume did not come anew"
+                           board_volume(b, volume) ? "its volume did not come anew"
                                                       : "its volume went and did not come back");
         pause_ms(POLL_MS);
     }

@@ -250,12 +250,11 @@ static void after_rung(struct step_call *call, enum err_code code)
         return;
     if (code)
         step_log(call, LOG_WARN, "%s did not work: %s", f->rung->name, call->err.detail);
-    if (f->rung == &recovery_rungs[RUNG_QUARANTINE]) {
-        call->err = f->why;
+    call->err = f->why;
+    if (f->rung == &recovery_rungs[RUNG_QUARANTINE])
         finish(call, f->why.code);
-        return;
-    }
-    enter(call, f->rung->power_cycle ? SUPPLY_OFF : WRITE);
+    else
+        enter(call, f->rung->power_cycle ? SUPPLY_OFF : WRITE);
 }
 
 static enum err_code act(struct step_work *work)
