@@ -175,7 +175,7 @@ FAULTS = {
     "clamps_freq": "refuse:`freq.*answered `ack freq",
     "clamps_freq_silently": "refuse:rate|clock",
     "says_energy": "refuse:output.*energy",
-    "tenth_of_the_pace": "refuse:rate",
+    "tenth_of_the_pace": "warn:slower",
     "twice_the_pace": "refuse:rate",
     "stamps_end": "either:stamp",
     "stale_long_after_stop": "exact",

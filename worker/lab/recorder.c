@@ -10,9 +10,9 @@
 
 enum { WARNINGS_MAX = 50 };
 /* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
-static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, arrival_step_s = 0.01;
-/* From here on it is another rate. */
-static const double far_slow_rel = 0.8, far_fast_rel = 0.25, far_s = 0.35;
+static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, short_late_s = 0.12,
+                    arrival_step_s = 0.01;
+static const double far_rel = 0.25, far_s = 0.2; /* from here on it is another rate */
 /* Boards draw more, so less is worth a word. */
 static const double little_a = 1e-3;
 static const double volts_rel = 0.01;    /* as accurate as both meters' supplies */
@@ -208,8 +208,8 @@ static bool measure_pace(const struct recorder *r, struct pace *out)
     double drift_s = lowest(r->arrivals_s, n - third, n) - lowest(r->arrivals_s, 0, third);
     double step_s = drift_s / (double)(n - third), late_s = jitter_s;
     if (r->arrived_s < short_s)
-        late_s += fmax(spread_s(r->arrivals_s, 0, third, step_s),
-                       spread_s(r->arrivals_s, n - third, n, step_s));
+        late_s = fmax(short_late_s, late_s) + fmax(spread_s(r->arrivals_s, 0, third, step_s),
+                                                   spread_s(r->arrivals_s, n - third, n, step_s));
     *out = (struct pace){drift_s, r->arrived_s * 2 / 3, late_s * 2 / 3};
     return true;
 }
@@ -223,16 +223,14 @@ static void warn_pace(struct recorder *r)
                   100 * fabs(p.drift_s) / p.span_s, p.drift_s > 0 ? "slower" : "faster");
 }
 
-/* So far off that it is no clock's error and no busy host: another rate.  A meter's own clock that
- * vouches for the rate may be emulated by a program that is too slow; nothing makes it too fast. */
+/* So far off that it is no clock's error and no busy host: another rate.  A meter's clock that
+ * vouches for the samples may be emulated by a program that is too slow, but by none too fast. */
 static enum err_code judge_pace(const struct recorder *r, struct err *e)
 {
     struct pace p;
-    if (!measure_pace(r, &p))
-        return ERR_OK;
-    double slow_rel = r->stamped > 1 ? far_slow_rel : far_fast_rel;
-    double limit_s = (p.drift_s > 0 ? slow_rel : far_fast_rel) * p.span_s;
-    if (fabs(p.drift_s) <= limit_s || fabs(p.drift_s) < far_s + p.late_s)
+    bool vouched = r->stamped > 1;
+    if (!measure_pace(r, &p) || (vouched && p.drift_s > 0) ||
+        fabs(p.drift_s) <= fmax(far_rel * p.span_s, far_s + p.late_s))
         return ERR_OK;
     double rate_hz = r->trace.rate_hz / (1 + p.drift_s / p.span_s);
     return err_set(e, INVALID,

@@ -140,7 +140,11 @@ static bool digit_explains(const uint8_t *p, double low, double high)
 static bool is_lone(double before, double a, double after, double step_a)
 {
     double low = fmin(before, after), high = fmax(before, after);
-    if (!(low > 0) || high - low > neighbours_rel * high)
+    if (!(low > 0))
+        return false;
+    if (a < least_a && a < low / drop_factor) /* nothing at all, also where the level changes */
+        return true;
+    if (high - low > neighbours_rel * high)
         return false;
     double limit_a = fmax(near_rel * high, near_steps * step_a);
     return a > fmin(lone_factor * high, high + limit_a) ||

@@ -126,9 +126,10 @@ void acquire_stream_timeout(struct meter *m)
                    m->port, (unsigned long long)m->stream.samples);
     else
         meter_fail(m, ERR_TIMEOUT,
-                   "the meter on %s acknowledged `start` but sent no time stamp within %.1f s, one "
-                   "per 1000 samples expected",
-                   m->port, (double)meter_in_state_ms(m) / 1000);
+                   "the meter on %s acknowledged `start`, sent %zu samples, and no time stamp "
+                   "within %.1f s, one per 1000 samples expected",
+                   m->port, m->stream.early_len / (size_t)m->info.code,
+                   (double)meter_in_state_ms(m) / 1000);
 }
 
 void acquire_send_stop(struct meter *m)

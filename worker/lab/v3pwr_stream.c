@@ -343,6 +343,8 @@ static bool convincing(const struct v3pwr_stream *s, const uint8_t *p, int lengt
     }
     if (p[1] == 0xF4 || p[1] == 0xF5)
         return true;
+    if (p[1] >= 0xF6 && p[1] <= 0xF9) /* between samples of a first block without a stamp */
+        return s->phase == STREAM_SYNC;
     return p[1] == 0xF1 && length > 6 && p[2] >= ' ' && p[2] < 0x7F;
 }
 
