@@ -177,12 +177,14 @@ FAULTS = {
     "says_energy": "refuse:output.*energy",
     "tenth_of_the_pace": "warn:slower",
     "twice_the_pace": "refuse:rate",
+    "flip_in_first_stamp": "either:" + LOST + "|time",
+    "flip_in_second_stamp": "refuse:" + LOST + "|time",
     "stamps_end": "either:stamp",
     "stale_long_after_stop": "exact",
 }
 
 BINARY_ONLY = {"swap_bytes", "flip_to_tag", "flip_stamp_end", "odd_chunk_at_start", "f0_before_stamp", "stamp_holds_f0f3",
                "stamp_wraps", "unknown_tag_fa", "unknown_tag_fb", "unknown_tag_fe", "information", "unplug_mid_frame",
-               "flip_mantissa", "voltage_wrong_in_stream", "unknown_tag_fc", "unnormalised", "drop_byte_late", "flip_top_bit", "flip_in_stamp", "brown_out", "voltage_wrong"}
+               "flip_mantissa", "voltage_wrong_in_stream", "unknown_tag_fc", "unnormalised", "drop_byte_late", "flip_top_bit", "flip_in_stamp", "flip_in_first_stamp", "flip_in_second_stamp", "brown_out", "voltage_wrong"}
 TEXT_ONLY = {"drop_digit", "drop_exponent_digit", "nan", "five_digits", "glued", "text_junk", "long_line", "negative", "flip_digit",
              "drop_digit_of_many", "service_in_stream"}

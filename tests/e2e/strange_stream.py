@@ -121,6 +121,8 @@ class Stream:
         if self._binary():
             wrapped = 0x80000000 if ms > 0x7FFFFFFF else 0
             frame = b"\xF0\xF3" + struct.pack(">IB", (ms & 0x7FFFFFFF) | wrapped, load) + b"\xFF\xFF"
+            if faulty and count == {"flip_in_first_stamp": 0, "flip_in_second_stamp": BLOCK}.get(self.fault):
+                frame = frame[:2] + struct.pack(">I", ms ^ 0x00100000) + frame[6:]
             if faulty and count == 2 * BLOCK:
                 if self.fault == "flip_in_stamp":
                     frame = frame[:2] + struct.pack(">I", ms ^ 0x00100000) + frame[6:]

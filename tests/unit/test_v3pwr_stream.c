@@ -131,6 +131,8 @@ static const struct {
     {"no stamp, zero current", "\"\r\n\" 00000000 s998 T1000 S1000 T2000", "S1000 B0 S1000 B0 "},
     {"no stamp, zeros, a byte lost", "\"\r\n\" 0000 00 s999 T1000 S1000 T2000", "B3 S1000 B0 "},
     {"no stamp, temperature and supply", "S400 F0F8001BFFFF S500 F0F901FFFF S100 T1000", "TEMP27 POWER S1000 B0 "},
+    {"first stamp wrong", "T1048576 S1000 T1000 S1000 T2000", "S1000 B4 S1000 B0 "},
+    {"second stamp wrong", "T0 S1000 T1048576 S1000 T2000 S1000 T3000", "S1000 B4 S1000 B4 S1000 B0 "},
     {"stamp missing",     "T0 S1000 S1000 T2000", "S2000 B1 "},
     {"999",               "T0 S999 T1000 S1000 T2000", "S999 B2 S1000 B0 "},
     {"1001",              "T0 S1001 T1000 S1000 T2000", "S1001 B2 S1000 B0 "},

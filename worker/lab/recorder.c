@@ -10,7 +10,7 @@
 
 enum { WARNINGS_MAX = 50 };
 /* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
-static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, short_late_s = 0.12,
+static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, short_late_s = 0.3,
                     arrival_step_s = 0.01;
 static const double far_rel = 0.25, far_s = 0.2; /* from here on it is another rate */
 /* Boards draw more, so less is worth a word. */

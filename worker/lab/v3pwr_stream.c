@@ -171,7 +171,8 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
     }
     uint32_t step_ms = (ms - s->stamp_ms) & 0x7FFFFFFF;
     bool backward = step_ms > 0x40000000;
-    if (backward && s->samples - s->anchor_sample <= (uint64_t)2 * STREAM_BLOCK_SAMPLES) {
+    /* A new clock, and nothing wrong so far: what came is of an older acquisition. */
+    if (backward && ms <= 1 && !s->bad && s->samples <= (uint64_t)2 * STREAM_BLOCK_SAMPLES) {
         s->samples = 0;
         anchor(s, ms);
         stream_say(s, STREAM_RESTART, 0, NULL);
@@ -183,6 +184,7 @@ void stream_stamp(struct v3pwr_stream *s, uint32_t raw_ms, uint32_t buffer_pct)
     say_block(s, STREAM_BLOCK, &block);
     /* after damage the clock starts anew, so that one fault is reported once */
     bool good = block.verdict <= BLOCK_NO_STAMP;
+    s->bad |= !good;
     s->block_first = s->samples;
     s->anchor_sample = good ? s->anchor_sample : s->samples;
     s->clock_ms = good ? clock_ms : 0;

@@ -86,6 +86,7 @@ struct v3pwr_stream {
     uint64_t samples; /* delivered */
     uint64_t block_first;
     bool damaged; /* in the open block */
+    bool bad;     /* a block was */
     bool anchored;
     uint64_t anchor_sample;
     uint32_t stamp_ms;
