@@ -332,6 +332,29 @@ static void check_flow_devices(struct builder *b, const struct flow *flow,
     }
 }
 
+/* A step that drives a bench has `device`; a file without devices may be a sub-flow. */
+static void check_step_device(struct builder *b, const struct flow *flow, const struct flow_task *t)
+{
+    bool drives = false;
+    size_t count;
+    const char **names = map_names(b, flow->devices, &count);
+    const struct node *device = node_get(t->with, "device");
+    for (size_t i = 0; i < t->step->param_count; i++)
+        drives |= !strcmp(t->step->params[i].name, "device");
+    if (!drives || !count || (device && (device->type != NODE_STRING || has_placeholder(device))))
+        return;
+    const char *near = device ? nearest_name(device->text, names, count) : NULL;
+    if (device && near && !among(device->text, names, count))
+        problem_at(b->problems, device, "there is no device `%s`, did you mean `%s`?", device->text,
+                   near);
+    else if (device && !among(device->text, names, count))
+        problem_at(b->problems, device, "there is no device `%s` in the flow's `devices`",
+                   device->text);
+    else if (!device && count > 1 && !among("bench", names, count))
+        problem_at(b->problems, t->at,
+                   "task `%s` does not say which `device`, and the flow has %zu", t->name, count);
+}
+
 static void find_step(struct builder *b, struct flow_task *t)
 {
     const char *names[200], *near;
@@ -449,8 +472,10 @@ static void check_task(struct builder *b, struct flow *flow, struct flow_task *t
     struct place place = {.b = b, .flow = flow, .task = t};
     struct part_visitor visitor = {visit, &place};
     find_step(b, t);
-    if (t->step)
+    if (t->step) {
         check_step_with(b, t);
+        check_step_device(b, flow, t);
+    }
     if (t->flow) {
         check_flow_with(b, t);
         check_flow_devices(b, flow, t);

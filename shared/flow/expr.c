@@ -46,7 +46,7 @@ static struct expr *fail(struct parser *p, const char *expected)
 {
     if (!p->failed && *p->at)
         problem_in(p->problems, p->node, p->at, "`when` cannot be understood here, expected %s",
-                   expected);
+                   *p->at == '=' ? "`==`" : expected);
     else if (!p->failed)
         problem_at(p->problems, p->node, "`when` ends too early, expected %s", expected);
     p->failed = true;

@@ -287,7 +287,12 @@ static void on_event(struct reader *r, const yaml_event_t *e)
 static void not_yaml(struct reader *r, const yaml_parser_t *parser)
 {
     struct node *here = make_node(r, NODE_NULL, parser->problem_mark);
-    if (parser->context)
+    if (parser->problem && strstr(parser->problem, "cannot start any token"))
+        problem_at(r->problems, here,
+                   "not YAML: %s (a tab? YAML indents with blanks; texts that "
+                   "begin with one of %%@` need quotes)",
+                   parser->problem);
+    else if (parser->context)
         problem_at(r->problems, here, "not YAML: %s, %s", parser->problem, parser->context);
     else
         problem_at(r->problems, here, "not YAML: %s",

@@ -318,11 +318,43 @@ static void take_parameters(struct builder *b, void *into, const struct node *va
     ((struct flow *)into)->parameters = build_parameters(b, value);
 }
 
+/* What a device can be asked for; a placeholder may stand for any of it. */
+static const struct {
+    const char *name;
+    unsigned types;
+} device_members[] = {
+    {"type", T_STRING},   {"target", T_STRING}, {"name", T_STRING},       {"agent", T_STRING},
+    {"count", T_INTEGER}, {"labels", T_MAP},    {"capabilities", T_LIST}, {"health", T_STRING},
+};
+
+static void check_device(struct builder *b, const struct node *device)
+{
+    const char *names[COUNT(device_members)];
+    for (size_t k = 0; k < COUNT(device_members); k++)
+        names[k] = device_members[k].name;
+    for (size_t i = 0; i < device->count; i++) {
+        const struct node *key = device->members[i].key;
+        size_t k = 0;
+        while (k < COUNT(names) && strcmp(names[k], key->text) != 0)
+            k++;
+        const char *near = nearest_name(key->text, names, COUNT(names));
+        if (k < COUNT(names))
+            check_node_type(b, device->members[i].value, device_members[k].types | T_STRING,
+                            key->text);
+        else
+            problem_at(b->problems, key, "a device has no `%s`, %s%s%s", key->text,
+                       near ? "did you mean `"
+                            : "expected one of type, target, name, agent, count, ",
+                       near ? near : "labels, capabilities", near ? "`?" : "");
+    }
+}
+
 static void take_devices(struct builder *b, void *into, const struct node *value)
 {
     for (size_t i = 0; i < value->count; i++) {
         check_name(b, value->members[i].key, "device");
-        check_node_type(b, value->members[i].value, T_MAP, value->members[i].key->text);
+        if (check_node_type(b, value->members[i].value, T_MAP, value->members[i].key->text))
+            check_device(b, value->members[i].value);
     }
     ((struct flow *)into)->devices = value;
 }

@@ -19,7 +19,11 @@ static const struct step_output build_outputs[] = {
     {"binary", FLOW_STRING, "the firmware"},
     {"flash_bytes", FLOW_INTEGER, "flash use"},
 };
+static const struct step_param off_params[] = {
+    {"device", FLOW_STRING, false, NULL, "which of the flow's devices"},
+};
 static const struct step_schema schemas[] = {
+    {.name = "board.off", .doc = "Off.", STEP_PARAMS(off_params)},
     {.name = "firmware.build",
      .doc = "Builds.",
      STEP_PARAMS(build_params),
@@ -108,7 +112,7 @@ static const struct {
     {TASK("    uses: firmware.build\n    with: {source: a, jobs: two}\n"), "f.yaml:5:29: `jobs` is a string, expected an integer\n"},
     {TASK("    uses: firmware.build\n    with: {source: 1.20}\n"), "f.yaml:5:20: `source` is a number, expected a string (put it in quotes)\n"},
     {TASK("    uses: firmware.build\n    with: {source: a, tool: cmake}\n"), "f.yaml:5:29: `tool` is `cmake`, expected one of make|mbed-cli\n"},
-    {TASK("    uses: firmware.build\n    with: {source: a, wait: soon}\n"), "f.yaml:5:29: `wait` is a string, expected a duration\n"},
+    {TASK("    uses: firmware.build\n    with: {source: a, wait: soon}\n"), "f.yaml:5:29: `wait` is a string, expected a duration such as 90 or 1m30s\n"},
     /* references */
     {TASK("    uses: shell\n    with: {run: \"x {{ parameters.a }}\"}\n"), "f.yaml:5:23: there is no parameter `a`\n"},
     {"name: f\nparameters: {model: {}}\ntasks: {t: {uses: shell, with: {run: '{{ parameters.modle }}'}}}\n", "f.yaml:3:42: there is no parameter `modle`, did you mean `model`?\n"},
@@ -123,12 +127,18 @@ static const struct {
     {TASK("    uses: shell\n    with: {run: '{{ prefect.blocks.s3 }}'}\n"), "f.yaml:5:21: expected prefect.blocks.TYPE.NAME or prefect.variables.NAME\n"},
     {TASK("    uses: shell\n    with: {run: '{{ run.ip }}'}\n"), "f.yaml:5:21: there is no member of the run `ip`, did you mean `id`?\n"},
     {TASK("    uses: shell\n    with: {run: '{{ devices.b.id }}'}\n"), "f.yaml:5:21: there is no device `b`\n"},
-    {"name: f\ndevices: {b: {t: '{{ tasks.t.state }}'}}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:22: tasks have not run yet here, expected parameters\n"},
+    {"name: f\ndevices: {b: {targt: x, count: [1]}}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:15: a device has no `targt`, did you mean `target`?\nf.yaml:2:32: `count` is a list, expected an integer or a string\n"},
+    {"name: f\ndevices: {b: {colour: red}}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:15: a device has no `colour`, expected one of type, target, name, agent, count, labels, capabilities\n"},
+    {"name: f\ndevices: {left: {}, right: {}}\ntasks:\n  t: {uses: board.off}\n", "f.yaml:4:3: task `t` does not say which `device`, and the flow has 2\n"},
+    {"name: f\ndevices: {left: {}, right: {}}\ntasks:\n  t: {uses: board.off, with: {device: rigt}}\n", "f.yaml:4:39: there is no device `rigt`, did you mean `right`?\n"},
+    {"name: f\ndevices: {bench: {}, right: {}}\ntasks:\n  t: {uses: board.off}\n  u: {uses: board.off, with: {device: other}}\n", "f.yaml:5:39: there is no device `other` in the flow's `devices`\n"},
+    {"name: f\ntasks:\n\tt: {uses: shell}\n", "f.yaml:3:1: not YAML: found character that cannot start any token (a tab? YAML indents with blanks; texts that begin with one of %@` need quotes)\n"},
+    {"name: f\ndevices: {b: {type: '{{ tasks.t.state }}'}}\ntasks: {t: {uses: shell}}\n", "f.yaml:2:25: tasks have not run yet here, expected parameters\n"},
     {"name: f\nresult: '{{ tasks.x.outputs.y }}'\ntasks: {test: {uses: shell}}\n", "f.yaml:2:13: there is no task `x`, expected one of test\n"},
     /* when */
     {TASK("    uses: shell\n    when: parameters.x == 1\n"), "f.yaml:5:11: there is no parameter `x`\n"},
     {TASK("    uses: shell\n    when: 1 == \n"), "f.yaml:5:11: `when` ends too early, expected a value\n"},
-    {TASK("    uses: shell\n    when: 1 = 2\n"), "f.yaml:5:13: `when` cannot be understood here, expected the end, or `and`, `or`, or a comparison\n"},
+    {TASK("    uses: shell\n    when: 1 = 2\n"), "f.yaml:5:13: `when` cannot be understood here, expected `==`\n"},
     {TASK("    uses: shell\n    when: sucess()\n"), "f.yaml:5:11: `when` cannot be understood here, expected success(), failure(), always() or cancelled()\n"},
     {TASK("    uses: shell\n    when: (1\n"), "f.yaml:5:11: `when` ends too early, expected `)`\n"},
     {TASK("    uses: shell\n    when: 'a\n"), "f.yaml:6:1: not YAML: found unexpected end of stream, while scanning a quoted scalar\n"},
@@ -221,12 +231,12 @@ START_TEST(devices_are_told_before_the_run)
     json_t *given = json_pack("{s:s}", "t", "h405"), *devices = NULL;
     const char *text =
         "name: f\nparameters: {t: {}}\n"
-        "devices: {bench: {target: '{{ parameters.t }}', label: 'x-{{ parameters.t }}'}}\n"
+        "devices: {bench: {target: '{{ parameters.t }}', agent: 'x-{{ parameters.t }}'}}\n"
         "tasks: {t: {uses: shell}}\n";
     ck_assert_str_eq(problems_of(text, &f), "");
     ck_assert_int_eq(flow_devices(f, given, &devices, &err), ERR_OK);
     char *shown = json_dumps(devices, JSON_COMPACT);
-    ck_assert_str_eq(shown, "{\"bench\":{\"target\":\"h405\",\"label\":\"x-h405\"}}");
+    ck_assert_str_eq(shown, "{\"bench\":{\"target\":\"h405\",\"agent\":\"x-h405\"}}");
     free(shown);
     json_decref(devices);
     json_decref(given);
