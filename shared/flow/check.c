@@ -253,7 +253,9 @@ static void check_value(struct builder *b, const struct step_param *param, const
     if (!flow_type_fits(param->type, json))
         problem_at(b->problems, value, "`%s` is %s, expected %s%s", param->name,
                    node_type_name(value->type), flow_type_names[param->type],
-                   param->type == FLOW_STRING && number ? " (put it in quotes)" : "");
+                   param->type == FLOW_STRING && number ? " (put it in quotes)"
+                   : param->type == FLOW_DURATION       ? " such as 90 or 1m30s"
+                                                        : "");
     else if (param->choices && value->type == NODE_STRING &&
              !step_is_choice(param->choices, value->text))
         problem_at(b->problems, value, "`%s` is `%s`, expected one of %s", param->name, value->text,

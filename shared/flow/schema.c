@@ -3,9 +3,8 @@
 #include <string.h>
 
 const char *const flow_type_names[FLOW_TYPE_COUNT] = {
-    "any value", "a string",      "an integer",
-    "a number",  "true or false", "a duration such as 90 or 1m30s",
-    "a list",    "a map",
+    "any value",     "a string",   "an integer", "a number",
+    "true or false", "a duration", "a list",     "a map",
 };
 
 bool step_is_choice(const char *choices, const char *value)
