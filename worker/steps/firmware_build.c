@@ -339,11 +339,11 @@ static enum err_code check(struct step_call *call, const struct build *b)
     size_t len = b->build_id ? strlen(b->build_id) : 1;
     const char *target = step_string(call, "target");
 
-    if (!len || len > 40 ||
+    if (!len || len > 64 ||
         strspn(b->build_id ? b->build_id : "-",
                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != len)
         return err_set(&call->err, INVALID,
-                       "`build_id` is not 1 to 40 of the characters A-Z a-z 0-9 . _ -: %.60s",
+                       "`build_id` is not 1 to 64 of the characters A-Z a-z 0-9 . _ -: %.80s",
                        b->build_id);
     if (!target[0] || target[0] == '-' || strpbrk(target, " /\t\n$`"))
         return err_set(&call->err, INVALID, "`target` is not the name of a board: %.60s", target);
