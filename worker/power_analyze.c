@@ -1,8 +1,10 @@
 #include "worker/power_analyze.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "worker/lab/mlperf.h"
@@ -226,7 +228,7 @@ enum err_code power_analyze(const char *path, bool json, struct err *e)
 {
     struct stat st;
     if (stat(path, &st))
-        return err_set(e, IO, "there is no %s", path);
+        return err_set(e, IO, "cannot open %s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
         return err_set(e, INVALID, "%s is neither a file nor a folder", path);
     struct analysis a = {.windows = json_array(), .gates = json_array()};

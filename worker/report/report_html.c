@@ -246,7 +246,7 @@ static void put_result_row(const struct report *r, const struct measurement *m, 
     buf_lit(b, "<tr><td class=name>");
     html_text(b, m->model);
     html_put(b, best ? " <span class=pareto title=\"on the Pareto front\">◆</span></td>" : "</td>");
-    cell(b, "name", m->target);
+    cell(b, "kind", m->target);
     cell_si(b, m->energy_j, "J", 4);
     cell_percent(b, 2 * m->uncertainty_rel);
     cell_si(b, m->dynamic_energy_j, "J", 4);
@@ -297,7 +297,7 @@ static void put_notes(struct arena *a, const struct report *r, struct buf *b)
                        "<th>Model<th>Target<th>Noticed</tr></thead><tbody>\n");
         buf_lit(b, "<tr>");
         cell(b, "name", m->model);
-        cell(b, "name", m->target);
+        cell(b, "kind", m->target);
         cell(b, "reason", measurement_reason(a, m));
         buf_lit(b, "</tr>\n");
     }
@@ -321,7 +321,7 @@ static void put_refused(struct arena *a, const struct report *r, struct buf *b)
             continue;
         buf_lit(b, "<tr>");
         cell(b, "name", m->model);
-        cell(b, "name", m->target);
+        cell(b, "kind", m->target);
         cell(b, "reason bad", measurement_reason(a, m));
         cell_origin(b, m);
         buf_lit(b, "</tr>\n");
@@ -365,7 +365,7 @@ static void put_provenance_row(const struct measurement *m, struct buf *b)
 {
     buf_lit(b, "<tr>");
     cell(b, "name", m->model);
-    cell(b, "name", m->target);
+    cell(b, "kind", m->target);
     buf_lit(b, "<td class=mono>");
     put_start(b, m->firmware_commit, 12);
     buf_lit(b, "<br>");

@@ -44,6 +44,7 @@ const char report_style[] =
     "tr{break-inside:avoid}\n"
     ".n{text-align:right;white-space:nowrap}\n"
     ".name{overflow-wrap:anywhere;min-width:110px}\n"
+    ".kind{overflow-wrap:break-word}\n"
     ".reason{min-width:260px;overflow-wrap:anywhere}\n"
     ".mono{font-family:ui-monospace,'DejaVu Sans "
     "Mono',Menlo,monospace;font-size:12px;overflow-wrap:anywhere}\n"
