@@ -37,7 +37,7 @@ export function recording() {
   };
   const samples = Buffer.alloc(20000);
   for (let k = 0; k < 10000; k++) samples.writeUInt16LE(k >= 2000 && k < 3000 ? 0x3021 : 0x3004, 2 * k);
-  const head = {format: 1, code: 'hex16', rate_hz: 1000, volts_v: 3.3, samples: 10000, lost: 100, marks: [], windows: [], suspects: [{first: 5000, count: 100, verdict: 2}]};
+  const head = {format: 1, code: 'hex16', rate_hz: 1000, volts_v: 3.3, samples: 10000, lost: 100, marks: [{at: 2000, name: 'SY-START', text: 'n=100'}, {at: 3000, name: 'SY-END', text: 'n=100 us=1000000'}], windows: [], suspects: [{first: 5000, count: 100, verdict: 2}]};
   return Buffer.concat([Buffer.from('SYTRACE1'), part('HEAD', Buffer.from(JSON.stringify(head))), part('SAMP', samples), part('END ', Buffer.alloc(0))]);
 }
 

@@ -119,6 +119,8 @@ const tests = {
     const page = await open(`#/runs/${ids.done}?tab=artifacts`), trace = page.locator('svg.trace');
     await see(page, '100 samples are missing or damaged');
     assert.equal(await trace.locator('.suspect').count(), 1);
+    assert.deepEqual(await trace.locator('.mark title').allTextContents(), ['SY-START n=100', 'SY-END n=100 us=1000000']);
+    assert.match((await trace.locator('.window title').allTextContents())[0], /^Window 1: 100 inferences in 1\.000.s, 721\.0.µJ each$/);
     const drag = async (from, to) => {
       const box = await trace.boundingBox(), x = (part) => box.x + 62 + part * (box.width - 72);
       await page.mouse.move(x(from), box.y + 80);
