@@ -212,6 +212,26 @@ START_TEST(the_page_shows_results_and_what_is_none)
 }
 END_TEST
 
+/* Hardware and emulator in one report: no figure says more than it is. */
+START_TEST(some_are_emulated)
+{
+    struct report r = sample();
+    struct buf b = {.max_bytes = 8 << 20}, text = {.max_bytes = 1 << 20};
+    r.measurements[0].emulated = false;
+    report_sort(&arena, &r);
+    ck_assert_int_eq(report_html(&arena, &r, &b, &err), ERR_OK);
+    const char *html = text_of(&b);
+    const char *const expected[] = {"2 of 3 measurements are emulated", "latency. Partly emulated.",
+                                    "content:\"PARTLY EMULATED\"", ">measured<"};
+    for (size_t i = 0; i < COUNT(expected); i++)
+        ck_assert_msg(strstr(html, expected[i]) != NULL, "missing: %s", expected[i]);
+    report_markdown(&arena, &r, &text);
+    ck_assert_ptr_nonnull(strstr(text_of(&text), "**Some figures are emulated"));
+    buf_free(&b);
+    buf_free(&text);
+}
+END_TEST
+
 START_TEST(only_what_nothing_beats_is_on_the_front)
 {
     struct report r = sample();
@@ -342,6 +362,7 @@ int main(void)
     tcase_add_test(t, a_record_is_read_as_documented);
     tcase_add_loop_test(t, bad_records_are_refused_with_a_reason, 0, COUNT(refused));
     tcase_add_test(t, the_page_shows_results_and_what_is_none);
+    tcase_add_test(t, some_are_emulated);
     tcase_add_test(t, only_what_nothing_beats_is_on_the_front);
     tcase_add_test(t, csv_has_a_row_for_each_run);
     tcase_add_test(t, json_can_be_read_back);

@@ -318,8 +318,8 @@ double chart_legend(struct chart *c, double x, double y, const struct chart_lege
     return row - y + 20;
 }
 
-void chart_emulated(struct chart *c)
+void chart_emulated(struct chart *c, bool all)
 {
     chart_write(c, c->width - 12, 18, (struct chart_text){11, ALIGN_RIGHT, true, &c->colours->warn},
-                "EMULATED");
+                all ? "EMULATED" : "PARTLY EMULATED");
 }

@@ -91,5 +91,5 @@ struct chart_legend_item {
 /* Rows of items from (x, y), wrapped at the chart's right edge.  Returns the height used. */
 double chart_legend(struct chart *c, double x, double y, const struct chart_legend_item *items,
                     size_t count);
-/* The word EMULATED at the top right. */
-void chart_emulated(struct chart *c);
+/* At the top right: EMULATED, or PARTLY EMULATED. */
+void chart_emulated(struct chart *c, bool all);

@@ -26,9 +26,9 @@ static void widen(struct span *s, double value)
 }
 
 /* Half of the expanded uncertainty interval, k = 2. */
-static double spread(const struct measurement *m)
+static double spread(double energy_j, double uncertainty_rel)
 {
-    return isfinite(m->uncertainty_rel) ? 2 * m->uncertainty_rel * m->energy_j : 0;
+    return isfinite(uncertainty_rel) ? 2 * uncertainty_rel * energy_j : 0;
 }
 
 static struct span energies(const struct report *r)
@@ -38,8 +38,12 @@ static struct span energies(const struct report *r)
         const struct measurement *m = &r->measurements[i];
         if (!m->passed)
             continue;
-        widen(&s, m->energy_j - spread(m));
-        widen(&s, m->energy_j + spread(m));
+        double total_u = spread(m->energy_j, m->uncertainty_rel);
+        double dynamic_u = spread(m->dynamic_energy_j, m->dynamic_uncertainty_rel);
+        widen(&s, m->energy_j - total_u);
+        widen(&s, m->energy_j + total_u);
+        widen(&s, m->dynamic_energy_j - dynamic_u);
+        widen(&s, m->dynamic_energy_j + dynamic_u);
         widen(&s, m->dynamic_energy_j);
     }
     return s;
@@ -51,7 +55,7 @@ static double head(struct chart *c, struct arena *a, const struct report *r, enu
     for (size_t i = 0; i < r->target_count; i++)
         items[i] = (struct chart_legend_item){r->targets[i], i, false};
     if (r->emulated_count)
-        chart_emulated(c);
+        chart_emulated(c, r->emulated_count == r->measurement_count);
     double used = chart_legend(c, 16, 40, items, r->target_count);
     if (layout != ROWS)
         return 40 + used;
@@ -78,10 +82,16 @@ static size_t model_row(const struct report *r, const struct measurement *m)
     return 0;
 }
 
+static void draw_whisker(struct chart *c, double energy_j, double u, double y, size_t series)
+{
+    if (energy_j > u && chart_x(c, energy_j + u) - chart_x(c, energy_j) > MARK_PX)
+        chart_whisker_x(c, chart_x(c, energy_j - u), chart_x(c, energy_j + u), y, series);
+}
+
 /* Total and dynamic energy of one measurement, joined by a line. */
 static void draw_pair(struct chart *c, const struct measurement *m, double y, size_t series)
 {
-    double x = chart_x(c, m->energy_j), u = spread(m);
+    double x = chart_x(c, m->energy_j);
     if (m->dynamic_energy_j > 0) {
         double dynamic = chart_x(c, m->dynamic_energy_j);
         chart_set_colour(c, &c->colours->series[series % CHART_SERIES], 0.45);
@@ -89,10 +99,11 @@ static void draw_pair(struct chart *c, const struct measurement *m, double y, si
         cairo_move_to(c->cr, dynamic, y);
         cairo_line_to(c->cr, x, y);
         cairo_stroke(c->cr);
+        draw_whisker(c, m->dynamic_energy_j,
+                     spread(m->dynamic_energy_j, m->dynamic_uncertainty_rel), y, series);
         chart_mark(c, dynamic, y, series, true);
     }
-    if (m->energy_j > u && chart_x(c, m->energy_j + u) - x > MARK_PX)
-        chart_whisker_x(c, chart_x(c, m->energy_j - u), chart_x(c, m->energy_j + u), y, series);
+    draw_whisker(c, m->energy_j, spread(m->energy_j, m->uncertainty_rel), y, series);
     chart_mark(c, x, y, series, false);
 }
 

@@ -162,7 +162,7 @@ static double draw_legend(struct chart *c, struct arena *a, const struct report 
         c, 16, 40 + used, (struct chart_text){11, ALIGN_LEFT, false, &c->colours->muted},
         "Dashed: Pareto front; no result needs less energy and less time.  Named: results on it.");
     if (r->emulated_count)
-        chart_emulated(c);
+        chart_emulated(c, r->emulated_count == r->measurement_count);
     return 40 + used + 18;
 }
 

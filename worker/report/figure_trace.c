@@ -117,6 +117,6 @@ enum err_code report_figure_trace(const struct measurement *m, struct chart_targ
     cairo_restore(c.cr);
     draw_key(&c, m);
     if (m->emulated)
-        chart_emulated(&c);
+        chart_emulated(&c, true);
     return chart_close(&c, e);
 }

@@ -116,7 +116,9 @@ static enum err_code put_summary_figures(struct arena *a, const struct report *r
     const struct figure second = {pareto, NULL,
                                   "Scatter plot of energy per inference against latency "
                                   "with the Pareto front; the numbers are in table 1."};
-    const char *emulated = r->emulated_count ? " Emulated." : "";
+    const char *emulated = !r->emulated_count                          ? ""
+                           : r->emulated_count == r->measurement_count ? " Emulated."
+                                                                       : " Partly emulated.";
     enum err_code rc = put_picture(a, r, &first, b, e);
     if (rc)
         return rc;
@@ -151,10 +153,11 @@ static enum err_code put_traces(struct arena *a, const struct report *r, struct 
                  shown[i]->emulated ? " Emulated." : "");
     }
     if (count == REPORT_TRACES_MAX && r->measurement_count > count)
-        html_put(b,
-                 "<p class=sub>The first %zu of %zu traces are drawn; every trace is kept in the "
-                 "store under its SHA-256.</p>\n",
-                 count, r->measurement_count);
+        html_put(
+            b,
+            "<p class=sub>The first %zu of %zu traces are drawn; recordings that were kept are in "
+            "the store under their SHA-256.</p>\n",
+            count, r->measurement_count);
     return rc;
 }
 

@@ -258,7 +258,10 @@ void report_markdown(struct arena *a, const struct report *r, struct buf *out)
     md_text(out, r->campaign);
     html_put(out, "\n\n%zu of %zu runs gave a result.%s\n\n", r->result_count,
              r->measurement_count + r->failure_count,
-             r->emulated_count ? " **Emulated figures: not measured on hardware.**" : "");
+             !r->emulated_count ? ""
+             : r->emulated_count == r->measurement_count
+                 ? " **Emulated figures: not measured on hardware.**"
+                 : " **Some figures are emulated: not measured on hardware.**");
     buf_lit(out, "| model | target | energy per inference | dynamic | latency | origin |\n"
                  "|---|---|---:|---:|---:|---|\n");
     for (size_t i = 0; i < r->measurement_count && i < ROWS_MAX; i++)
