@@ -5,7 +5,8 @@ import {h, keyed, redraw, setAttr, setText, toast} from './dom.js';
 import {STATES, ago, bytes, campaignOf, duration, isTerminal, modelOf, plural, si, stateClass, stateIcon, targetOf} from './format.js';
 import {poll} from './poll.js';
 
-const PAGE = 200, LOOK_BACK = 1000, RUNS_MAX = 10000, ROWS_AT_ONCE = 1000, ROWS_SHOWN = 500;
+const PAGE = 200, AT_ONCE = 3, LOOK_BACK = 1000, RUNS_MAX = 10000, ROWS_AT_ONCE = 1000, ROWS_SHOWN = 500, SHOW_MS = 1500;
+const AT_WORK = ['PENDING', 'RUNNING', 'PAUSED', 'CANCELLING'];
 const ORDER = ['COMPLETED', 'RUNNING', 'PENDING', 'SCHEDULED', 'PAUSED', 'CANCELLING', 'FAILED', 'CRASHED', 'CANCELLED'];
 
 function countByState(runs) {
@@ -142,11 +143,12 @@ function comparison(other, name, lines) {
 
 export function campaignPage(main, {args: [name], onLink}) {
   const tag = `campaign:${name}`, runs = new Map(), energies = new Map();
-  let mode = 'energy', complete = false, left = null, reportRun = null, newest = null;
+  let mode = 'energy', complete = false, left = null, reportRun = null, newest = null, shown = 0;
   const head = h('div'), bar = h('div'), tools = h('div', {class: 'filters'}), box = h('div', {class: 'matrix', hidden: true}), others = h('div'), table = h('section', {class: 'panel'}), compared = h('section', {class: 'panel'});
   const view = h('select', {'aria-label': 'Shown in the matrix', onchange: () => { mode = view.value; show(); }}, h('option', {value: 'energy'}, 'Energy'), h('option', {value: 'state'}, 'State'), h('option', {value: 'table'}, 'Table'));
   const other = h('input', {type: 'text', placeholder: 'Compare with …', 'aria-label': 'Compare with another campaign', onchange: () => compare()});
-  const scale = h('span', {class: 'scale', hidden: true}), report = h('span');
+  const scale = h('span', {class: 'scale', hidden: true}), report = h('span'), headRow = h('tr'), body = h('tbody');
+  box.append(h('table', {}, h('thead', {}, headRow), body));
   tools.append(view, other, scale, h('span', {class: 'spring'}), report, h('a', {href: `#/runs?tag=${encodeURIComponent(tag)}&range=1y`}, 'As a list'));
   main.append(h('div', {class: 'crumbs'}, h('a', {href: '#/campaigns'}, 'Campaigns')), h('div', {class: 'runhead'}, h('h1', {}, name), head), bar, tools, box, table, compared, others);
   document.title = `${name} · Switchyard`;
@@ -181,32 +183,47 @@ export function campaignPage(main, {args: [name], onLink}) {
     box.hidden = !models.length || mode === 'table';
     table.hidden = mode !== 'table';
     if (mode === 'table') redraw(table, `${energies.size} ${newest}`, () => results([...energies.values()]));
-    redraw(box, JSON.stringify([mode, range, models.length, targets.length, [...cells.values()].map((r) => [r.id, r.state_type, r.state_name, Boolean(energies.get(r.id))])]), () =>
-      h('table', {}, h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, `${models.length} × ${targets.length}`), targets.map((t) => h('th', {scope: 'col'}, t || '–')))),
-        h('tbody', {}, models.map((m) => h('tr', {}, h('th', {scope: 'row', title: m}, m || '–'), targets.map((t) => {
-          const run = cells.get(`${m}\n${t}`);
-          return h('td', {}, cell(run, run && energies.get(run.id), mode, range));
-        }))))));
+    redraw(headRow, JSON.stringify([models.length, targets]), () => [h('th', {scope: 'col'}, `${models.length} × ${targets.length}`), targets.map((t) => h('th', {scope: 'col'}, t || '–'))].flat());
+    const inRow = (m) => targets.map((t) => cells.get(`${m}\n${t}`));
+    keyed(body, box.hidden ? [] : models, (m) => m, () => h('tr'), (el, m) =>
+      redraw(el, JSON.stringify([mode, range, inRow(m).map((r) => r && [r.id, r.state_type, r.state_name, Boolean(energies.get(r.id))])]), () =>
+        [h('th', {scope: 'row', title: m}, m || '–'), ...inRow(m).map((run) => h('td', {}, cell(run, run && energies.get(run.id), mode, range)))]));
+    shown = performance.now();
   }
 
-  // The first time all of them; afterwards those that are still at work, and the newest.
+  // All ids at once, then the runs: pages with an offset would cost the server the whole campaign each. A Prefect has no such list.
+  async function fetchAll(signal) {
+    const keep = (found) => found.forEach((r) => runs.set(r.id, r)), filter = (body) => post('flow_runs/filter', {limit: PAGE, ...body}, signal);
+    const ids = await get(`switchyard/campaigns/${encodeURIComponent(name)}/runs`, signal).catch((e) => {
+      if (e.status === 404) return null;
+      throw e;
+    });
+    for (let at = 0; at < Math.min(ids ? ids.length : RUNS_MAX, RUNS_MAX); at += ids ? AT_ONCE * PAGE : PAGE) {
+      const chunks = ids ? Array.from({length: AT_ONCE}, (_, k) => ids.slice(at + k * PAGE, at + (k + 1) * PAGE)).filter((some) => some.length) : [];
+      const found = ids ? (await Promise.all(chunks.map((some) => filter({flow_runs: {id: {any_: some}}})))).flat() :
+        await filter({flow_runs: {tags: {all_: [tag]}}, sort: 'EXPECTED_START_TIME_DESC', offset: at});
+      keep(found);
+      if (performance.now() - shown > SHOW_MS) show();
+      if (!ids && found.length < PAGE) break;
+    }
+  }
+
+  // The first time all of them; afterwards those that ended since, those at work, the newest, and what is at work no more without an end.
   async function fetchRuns(signal) {
-    const keep = (found) => found.forEach((r) => runs.set(r.id, r));
-    const page = (offset) => post('flow_runs/filter', {flow_runs: {tags: {all_: [tag]}}, sort: 'EXPECTED_START_TIME_DESC', limit: PAGE, offset}, signal);
     if (!complete) {
-      for (let offset = 0; offset < RUNS_MAX; offset += PAGE) {
-        const found = await page(offset);
-        keep(found);
-        if (offset) show();
-        if (found.length < PAGE) break;
-      }
+      await fetchAll(signal);
       complete = true;
       return;
     }
-    const active = [...runs.values()].filter((r) => !isTerminal(r.state_type)).map((r) => r.id).slice(0, PAGE);
-    const [a, b] = await Promise.all([active.length ? post('flow_runs/filter', {flow_runs: {id: {any_: active}}, limit: PAGE}, signal) : [], page(0)]);
-    keep(a);
-    keep(b);
+    const all = [...runs.values()], lastEnd = all.map((r) => r.end_time || '').sort().pop(), tags = {all_: [tag]};
+    const filter = (flow_runs, sort = 'EXPECTED_START_TIME_DESC') => post('flow_runs/filter', {flow_runs, sort, limit: PAGE}, signal);
+    const ended = await filter({tags, end_time: lastEnd ? {after_: lastEnd} : {is_null_: false}}, 'END_TIME_DESC');
+    const [active, newestOnes] = await Promise.all([filter({tags, state: {type: {any_: AT_WORK}}}), filter({tags})]);
+    const seen = [...ended, ...active, ...newestOnes], known = new Set(seen.map((r) => r.id));
+    const gone = all.filter((r) => AT_WORK.includes(r.state_type) && !known.has(r.id)).map((r) => r.id).slice(0, PAGE);
+    seen.push(...(gone.length ? await filter({id: {any_: gone}}) : []));
+    for (const r of seen) runs.set(r.id, r);
+    complete = ended.length < PAGE; // else more has happened than one look shows
   }
 
   // Rows that came since the last time; the newest of a run counts.
@@ -217,8 +234,9 @@ export function campaignPage(main, {args: [name], onLink}) {
       found = rows.filter((m) => (energies.get(m.flow_run_id) || {}).id !== m.id);
       for (const m of found) energies.set(m.flow_run_id, m);
       if (rows.length) newest = rows[rows.length - 1].created;
-      if (found.length) show();
+      if (performance.now() - shown > SHOW_MS) show();
     }
+    show();
   }
 
   async function refresh(signal) {
