@@ -10,11 +10,6 @@
 
 enum { CAP_MAX = 100000, PATIENCE_MS = 120000 };
 
-static void release_json(void *value)
-{
-    json_decref(value);
-}
-
 static const char *queue_name(struct cli *cli, const char *campaign)
 {
     return arena_printf(&cli->arena, "campaign-%s", campaign);
@@ -182,27 +177,23 @@ enum err_code cmd_campaign_report(struct cli *cli)
 enum err_code cmd_campaign_list(struct cli *cli)
 {
     static const struct column columns[] = {
-        {"NAME", "campaign", CELL_TEXT, true},         {"POOL", "work_pool_name", CELL_TEXT, false},
-        {"CAP", "concurrency_limit", CELL_TEXT, true}, {"PAUSED", "is_paused", CELL_SWITCH, true},
-        {"CREATED", "created", CELL_AGO, true},        {NULL},
+        {"NAME", "name", CELL_TEXT, false},
+        {"STATE", "state", CELL_TEXT, true},
+        {"RUNS", "total", CELL_TEXT, true},
+        {"DONE", "done", CELL_TEXT, true},
+        {"FAILED", "counts.failed", CELL_TEXT, true},
+        {"CRASHED", "counts.crashed", CELL_TEXT, true},
+        {"RUNNING", "counts.running", CELL_TEXT, true},
+        {"CAP", "cap", CELL_TEXT, true},
+        {"POOL", "pool", CELL_TEXT, false},
+        {"CREATED", "created", CELL_AGO, true},
+        {NULL},
     };
-    const struct resource campaigns = {.name = "",
-                                       .list_path = "/work_queues/filter",
-                                       .columns = columns,
-                                       .empty = "No campaigns."};
-    static const char prefix[] = "campaign-";
-    json_t *all = NULL, *queue, *rows = json_array();
-    size_t i;
-    arena_defer(&cli->arena, release_json, rows);
-    enum err_code code = resource_list(cli, &campaigns, NULL, CAP_MAX, &all);
-    json_array_foreach(all, i, queue)
-    {
-        const char *name = text_at(queue, "name");
-        if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-            continue;
-        json_object_set_new(queue, "campaign", json_string(name + sizeof(prefix) - 1));
-        json_array_append(rows, queue);
-    }
+    const struct resource campaigns = {.name = "", .columns = columns, .empty = "No campaigns."};
+    json_t *rows = NULL;
+    enum err_code code = cli_connect(cli);
+    if (!code)
+        code = rest_get(&cli->rest, "/switchyard/campaigns", &rows);
     if (!code)
         resource_show(cli, &campaigns, rows);
     return code;

@@ -292,6 +292,7 @@ const struct route routes[] = {
     {POST,   "/switchyard/measurements/filter", measurements_filter, .flags = BODY_DOC | REPLY_LIST, .reply = &measurement_resource, .doc = "Measurements that match."},
     {POST,   "/switchyard/measurements/count", measurements_count, .flags = BODY_DOC, .doc = "How many match."},
     {POST,   "/switchyard/deployments/{id:uuid}/runs", deployments_create_runs, .body = &deployment_run_create_resource, .flags = BODY_LIST, .doc = "Make up to 1000 runs of it at once, all or none."},
+    {GET,    "/switchyard/campaigns",          campaigns_get_all,   .doc = "The newest hundred, with how many of their runs are in which state."},
     {GET,    "/switchyard/campaigns/{name}",   campaigns_get,       .doc = "How far a campaign is, and what is left of it in seconds."},
     {GET,    "/switchyard/campaigns/{name}/runs", campaigns_run_ids, .doc = "The ids of all its runs, newest first; the runs: POST /flow_runs/filter, 200 ids at a time."},
     {GET,    "/switchyard/measurements/compare", measurements_compare_get, .doc = "Medians of two campaigns, ?before= and ?after=, model by model."},

@@ -10,6 +10,13 @@ enum err_code campaigns_get(struct request *rq)
     return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));
 }
 
+enum err_code campaigns_get_all(struct request *rq)
+{
+    struct rows rows;
+    enum err_code rc = campaigns_list(&rq->work, &rows);
+    return rc ? rc : reply_text(rq, 200, rows_text(&rows, 0, 0));
+}
+
 enum err_code campaigns_run_ids(struct request *rq)
 {
     struct rows rows;

@@ -2,4 +2,4 @@
 #pragma once
 #include "server/http/request.h"
 
-handler_fn campaigns_get, campaigns_run_ids;
+handler_fn campaigns_get, campaigns_get_all, campaigns_run_ids;

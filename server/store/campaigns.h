@@ -9,3 +9,7 @@ MUST_CHECK enum err_code campaign_status(struct work *w, const char *name, struc
 
 /* JSON array: the ids of all runs with the campaign's tag, newest first. */
 MUST_CHECK enum err_code campaign_run_ids(struct work *w, const char *name, struct rows *out);
+
+/* JSON array, newest first: {name, pool, state, cap, created, total, done, counts: {completed, ...}}
+ * of those that have a queue. */
+MUST_CHECK enum err_code campaigns_list(struct work *w, struct rows *out);

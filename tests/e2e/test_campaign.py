@@ -148,6 +148,9 @@ class Campaign(unittest.TestCase):
         self.assertGreater(after["eta_s"], 0)
         self.assertEqual(after["state"], "running")
         self.assertIn("Left", self.cli("campaign", "status", name, status=5).stdout)
+        listed = {c["name"]: c for c in json.loads(self.cli("-o", "json", "campaign", "ls").stdout)}[name]
+        self.assertEqual((listed["total"], listed["done"], listed["state"], listed["counts"]),
+                         (6, 3, "running", {"completed": 2, "failed": 1, "scheduled": 3}))
         self.assertIn("there is no campaign nope", self.cli("campaign", "status", "nope", status=3).stderr)
 
     def test_pause_resume_cancel(self):

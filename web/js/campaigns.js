@@ -39,10 +39,14 @@ function measuringOf(runs) {
   return found.length ? found : runs;
 }
 
+// Of a campaign with a queue the server counts all runs, not only those that were looked at.
+const countsOf = (c) => (c.counts ? ORDER.filter((st) => c.counts[st.toLowerCase()]).map((st) => [st, c.counts[st.toLowerCase()]]) : countByState(measuringOf(c.runs)));
+
 function tileParts(c) {
-  const runs = measuringOf(c.runs), counts = countByState(runs), last = c.runs.map((r) => r.start_time || r.expected_start_time || r.created).sort().pop();
+  const counts = countsOf(c), all = counts.reduce((sum, [, n]) => sum + n, 0), last = c.runs.map((r) => r.start_time || r.expected_start_time || r.created).sort().pop();
   const models = new Set(c.runs.map(modelOf).filter(Boolean)), targets = new Set(c.runs.map(targetOf).filter(Boolean));
-  return [h('h2', {}, c.name), h('p', {class: 'dim'}, `${plural(runs.length, 'run')}, ${plural(models.size, 'model')}, ${plural(targets.size, 'target')}, last ${ago(last)}`),
+  const seen = all <= c.runs.length ? `, ${plural(models.size, 'model')}, ${plural(targets.size, 'target')}` : '';
+  return [h('h2', {}, c.name), h('p', {class: 'dim'}, `${plural(all, 'run')}${seen}${c.state === 'paused' ? ', paused' : ''}${last || c.created ? `, last ${ago(last || c.created)}` : ''}`),
     progress(counts), sums(counts)];
 }
 
@@ -64,9 +68,13 @@ export function campaignsPage(main, {onLink}) {
       if (!cut) break;
     }
     runs = [...known.values()];
-    const found = group(runs);
+    const found = group(runs), byName = new Map(found.map((c) => [c.name, c]));
+    for (const c of await get('switchyard/campaigns', signal).catch(() => [])) { // a Prefect has none
+      if (byName.has(c.name)) Object.assign(byName.get(c.name), {counts: c.counts, state: c.state});
+      else found.push({...c, runs: []});
+    }
     keyed(tiles, found, (c) => c.name, (c) => h('a', {class: 'tile', 'data-row': true, href: `#/campaigns/${encodeURIComponent(c.name)}`}),
-      (el, c) => redraw(el, JSON.stringify([countByState(c.runs), Math.floor(Date.now() / 15000)]), () => tileParts(c)));
+      (el, c) => redraw(el, JSON.stringify([countsOf(c), c.state, Math.floor(Date.now() / 15000)]), () => tileParts(c)));
     empty.hidden = found.length > 0;
     if (!found.length) redraw(empty, 'none', () => [h('h2', {}, 'No campaigns yet'), h('p', {}, 'A campaign is a matrix of runs with one report:'),
       h('pre', {}, 'switchyard run energy-profile/default -m model=a,b -m target=x,y -c first')]);

@@ -35,6 +35,25 @@ SELECT CASE WHEN s.total > 0 OR EXISTS (SELECT FROM queue) THEN json_build_objec
                          ELSE (s.total - s.done) / p.per_s END)::text END
   FROM sum s, pace p;
 
+-- name: campaigns_list
+-- $1 at most.  One row: the newest campaigns that have a queue, as above without their pace.  The counts come from an index alone.
+WITH queue AS (
+    SELECT q.id, substr(q.name, 10) AS name, q.is_paused, q.concurrency_limit, q.created, p.name AS pool
+      FROM work_queue q JOIN work_pool p ON p.id = q.work_pool_id WHERE q.name ^@ 'campaign-' ORDER BY q.created DESC LIMIT $1::bigint
+), sum AS (
+    SELECT q.id, coalesce(sum(n.count), 0) AS total,
+           coalesce(sum(n.count) FILTER (WHERE n.state_type IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')), 0) AS done,
+           coalesce(json_object_agg(lower(n.state_type), n.count) FILTER (WHERE n.state_type IS NOT NULL), '{}') AS counts
+      FROM queue q
+      LEFT JOIN LATERAL (SELECT fr.state_type, count(*) FROM flow_run fr WHERE fr.work_queue_id = q.id GROUP BY fr.state_type) n ON true
+     GROUP BY q.id
+)
+SELECT coalesce(json_agg(json_build_object(
+           'name', q.name, 'pool', q.pool, 'cap', q.concurrency_limit, 'created', q.created, 'total', s.total, 'done', s.done, 'counts', s.counts,
+           'state', CASE WHEN q.is_paused THEN 'paused' WHEN s.total > 0 AND s.total = s.done THEN 'done' ELSE 'running' END)
+           ORDER BY q.created DESC), '[]')::text
+  FROM queue q JOIN sum s USING (id);
+
 -- name: campaign_run_ids
 -- $1 tag.  One row: the ids of all of its runs, newest first, read once; pages with an offset would read all of them for each page.
 SELECT coalesce(json_agg(fr.id ORDER BY fr.id DESC), '[]')::text FROM flow_run fr WHERE fr.tags <> '[]' AND fr.tags @> jsonb_build_array($1::text);
