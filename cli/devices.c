@@ -43,10 +43,10 @@ enum err_code cmd_device_hold(struct cli *cli)
         json_object_set_new(body, "comment", json_string(comment));
     code = rest_post(&cli->rest, device_path(cli, cli->words[0], "hold"), body, NULL);
     if (!code && !cli->json)
-        printf(
-            "%s is held for %s, %lld minutes. A run that uses it goes on; `device kick` ends it.\n",
-            safe_text(&cli->arena, cli->words[0]), safe_text(&cli->arena, who(cli)),
-            (long long)minutes);
+        printf("%s is held for %s, %lld minutes.\n"
+               "A run that uses it goes on; `device kick` ends it.\n",
+               safe_text(&cli->arena, cli->words[0]), safe_text(&cli->arena, who(cli)),
+               (long long)minutes);
     return code;
 }
 
@@ -356,6 +356,6 @@ enum err_code cmd_why(struct cli *cli)
     if (!json_is_true(json_at(answer, "waits")))
         printf("It does not wait: it is %s.\n", text_at(answer, "state"));
     json_array_foreach(json_at(answer, "reasons"), i, reason)
-        printf("%s\n", safe_text(&cli->arena, text_at(reason, "text")));
+        text_wrap(stdout, safe_text(&cli->arena, text_at(reason, "text")), cli->term.width, 0, 0);
     return ERR_OK;
 }

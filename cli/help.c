@@ -4,31 +4,6 @@
 
 enum { HELP_COLUMNS = 80, INDENT = 2, LEFT_COLUMNS = 28 };
 
-/* Wraps text between column `left` and 80; the first line starts at column `at`. */
-static void put_wrapped(FILE *out, const char *text, int at, int left)
-{
-    int column = at;
-
-    while (*text) {
-        int word = (int)strcspn(text, " \n");
-        if (column > left && column + 1 + word > HELP_COLUMNS) {
-            fprintf(out, "\n%*s", left, "");
-            column = left;
-        } else if (column > left) {
-            fputc(' ', out);
-            column++;
-        } else if (column < left) {
-            fprintf(out, "%*s", left - column, "");
-            column = left;
-        }
-        fprintf(out, "%.*s", word, text);
-        column += word;
-        text += word;
-        text += *text != '\0';
-    }
-    fputc('\n', out);
-}
-
 static void put_row(FILE *out, const char *left, const char *about)
 {
     int len = (int)strlen(left);
@@ -38,7 +13,7 @@ static void put_row(FILE *out, const char *left, const char *about)
         fputc('\n', out);
         len = -INDENT;
     }
-    put_wrapped(out, about, len + INDENT, LEFT_COLUMNS);
+    text_wrap(out, about, HELP_COLUMNS, len + INDENT, LEFT_COLUMNS);
 }
 
 static void put_options(FILE *out, struct arena *a, const char *title, const struct option_row *row)
@@ -73,7 +48,7 @@ void help_print(FILE *out, struct arena *a, const struct command *const *path, i
 
     for (int i = 1; i < path_len; i++)
         name = arena_printf(a, "%s %s", name, path[i]->name);
-    put_wrapped(out, arena_printf(a, "%s: %s.", name, c->about), 0, 0);
+    text_wrap(out, arena_printf(a, "%s: %s.", name, c->about), HELP_COLUMNS, 0, 0);
     fprintf(out, "\nUsage: %s%s%s%s\n", name, c->subs ? " COMMAND" : "", c->args ? " " : "",
             c->args ? c->args : "");
     if (c->subs)

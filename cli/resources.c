@@ -106,7 +106,7 @@ static const struct column variable_columns[] = {
     {NULL},
 };
 static const struct column device_columns[] = {
-    {"NAME", "name", CELL_TEXT, false},
+    {"NAME", "name", CELL_TEXT, true},
     {"TYPE", "type", CELL_TEXT, true},
     {"TARGET", "target", CELL_TEXT, false},
     {"STATUS", "status", CELL_TEXT, true},
@@ -178,18 +178,22 @@ static enum err_code list_pages(struct cli *cli, const struct resource *r, json_
     return code;
 }
 
-/* Who has it, a run or a person; its firmware in few words. */
+/* Who has it, a run or a person; its firmware in few words: what USB says is worth one only where
+ * nothing better is known. */
 static void complete_device(json_t *device)
 {
-    json_t *leases = json_at(device, "leases"), *versions = json_array(), *version;
+    json_t *leases = json_at(device, "leases"), *firmware = json_at(device, "firmware"), *version;
+    json_t *versions = json_array(), *user = json_incref(json_at(device, "held_by"));
     const char *run = text_at(json_array_get(leases, 0), "flow_run_name"), *part;
+    size_t count = json_array_size(leases);
 
-    json_object_set_new(device, "user",
-                        json_array_size(leases) > 1
-                            ? json_sprintf("%zu runs", json_array_size(leases))
-                        : json_array_size(leases) ? json_sprintf("run %s", run)
-                                                  : json_incref(json_at(device, "held_by")));
-    json_object_foreach(json_at(device, "firmware"), part, version)
+    if (count) {
+        json_decref(user);
+        user = count > 1 ? json_sprintf("%zu runs", count) : json_string(run);
+    }
+    json_object_set_new(device, "user", user);
+    json_object_foreach(firmware, part,
+                        version) if (strcmp(part, "usb") != 0 || json_object_size(firmware) == 1)
         json_array_append_new(versions, json_sprintf("%s %s", part, json_string_value(version)));
     json_object_set_new(device, "versions", versions);
 }

@@ -149,3 +149,27 @@ const char *text_cut(struct arena *a, const char *text, int columns)
             break;
     return arena_printf(a, "%.*s…", (int)(end - text), text);
 }
+
+void text_wrap(FILE *out, const char *text, int columns, int at, int left)
+{
+    int column = at;
+
+    while (*text) {
+        int word = (int)strcspn(text, " \n");
+        if (columns && column > left && column + 1 + word > columns) {
+            fprintf(out, "\n%*s", left, "");
+            column = left;
+        } else if (column > left) {
+            fputc(' ', out);
+            column++;
+        } else if (column < left) {
+            fprintf(out, "%*s", left - column, "");
+            column = left;
+        }
+        fprintf(out, "%.*s", word, text);
+        column += word;
+        text += word;
+        text += *text != '\0';
+    }
+    fputc('\n', out);
+}

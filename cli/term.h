@@ -40,3 +40,6 @@ const char *safe_text(struct arena *a, const char *text);
 int text_columns(const char *text);
 /* At most `columns` characters, the last one an ellipsis if something was cut. */
 const char *text_cut(struct arena *a, const char *text, int columns);
+/* Words between column `left` and `columns` (0: not wrapped), and a line end; the first line starts
+ * at column `at`. */
+void text_wrap(FILE *out, const char *text, int columns, int at, int left);

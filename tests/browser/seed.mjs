@@ -89,8 +89,8 @@ export async function seedBench(api, mark) {
     enforce_parameter_schema: false, job_variables})).id;
   await deploy(`golden-${mark}`, {bench: {target: 'stm32f746'}, health: {type: 'bench', every_s: 86400, low_j: 7.0e-4, high_j: 7.4e-4}});
   const part = (kind, serial, firmware) => ({name: `${name}.${kind}`, type: kind, target: 'stm32f746', bench: name, labels: {serial}, firmware, free: true, health: {}});
-  const devices = [{name, type: 'bench', target: 'stm32f746', labels: {rack: '3', emulated: 'true'}, capabilities: ['uart', 'mass-storage'], location: 'shelf 2', free: true, health: {flashes: 12, failures: 1}},
-    part('board', '066CFF504955857567123456', {'ST-LINK': 'V2J43M28'}), part('meter', '003500223433510237363934', {V3PWR: '1.2.3'})];
+  const devices = [{name, type: 'bench', target: 'stm32f746', labels: {rack: '3', emulated: 'true'}, capabilities: ['uart', 'mass-storage'], location: 'shelf 2', free: true, health: {flashes: 12, failures: 1, retry: 2, power_cycle: 1}},
+    part('board', '066CFF504955857567123456', {'ST-LINK': 'V2J43M28', usb: '1.00'}), part('meter', '003500223433510237363934', {V3PWR: '1.2.3'})];
   const call = (more) => ({agent, name: `agent-${mark}`, epoch: 1, pool, devices, claims: [], ...more});
   const claim = () => until('the claim', async () => {
     await api('POST', 'switchyard/heartbeat', call());

@@ -248,7 +248,9 @@ const tests = {
     await press('Kick');
     await tile.locator('.history', {hasText: 'kick by dashboard'}).waitFor(); // it stays open, and is asked anew
     assert.equal((await api('GET', `flow_runs/${bench.run}`)).state_type, 'CANCELLING');
-    assert.match(await tile.innerText(), /721.0\sµJ/);
+    assert.match(await tile.innerText(), /Golden model: 721.0\sµJ per inference, ad01_int8/);
+    assert.match(await tile.innerText(), /Recoveries: 2 retries, 1 power cycle/);
+    assert.doesNotMatch(await tile.innerText(), /usb 1[.]00/);
     assert.doesNotMatch(await tile.innerText(), /\b(null|undefined|NaN)\b/);
     for (const width of [1280, 400]) {
       await page.setViewportSize({width, height: 900});

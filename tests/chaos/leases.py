@@ -332,9 +332,11 @@ class World:
             of_need = sorted((i, self.tokens[run]) for run, i in self.runs.items()
                              if self.needs[run] == need and run in self.tokens and run not in self.lost)
             ids = {i: run for run, i in self.runs.items()}
-            for (i, a), (k, b) in zip(of_need, of_need[1:]):
-                if a > b and not self.was_returned(ids[i]):
-                    self.problem(f"run-{k} overtook run-{i}, which asks for the same: {NEEDS[need]}")
+            for at, (i, token) in enumerate(of_need):
+                # one may go by in the very moment in which a run is marked as late: it is locked then
+                before = [k for k, other in of_need[at + 1:] if other < token]
+                if len(before) > 1 and not self.was_returned(ids[i]):
+                    self.problem(f"runs {before} overtook run-{i}, which asks for the same: {NEEDS[need]}")
 
 
 def main():

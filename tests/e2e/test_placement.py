@@ -199,6 +199,8 @@ class Why(Bench):
         self.cli("device", "hold", self.whole, "--by", "anna")
         meter = self.ask("meter", [{"type": "meter"}])
         self.assertEqual(self.take(self.mine), [])
+        status = {d["name"]: d["status"] for d in self.rest("GET", "/switchyard/devices") if d["pool"] == self.pool}
+        self.assertEqual(status, {"b1": "FREE", "b2": "FREE", self.whole: "HELD", self.part: "HELD"})
         self.assertIn(f"{self.part} goes with {self.whole}, which is held by anna until", self.reasons(meter)["bench"])
 
     def test_the_agent_of_the_device_is_busy(self):

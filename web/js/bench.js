@@ -19,19 +19,24 @@ function obstacleOf(d) {
   return '';
 }
 
+// Versions by part; what USB says is worth a word only where nothing better is known.
+function firmwareOf(d) {
+  const all = Object.entries(d.firmware || {});
+  return all.filter(([k]) => k !== 'usb' || all.length === 1).map(([k, v]) => `${k} ${v}`).join(', ');
+}
+
 // How often each rung of the recovery ladder was needed, in words.
 const RUNGS = {retry: ['retry', 'retries'], power_cycle: ['power cycle'], usb_reset: ['USB reset'], hub_cycle: ['hub port cycle'], quarantine: ['quarantine']};
 const recoveriesOf = (d) => Object.entries(RUNGS).filter(([k]) => (d.recoveries || {})[k]).map(([k, words]) => plural(d.recoveries[k], ...words)).join(', ');
 
 function factsOf(d) {
-  const firmware = Object.entries(d.firmware || {}).map(([k, v]) => `${k} ${v}`).join(', ');
+  const firmware = firmwareOf(d);
   return [d.location, d.bench ? `part of ${d.bench}` : null, d.capacity > 1 ? `${d.used} of ${d.capacity} in use` : null, firmware || null,
     d.flashes ? `${plural(d.flashes, 'flash', 'flashes')}, ${plural(d.failures, 'failure')}` : null, recoveriesOf(d) || null].filter(Boolean);
 }
 
 // A measurement of the golden model, or of another.
-const measured = (m, what) => (m ? h('p', {class: 'dim', title: when(m.created)}, `${what}: `, h('b', {}, si(m.median_energy_per_inference_j, 'J')), ` per inference, ${m.model}${m.valid ? '' : ' (not a result)'} `,
-  ago(m.created), ' ', h('a', {href: `#/runs/${m.flow_run_id}`}, 'run')) : null);
+const measured = (m, what) => (m ? h('p', {class: 'dim', title: when(m.created)}, `${what}: `, h('b', {}, si(m.median_energy_per_inference_j, 'J')), ` per inference, ${m.model}${m.valid ? '' : ' (not a result)'}, ${ago(m.created)} `, h('a', {href: `#/runs/${m.flow_run_id}`}, 'run')) : null);
 
 const CHECK = {true: ['st-completed', 'passed'], false: ['st-failed', 'failed'], null: ['st-paused', 'undecided']};
 
@@ -73,7 +78,7 @@ function actionsOf(d) {
 // A board or a meter of a bench stands in the bench's tile; its state where it is another than the bench's.
 function partLine(d, bench) {
   const [cls, text] = DEVICE[d.status] || ['st-none', String(d.status).toLowerCase()], name = d.name.startsWith(`${bench.name}.`) ? d.name.slice(bench.name.length + 1) : d.name;
-  const firmware = Object.entries(d.firmware || {}).map(([k, v]) => `${k} ${v}`).join(', '), {serial} = d.labels || {};
+  const firmware = firmwareOf(d), {serial} = d.labels || {};
   return h('p', {class: 'part', title: d.name}, h('b', {}, name), ' ', d.status === bench.status ? null : [mark(cls, text), ' '], h('span', {class: 'dim'}, [serial, firmware].filter(Boolean).join(', ')));
 }
 

@@ -52,18 +52,27 @@ WITH n AS (
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM put);
 
 -- name: device_list
--- $1 seconds without a word after which an agent counts as offline, $2 name or NULL.
+-- $1 seconds without a word after which an agent counts as offline, $2 name or NULL.  A part that is free itself has the state of what its bench
+-- waits for.
+WITH used AS (
+    SELECT agent_id, device_name, count(*) AS used FROM claim_device WHERE released IS NULL GROUP BY 1, 2
+), state AS (
+    SELECT d.*, CASE WHEN a.last_seen < now() - $1::float8 * interval '1 second' OR d.gone_since IS NOT NULL THEN 'OFFLINE'
+                     WHEN d.health->>'quarantined' = 'true' OR d.quarantine_reason IS NOT NULL THEN 'QUARANTINED'
+                     WHEN coalesce(u.used, 0) >= d.capacity THEN 'BUSY'
+                     WHEN d.maintenance_since IS NOT NULL THEN 'MAINTENANCE'
+                     WHEN NOT d.free THEN 'OFFLINE'
+                     WHEN d.held_until > now() THEN 'HELD'
+                     WHEN d.probation_since IS NOT NULL AND health_deployment(d.agent_id, d.type, d.target) IS NOT NULL THEN 'PROBATION' ELSE 'FREE' END AS own
+      FROM device d
+      JOIN agent a ON a.id = d.agent_id
+      LEFT JOIN used u ON u.agent_id = d.agent_id AND u.device_name = d.name
+)
 SELECT coalesce(json_agg(json_build_object(
            'name', d.name, 'type', d.type, 'target', d.target, 'labels', d.labels, 'agent', a.id, 'agent_name', a.name,
            'pool', p.name, 'health', d.health, 'capabilities', d.capabilities, 'location', d.location, 'firmware', d.firmware, 'bench', d.bench,
            'capacity', d.capacity, 'used', coalesce(l.used, 0),
-           'status', CASE WHEN a.last_seen < now() - $1::float8 * interval '1 second' OR d.gone_since IS NOT NULL THEN 'OFFLINE'
-                          WHEN d.health->>'quarantined' = 'true' OR d.quarantine_reason IS NOT NULL THEN 'QUARANTINED'
-                          WHEN l.used >= d.capacity THEN 'BUSY'
-                          WHEN d.maintenance_since IS NOT NULL THEN 'MAINTENANCE'
-                          WHEN NOT d.free THEN 'OFFLINE'
-                          WHEN d.held_until > now() THEN 'HELD'
-                          WHEN d.probation_since IS NOT NULL AND health_deployment(d.agent_id, d.type, d.target) IS NOT NULL THEN 'PROBATION' ELSE 'FREE' END,
+           'status', CASE WHEN d.own = 'FREE' THEN coalesce(whole.own, d.own) ELSE d.own END,
            'flow_run_id', l.run, 'token', l.token, 'leases', coalesce(l.leases, '[]'),
            'held_by', CASE WHEN d.held_until > now() THEN d.held_by END,
            'held_until', CASE WHEN d.held_until > now() THEN to_char(d.held_until, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END,
@@ -75,8 +84,9 @@ SELECT coalesce(json_agg(json_build_object(
            'probation_since', to_char(d.probation_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            'flashes', d.flash_count, 'failures', d.failure_count, 'recoveries', ladder_total(d.recoveries, '{}', '{}'),
            'last_seen', to_char(a.last_seen, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) ORDER BY d.name, a.name), '[]')::text
-  FROM device d
+  FROM state d
   JOIN agent a ON a.id = d.agent_id
+  LEFT JOIN state whole ON whole.agent_id = d.agent_id AND whole.name = d.bench AND whole.own NOT IN ('FREE', 'BUSY')
   JOIN work_pool p ON p.id = a.work_pool_id
   LEFT JOIN LATERAL (
         SELECT count(*) AS used, (array_agg(c.flow_run_id ORDER BY c.token))[1] AS run, min(c.token) AS token,
