@@ -61,17 +61,16 @@ static void release_json(void *value)
 /* {group: {member: {"any_": [text]}}} for the options that are given. */
 static void add_texts(struct cli *cli, json_t *filter)
 {
-    static const char *const names[] = {"campaign", "model",           "target",  "board",
-                                        "meter",    "firmware-commit", "build-id"};
-    for (size_t i = 0; i < COUNT(names); i++) {
-        const char *value = cli_option(cli, names[i]);
-        if (!value)
-            continue;
-        char *member = arena_strndup(&cli->arena, names[i], strlen(names[i]));
-        for (char *c = member; *c; c++)
-            *c = *c == '-' ? '_' : *c;
-        json_object_set_new(filter, member, json_pack("{s:[s]}", "any_", value));
-    }
+    static const struct {
+        const char *option, *member;
+    } rows[] = {{"campaign", "campaign"}, {"model", "model"},
+                {"target", "target"},     {"board", "board"},
+                {"meter", "meter"},       {"firmware-commit", "firmware_commit"},
+                {"build-id", "build_id"}};
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (cli_option(cli, rows[i].option))
+            json_object_set_new(filter, rows[i].member,
+                                json_pack("{s:[s]}", "any_", cli_option(cli, rows[i].option)));
 }
 
 /* `after`: when the last row of the page before arrived, or NULL. */

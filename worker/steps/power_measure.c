@@ -174,11 +174,11 @@ static void on_done(void *ctx, enum err_code code, const struct err *err)
         return;
     }
     struct measure_result *r = measure_result(p->measure);
-    r->recorder.trace.provenance = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "model", step_string(call, "model"), "build_id",
-        step_string(call, "build_id"), "target", p->bench->target, "bench", p->bench->name, "meter",
-        r->meter.model, "emulated", p->bench->emulated, "failed_gates", failed_gates(&r->figures),
-        "provenance", make_provenance(call));
+    r->recorder.trace.provenance =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "model", step_string(call, "model"),
+                  "build_id", step_string(call, "build_id"), "target", p->bench->target, "bench",
+                  p->bench->name, "meter", r->meter.model, "emulated", p->bench->emulated,
+                  "failed_gates", failed_gates(&r->figures), "provenance", make_provenance(call));
     step_work(call, write_trace, report, p);
 }
 
