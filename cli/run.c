@@ -55,22 +55,12 @@ static enum err_code read_params(struct cli *cli, struct batch *b, const char *c
 static enum err_code check_names(struct cli *cli, const struct batch *b)
 {
     enum { MOST = 64 };
-    json_t *required = json_at(b->deployment, "parameter_openapi_schema.required"), *name;
-    json_t *defaults = json_at(b->deployment, "parameters"), *first;
     json_t *known = json_at(b->deployment, "parameter_openapi_schema.properties"), *value;
     json_t *extra = json_at(b->deployment, "parameter_openapi_schema.additionalProperties");
+    json_t *first = json_array_get(b->combinations, 0);
     const char *names[MOST], *key, *other;
-    size_t n = 0, i;
+    size_t n = 0;
 
-    first = json_array_get(b->combinations, 0);
-    json_array_foreach(required, i, name)
-    {
-        key = json_string_value(name);
-        if (key && !json_object_get(first, key) && !json_object_get(defaults, key))
-            return err_set(&cli->err, INVALID,
-                           "the deployment %.80s needs the parameter `%.80s`: -p %.80s=VALUE",
-                           text_at(b->deployment, "name"), key, key);
-    }
     if (json_object_size(known) == 0 || (extra && !json_is_false(extra)))
         return ERR_OK;
     json_object_foreach(known, other, value) if (n < MOST) names[n++] = other;
@@ -85,6 +75,25 @@ static enum err_code check_names(struct cli *cli, const struct batch *b)
             "inspect` shows what it has",
             text_at(b->deployment, "name"), key, near ? ": did you mean `" : "", near ? near : "",
             near ? "`?" : "");
+    }
+    return ERR_OK;
+}
+
+/* After the names: a misspelt one is missing, too. */
+static enum err_code check_required(struct cli *cli, const struct batch *b)
+{
+    json_t *required = json_at(b->deployment, "parameter_openapi_schema.required"), *name;
+    json_t *defaults = json_at(b->deployment, "parameters");
+    json_t *first = json_array_get(b->combinations, 0);
+    size_t i;
+
+    json_array_foreach(required, i, name)
+    {
+        const char *key = json_string_value(name);
+        if (key && !json_object_get(first, key) && !json_object_get(defaults, key))
+            return err_set(&cli->err, INVALID,
+                           "the deployment %.80s needs the parameter `%.80s`: -p %.80s=VALUE",
+                           text_at(b->deployment, "name"), key, key);
     }
     return ERR_OK;
 }
@@ -341,6 +350,8 @@ static enum err_code make_runs(struct cli *cli, const char *deployment, const ch
         code = resolve_deployment(cli, deployment, &b.deployment);
     if (!code)
         code = check_names(cli, &b);
+    if (!code)
+        code = check_required(cli, &b);
     if (!code && campaign)
         code = campaign_queue(cli, campaign, b.deployment, &b.queue);
     if (code)
