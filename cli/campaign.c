@@ -177,7 +177,7 @@ enum err_code cmd_campaign_report(struct cli *cli)
 enum err_code cmd_campaign_list(struct cli *cli)
 {
     static const struct column columns[] = {
-        {"NAME", "name", CELL_TEXT, false},
+        {"NAME", "name", CELL_TEXT, true},
         {"STATE", "state", CELL_TEXT, true},
         {"RUNS", "total", CELL_TEXT, true},
         {"DONE", "done", CELL_TEXT, true},
@@ -185,7 +185,6 @@ enum err_code cmd_campaign_list(struct cli *cli)
         {"CRASHED", "counts.crashed", CELL_TEXT, true},
         {"RUNNING", "counts.running", CELL_TEXT, true},
         {"CAP", "cap", CELL_TEXT, true},
-        {"POOL", "pool", CELL_TEXT, false},
         {"CREATED", "created", CELL_AGO, true},
         {NULL},
     };
