@@ -39,7 +39,8 @@ enum err_code artifacts_delete(struct request *rq)
 }
 
 static const struct sort sorts[] = {
-    {"CREATED_DESC", "a.created DESC, a.id"},
+    /* one delivery of an agent has one time; the ids of ours tell what came later */
+    {"CREATED_DESC", "a.created DESC, a.id DESC"},
     {"UPDATED_DESC", "a.updated DESC, a.id"},
     {"ID_DESC", "a.id DESC"},
     {"KEY_DESC", "a.key COLLATE \"C\" DESC, a.id"},

@@ -333,16 +333,24 @@ def check_row(row, run, last):
     return None
 
 
+def far_from(rows, column):
+    """How far each row's figure is from the median, and the farthest of all."""
+    middle = statistics.median(float(row[column]) for row in rows)
+    return middle, [abs(float(row[column]) / middle - 1) for row in rows]
+
+
 def check_energies(rows, target):
-    """All boards of a target do the same: a figure that stands apart is a wrong one."""
-    found = [(float(row["median_energy_per_inference_j"]), row) for row in rows if row["status"] == "result" and row["target"] == target]
+    """All boards of a target do the same: a figure that stands apart is a wrong one.  An idle level that moved (`idle-step`) is really
+    drawn: it is in the total energy only, and the report must say so."""
+    found = [row for row in rows if row["status"] == "result" and row["target"] == target]
     if not found:
         return [f"report: no result on {target}"]
-    energies = [energy_j for energy_j, _ in found]
-    middle = statistics.median(energies)
-    print("weekend: %d results on %s, median %.6g J per inference, the farthest %.3f %% away" % (
-        len(found), target, middle, 100 * max(abs(e / middle - 1) for e in energies)))
-    return [f"report: {row['model']} on {target} says {e:.5g} J, the others {middle:.5g}" for e, row in found if abs(e / middle - 1) > SPREAD_MAX]
+    (middle, total), (_, dynamic) = (far_from(found, f"median_{kind}energy_per_inference_j") for kind in ("", "dynamic_"))
+    noted = ["its idle current is" in row["reason"] for row in found]
+    print("weekend: %d results on %s, median %.6g J per inference, the farthest %.3f %% away, of dynamic energy %.3f %%; %d moved idle levels, noted" % (
+        len(found), target, middle, 100 * max([t for t, n in zip(total, noted) if not n]), 100 * max(dynamic), sum(noted)))
+    return [f"report: {row['model']} on {target} says {row['median_energy_per_inference_j']} J, the others {middle:.5g}"
+            for row, t, d, n in zip(found, total, dynamic, noted) if d > SPREAD_MAX or t > SPREAD_MAX and not n]
 
 
 def check_report(lab, campaign, runs, diary):

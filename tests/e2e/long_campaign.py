@@ -70,18 +70,26 @@ class Agent:
     """An agent without benches: what it is given is done at once."""
 
     def __init__(self, rest, pool, prefix):
-        self.rest, self.pool, self.id, self.seq = rest, pool, str(uuid.uuid4()), 0
+        self.rest, self.pool, self.id, self.seq, self.ids = rest, pool, str(uuid.uuid4()), 0, 0
         self.devices = [{"name": f"{prefix}-{k}", "type": "bench", "target": TARGETS[k % 6], "labels": {}, "free": True, "health": {}}
                         for k in range(BENCHES)]
 
     def body(self, **more):
         return {"agent": self.id, "name": "played", "epoch": 1, "pool": self.pool, "devices": self.devices, "claims": [], **more}
 
+    def ordered_id(self):
+        """As UUIDv7, of which a later one is greater."""
+        self.ids += 1
+        return str(uuid.UUID(int=int(time.time() * 1000) << 80 | 7 << 76 | 2 << 62 | self.ids))
+
     def records(self, claim):
         run, base = claim["flow_run"], {"flow_run_id": claim["flow_run"]["id"], "token": claim["token"]}
-        data = {"type": "measurement", "key": "measurement", "flow_run_id": run["id"], "data": measurement(run, claim["devices"][0])}
-        for kind, body in (("state", {"state": {"type": "RUNNING", "name": "Running"}}), ("artifact", {"artifact": data, "id": str(uuid.uuid4())}),
-                           ("state", {"state": {"type": "COMPLETED", "name": "Completed"}}),
+        good, bad = measurement(run, claim["devices"][0]), measurement(run, claim["devices"][0])
+        bad["gates"][0]["passed"] = False
+        # each measures twice, as after a retry; both arrive at the same moment
+        measured = [("artifact", {"artifact": {"type": "measurement", "key": "measurement", "flow_run_id": run["id"], "data": data},
+                                  "id": self.ordered_id()}) for data in (bad, good)]
+        for kind, body in (("state", {"state": {"type": "RUNNING", "name": "Running"}}), *measured, ("state", {"state": {"type": "COMPLETED", "name": "Completed"}}),
                            ("done", {"claim_id": claim["claim_id"], "message": ""})):
             self.seq += 1
             yield {"seq": self.seq, "kind": kind, "body": {**base, **body}}
@@ -145,7 +153,7 @@ class Campaign(unittest.TestCase):
             worker.terminate()
             worker.wait(60)
         with open(self.folder / name / "report.csv", encoding="utf-8") as file:
-            return sum(1 for _ in file) - 1
+            return sum(row["status"] == "result" for row in csv.DictReader(file))
 
     def work_off(self, name, size, agent):
         turns, done, held = [], 0, False

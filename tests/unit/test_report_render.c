@@ -81,6 +81,35 @@ START_TEST(what_the_server_lists_becomes_a_report)
 }
 END_TEST
 
+START_TEST(an_idle_level_that_stands_apart_is_noted)
+{
+    struct collection c = {.arena = &arena, .own_run_id = "own"};
+    struct report r = {.campaign = "c"};
+    json_t *list = json_array(), *found = json_array();
+    for (int i = 0; i < 6; i++) {
+        const char *id = arena_printf(&arena, "r%d", i);
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s,s:s,s:s}", "id", id, "name", id, "state_type",
+                                        "COMPLETED", "state_name", "Completed"));
+        json_t *data = json_loads(RECORD("m", "true"), 0, NULL);
+        json_object_set_new(data, "model", json_string(id));
+        json_object_set_new(data, "baseline_a", json_real(i == 4 ? 0.0171 : 0.0071 + i * 1e-5));
+        json_array_append_new(found, json_pack("{s:s,s:o}", "flow_run_id", id, "data", data));
+    }
+    ck_assert_int_eq(collect_runs(&c, list, &err), ERR_OK);
+    ck_assert_int_eq(collect_artifacts(&c, found, &err), ERR_OK);
+    collect_finish(&c, &r);
+    ck_assert_uint_eq(r.result_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_str_eq(measurement_reason(&arena, &r.measurements[i]),
+                         i == 4 ? "note: its idle current is 0.0171 A, that of the others on this "
+                                  "target 0.00713 A: the total energy has the difference in it"
+                                : "");
+    json_decref(list);
+    json_decref(found);
+}
+END_TEST
+
 /* ---- the step, with a server ---- */
 
 struct server {
@@ -235,6 +264,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, what_the_server_lists_becomes_a_report);
+    tcase_add_test(t, an_idle_level_that_stands_apart_is_noted);
     tcase_add_test(t, the_step_renders_uploads_and_registers);
     tcase_add_test(t, a_refusal_is_passed_on);
     tcase_add_test(t, without_a_server_it_says_so);

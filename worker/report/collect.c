@@ -1,9 +1,12 @@
 #include "worker/report/collect.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { POINTS_KEPT = 200 };
+enum { POINTS_KEPT = 200, IDLE_KNOWN = 5 };
+
+#define IDLE_APART_REL 0.2
 
 static const char *text(struct arena *a, const json_t *object, const char *name)
 {
@@ -159,18 +162,54 @@ static bool is_failure(const struct collection *c, const struct listed_run *r)
     return !r->measured && !other && (!r->completed || r->is.model[0]);
 }
 
-/* A result whose run came to a bad end afterwards says so. */
-static void add_note(struct collection *c, struct measurement *m)
+static void note(struct collection *c, struct measurement *m, const char *text)
 {
-    const struct listed_run *run = find_run(c, m->flow_run_id);
-    if (!run || run->completed)
-        return;
     const char **notes = arena_array(c->arena, const char *, m->warning_count + 1);
     if (m->warning_count)
         memcpy(notes, m->warnings, m->warning_count * sizeof *notes);
-    notes[m->warning_count++] =
-        arena_printf(c->arena, "its run is %s: %s", run->is.state, run->is.reason);
+    notes[m->warning_count++] = text;
     m->warnings = notes;
+}
+
+/* A result whose run came to a bad end afterwards says so. */
+static void note_end(struct collection *c, struct measurement *m)
+{
+    const struct listed_run *run = find_run(c, m->flow_run_id);
+    if (run && !run->completed)
+        note(c, m, arena_printf(c->arena, "its run is %s: %s", run->is.state, run->is.reason));
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* An idle level that has moved before a measurement began passes all of its gates; it stands apart
+ * from the others on its target only, and so does its total energy. */
+static void note_idle(struct collection *c, const char *target)
+{
+    double *idle_a = arena_array(c->arena, double, c->measurement_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < c->measurement_count; i++) {
+        const struct measurement *m = &c->measurements[i];
+        if (m->passed && m->baseline_a > 0 && strcmp(m->target, target) == 0)
+            idle_a[count++] = m->baseline_a;
+    }
+    if (count < IDLE_KNOWN)
+        return;
+    qsort(idle_a, count, sizeof *idle_a, by_value);
+    double usual_a = idle_a[count / 2];
+    for (size_t i = 0; i < c->measurement_count; i++) {
+        struct measurement *m = &c->measurements[i];
+        if (m->passed && strcmp(m->target, target) == 0 && m->baseline_a > 0 &&
+            fabs(m->baseline_a / usual_a - 1) > IDLE_APART_REL)
+            note(c, m,
+                 arena_printf(c->arena,
+                              "its idle current is %.4g A, that of the others on this target %.4g "
+                              "A: the total energy has the difference in it",
+                              m->baseline_a, usual_a));
+    }
 }
 
 void collect_finish(struct collection *c, struct report *r)
@@ -181,9 +220,11 @@ void collect_finish(struct collection *c, struct report *r)
         if (is_failure(c, &c->runs[i]))
             failures[r->failure_count++] = c->runs[i].is;
     for (size_t i = 0; i < c->measurement_count; i++)
-        add_note(c, &c->measurements[i]);
+        note_end(c, &c->measurements[i]);
     r->measurements = c->measurements;
     r->measurement_count = c->measurement_count;
     r->failures = failures;
     report_sort(c->arena, r);
+    for (size_t i = 0; i < r->target_count; i++)
+        note_idle(c, r->targets[i]);
 }
