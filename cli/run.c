@@ -332,7 +332,27 @@ static enum err_code follow(struct cli *cli, struct batch *b)
     return code;
 }
 
-/* `campaign` NULL: the options say it. */
+/* Everything that can be wrong, before anything is made; then the campaign's queue.  `campaign`
+ * NULL: the options say it. */
+static enum err_code prepare(struct cli *cli, struct batch *b, const char *deployment,
+                             const char *campaign)
+{
+    enum err_code code = campaign ? campaign_check_name(cli, campaign) : ERR_OK;
+    if (!code)
+        code = read_params(cli, b, campaign);
+    if (!code)
+        code = resolve_deployment(cli, deployment, &b->deployment);
+    if (!code)
+        code = check_names(cli, b);
+    if (!code)
+        code = check_required(cli, b);
+    if (!code && campaign)
+        code = campaign_queue(cli, campaign, b->deployment, &b->queue);
+    if (!code)
+        b->campaign = choose_campaign(cli, b, campaign);
+    return code;
+}
+
 static enum err_code make_runs(struct cli *cli, const char *deployment, const char *campaign)
 {
     bool wait = cli_option(cli, "watch") || cli_option(cli, "report") || cli_option(cli, "timeout");
@@ -343,20 +363,9 @@ static enum err_code make_runs(struct cli *cli, const char *deployment, const ch
     arena_defer(&cli->arena, release_json, b.axes);
     arena_defer(&cli->arena, release_json, b.ids);
     arena_defer(&cli->arena, release_json, runs);
-    enum err_code code = campaign ? campaign_check_name(cli, campaign) : ERR_OK;
-    if (!code)
-        code = read_params(cli, &b, campaign);
-    if (!code)
-        code = resolve_deployment(cli, deployment, &b.deployment);
-    if (!code)
-        code = check_names(cli, &b);
-    if (!code)
-        code = check_required(cli, &b);
-    if (!code && campaign)
-        code = campaign_queue(cli, campaign, b.deployment, &b.queue);
+    enum err_code code = prepare(cli, &b, deployment, campaign);
     if (code)
         return code;
-    b.campaign = choose_campaign(cli, &b, campaign);
     http_client_patience(cli->http, PATIENCE_MS);
     code = create_runs(cli, &b);
     if (code)
