@@ -151,6 +151,25 @@ podman ps -aq >"$dir/out" 2>&1
 [ ! -s "$dir/out" ] && status=0 || status=1
 check "no container is left" $status
 
+# An agent that is killed in the middle of a build leaves its container at work in the kept tree; the next build ends it.
+flow "$dir/kept.yaml" <<<"      engine: podman
+      reuse: true
+      timeout: 30s
+      container: $image"
+build kept && status=0 || status=$?
+check "in a kept tree" $status
+key=$(basename "$(ls -d "$dir"/data/builds/*/)")
+: >"$dir/data/builds/$key/dirty"
+name=switchyard-build-$(printf %s "$(realpath "$dir")/data/builds/$key" | sha256sum | cut -c1-16)
+podman run -d --rm --init --name "$name" --volume "$dir:$dir" $image \
+    /bin/sh -c "while :; do echo late >$dir/data/builds/$key/out/model.o; sleep 0.1; done" >"$dir/out" 2>&1
+sleep 1
+grep -q late "$dir/data/builds/$key/out/model.o" && status=0 || status=$?
+check "a container of a killed agent spoils its objects" $status
+sed -i 's/in-a-container/in-a-new-house/' "$dir/kept.yaml"
+build kept && in_out "$wanted" && [ -z "$(podman ps -q --filter "name=$name")" ] && status=0 || status=1
+check "and is ended before the next build" $status
+
 # From a registry: the image is nowhere but there.
 if command -v docker-registry >/dev/null; then
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

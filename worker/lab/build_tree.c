@@ -208,17 +208,23 @@ static int drop_entry(const char *path, const struct stat *st, int type, struct 
     return at->level ? remove(path) : 0; /* the folder itself stays */
 }
 
-/* A build that was cut off may have left half an object. */
-static enum err_code begin_build(const struct build_tree *t, struct err *e)
+/* Not emptied here: who was cut off may still have to be stopped. */
+static enum err_code begin_build(struct build_tree *t, struct err *e)
 {
-    enum { OPEN_FOLDERS = 16 };
-    if (!access(t->dirty, F_OK) && nftw(t->out, drop_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS))
-        return io_error(e, "empty", t->out);
+    t->cut_off = !access(t->dirty, F_OK);
     int fd = open(t->dirty, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return io_error(e, "write", t->dirty);
     close(fd);
     return ERR_OK;
+}
+
+enum err_code build_tree_empty(const struct build_tree *t, struct err *e)
+{
+    enum { OPEN_FOLDERS = 16 };
+    return nftw(t->out, drop_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS)
+               ? io_error(e, "empty", t->out)
+               : ERR_OK;
 }
 
 void build_tree_settle(const struct build_tree *t)
@@ -253,6 +259,9 @@ enum err_code build_tree_enter(struct arena *a, const struct build_tree_wish *wi
                            .dirty = arena_printf(a, "%s/dirty", tree),
                            .lock_fd = -1,
                            .slot_fd = -1};
+    char path_hash[SHA256_TEXT_BYTES];
+    sha256_of(tree, strlen(tree), path_hash);
+    snprintf(t.id, sizeof(t.id), "%.16s", path_hash);
     const char *const folders[] = {builds, tree, images, t.out};
     enum err_code code = ERR_OK;
     for (size_t i = 0; !code && i < COUNT(folders); i++)

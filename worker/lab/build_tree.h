@@ -18,6 +18,7 @@
 #include "shared/base/err.h"
 #include "shared/base/sha256.h"
 
+enum { BUILD_ID_BYTES = 17 };
 enum { BUILDS_AT_ONCE = 2, BUILD_FILES_MAX = 50000, BUILD_IMAGES_KEPT = 200 };
 
 struct build_tree {
@@ -25,6 +26,8 @@ struct build_tree {
     const char *image;                      /* where the image of this content is kept */
     char content[SHA256_TEXT_BYTES];        /* of sources and header */
     bool built;                             /* `image` is there */
+    bool cut_off;                           /* the build before did not end by itself */
+    char id[BUILD_ID_BYTES];                /* one word for this folder on this machine */
     int lock_fd, slot_fd; /* the tools inherit lock_fd: those of a killed agent keep their tree */
 };
 
@@ -37,6 +40,8 @@ struct build_tree_wish {
 MUST_CHECK enum err_code build_tree_enter(struct arena *a, const struct build_tree_wish *wish,
                                           const atomic_bool *cancelled, struct build_tree *out,
                                           struct err *e);
+/* Of one that was cut off: it may have left half an object. */
+MUST_CHECK enum err_code build_tree_empty(const struct build_tree *t, struct err *e);
 /* The build ended by itself, well or not: its objects can be used again. */
 void build_tree_settle(const struct build_tree *t);
 /* Keeps the image that was built, and drops the oldest beyond BUILD_IMAGES_KEPT. */

@@ -224,6 +224,58 @@ static enum err_code enter_tree(struct step_work *work)
     return build_tree_enter(work->arena, &in->wish, &work->cancelled, &in->build->tree, &work->err);
 }
 
+static void begin(struct step_call *call)
+{
+    const struct build *b = call->state;
+    unlink(b->built_elf); /* that of the build before */
+    next_command(call);
+}
+
+static enum err_code empty_tree(struct step_work *work)
+{
+    const struct build *b = work->arg;
+    return build_tree_empty(&b->tree, &work->err);
+}
+
+static void on_emptied(struct step_call *call, enum err_code code)
+{
+    if (code)
+        step_done(call, code);
+    else
+        begin(call);
+}
+
+/* Its exit does not count: mostly there is none of this name. */
+static void on_stopped(struct step_call *call, const struct step_exit *how)
+{
+    if (how->cancelled)
+        step_done(call, step_exit_code(call, "the build", how));
+    else
+        step_work(call, empty_tree, on_emptied, call->state);
+}
+
+static void ignore_line(struct step_call *call, int fd, const char *line)
+{
+    (void)call, (void)fd, (void)line;
+}
+
+/* The agent was killed in the middle of a build: its container works on. */
+static void stop_container(struct step_call *call)
+{
+    const struct build *b = call->state;
+    const char **argv = arena_array(call->arena, const char *, 5);
+    if (!step_string(call, "container")) {
+        step_work(call, empty_tree, on_emptied, call->state);
+        return;
+    }
+    argv[0] = step_string(call, "engine");
+    argv[1] = "rm";
+    argv[2] = "-f";
+    argv[3] = build_container_name(call, b);
+    argv[4] = NULL;
+    run_command(call, argv, ignore_line, on_stopped);
+}
+
 static void on_entered(struct step_call *call, enum err_code code)
 {
     struct build *b = call->state;
@@ -242,10 +294,10 @@ static void on_entered(struct step_call *call, enum err_code code)
     if (b->tree.built) {
         step_log(call, LOG_INFO, "the image of these sources and this model is there already");
         take_image(call);
-    } else {
-        unlink(b->built_elf); /* that of the build before */
-        next_command(call);
-    }
+    } else if (b->tree.cut_off)
+        stop_container(call);
+    else
+        begin(call);
 }
 
 static void on_compiler_line(struct step_call *call, int fd, const char *line)
@@ -259,11 +311,14 @@ static void on_compiler(struct step_call *call, const struct step_exit *how)
 {
     struct build *b = call->state;
     const char *build_id = b->build_id ? b->build_id : "";
-    if (how->cancelled) {
-        step_done(call, step_exit_code(call, "the compiler's version", how));
+    enum { NOT_FOUND_STATUS = 127 }; /* of a shell: the tool knows its own compiler */
+    bool none = how->status == NOT_FOUND_STATUS && !how->signal && !how->cancelled;
+    enum err_code code = none ? ERR_OK : step_exit_code(call, "the compiler's version", how);
+    if (code) {
+        step_done(call, code);
         return;
     }
-    if (how->status) /* none by this name: the tool knows its own */
+    if (none)
         b->compiler[0] = 0;
     struct entrance *in = arena_new(call->arena, struct entrance);
     *in = (struct entrance){{call->run->data_dir, tree_key(call), b->dir, b->header, build_id}, b};
@@ -275,6 +330,8 @@ static void ask_compiler(struct step_call *call)
 {
     const char **argv = arena_array(call->arena, const char *, BUILD_ARGV_MAX);
     size_t n = build_container(call, argv);
+    mkdir(call->run->data_dir, 0777); /* a volume of the container: there before the first build */
+    mkdir(arena_printf(call->arena, "%s/builds", call->run->data_dir), 0777);
     argv[n++] = "/bin/sh";
     argv[n++] = "-c";
     argv[n++] = "arm-none-eabi-gcc --version";

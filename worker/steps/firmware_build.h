@@ -41,5 +41,7 @@ const struct build_tool *build_tool(const char *name);
 const char *build_expand(struct step_call *call, const char *word);
 /* Begins a command in the step's container; how many words, 0 on this machine. */
 size_t build_container(struct step_call *call, const char **argv);
+/* Of the one that works in the kept tree: there is one at a time. */
+const char *build_container_name(struct step_call *call, const struct build *b);
 /* The tool's command number `command` of the build. */
 const char *const *build_command(struct step_call *call);

@@ -88,6 +88,11 @@ static const char *volume(struct step_call *call, const char *path)
     return arena_printf(call->arena, "%s:%s", path, path);
 }
 
+const char *build_container_name(struct step_call *call, const struct build *b)
+{
+    return arena_printf(call->arena, "switchyard-build-%s", b->tree.id);
+}
+
 size_t build_container(struct step_call *call, const char **argv)
 {
     const struct build *b = call->state;
@@ -109,6 +114,10 @@ size_t build_container(struct step_call *call, const char **argv)
         "HOME=/tmp"};
     size_t n = COUNT(words);
     memcpy(argv, words, sizeof(words));
+    if (b->tree.lock_fd >= 0) {
+        argv[n++] = "--name";
+        argv[n++] = build_container_name(call, b);
+    }
     if (b->reuse) {
         argv[n++] = "--volume";
         argv[n++] = volume(call, arena_printf(call->arena, "%s/builds", call->run->data_dir));
