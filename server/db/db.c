@@ -281,15 +281,6 @@ void db_rollback(struct work *w)
     w->db->begins = false;
 }
 
-enum err_code db_end(struct work *w, enum err_code rc)
-{
-    if (!rc)
-        rc = db_commit(w);
-    if (rc)
-        db_rollback(w);
-    return rc;
-}
-
 enum err_code db_copy_in(struct work *w, const char *sql, const char *data, size_t len)
 {
     struct db *db = w->db;

@@ -48,7 +48,14 @@ MUST_CHECK enum err_code db_commit(struct work *w);
 /* After any error; does nothing when no transaction is open.  w->err stays. */
 void db_rollback(struct work *w);
 /* Commits when `rc` is ERR_OK, rolls back otherwise and when that fails; returns which it was. */
-MUST_CHECK enum err_code db_end(struct work *w, enum err_code rc);
+MUST_CHECK static inline enum err_code db_end(struct work *w, enum err_code rc)
+{
+    if (!rc)
+        rc = db_commit(w);
+    if (rc)
+        db_rollback(w);
+    return rc;
+}
 /* Runs `hook` right after the open transaction was committed, at once when none is open, never
  * after a rollback.  It lives as long as the arena of the work and must not use the database. */
 struct commit_hook {

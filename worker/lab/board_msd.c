@@ -160,7 +160,7 @@ static enum err_code wait_until_taken(struct step_work *work, const struct bench
                            "bench %s: probe %s did not take the image within %g s: %s", b->name,
                            b->board_serial, flash->timeout_s,
                            board_volume(b, volume) ? "its volume did not come anew"
-                                                      : "its volume went and did not come back");
+                                                   : "its volume went and did not come back");
         pause_ms(POLL_MS);
     }
     return ERR_OK;
