@@ -51,5 +51,12 @@ struct flow *build_flow_file(struct builder *b, const struct node *path);
 /* The JSON Schema of `parameters:`. */
 json_t *build_parameters(struct builder *b, const struct node *node);
 
+/* The keys of a map, which may be NULL; the parameters of a flow.  Of the arena. */
+const char **flow_map_names(struct builder *b, const struct node *map, size_t *out_count);
+const char **flow_parameter_names(struct builder *b, const struct flow *flow, size_t *out_count);
+bool name_among(const char *name, const char *const *names, size_t count);
+/* Finds the task's step; what it and a sub-flow are given, and the devices, must fit. */
+void check_use(struct builder *b, const struct flow *flow, struct flow_task *t);
+
 /* References, steps, `with`, needs and cycles of one flow; its sub-flows were checked before. */
 void check_flow(struct builder *b, struct flow *flow);
