@@ -52,6 +52,8 @@ def case(fault="none", dialect=None, rate_hz=10000, seconds=0.3, kind="l4", at=1
 
 def fits(fault, dialect):
     text = dialect.binary == "none"
+    if fault == "no_end_mark" and text and dialect.stop_ack == "ack":  # which is one
+        return False
     return not (text and fault in BINARY_ONLY) and (text or fault not in TEXT_ONLY)
 
 

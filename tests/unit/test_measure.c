@@ -67,6 +67,7 @@ static const struct {
     {FIRMWARE,  "--fault overcurrent@2:0.03",   ERR_OK,      "overcurrent", NULL},
     {FIRMWARE,  "--fault ack-never@freq",       ERR_TIMEOUT, "did not acknowledge `freq 20k`", NULL, 1},
     {FIRMWARE,  "--fault brown-out@2:0.3",      ERR_OK,      "rebooted during the measurement", NULL},
+    {FIRMWARE,  "--fault buffer-99@2:0.3",      ERR_OK,      "buffer is 99 % full: the host lags", NULL},
     {SILENT,    "",                             ERR_TIMEOUT, "the board did not boot", NULL, 1},
     {NO_ANSWER, "",                             ERR_TIMEOUT, "did not answer `run 1`", NULL, 1},
     {REFUSES,   "",                             ERR_INVALID, "no TFL3 id", NULL, 1},
