@@ -210,6 +210,8 @@ enum err_code db_script(struct work *w, const char *sql)
 enum err_code db_begin(struct work *w)
 {
     enum err_code rc = connection_ready(w);
+    if (!rc && w->db->in_transaction)
+        rc = err_set(&w->err, INTERNAL, "a transaction within a transaction");
     if (!rc)
         w->db->in_transaction = w->db->begins = true;
     w->db->hooks = NULL;

@@ -350,7 +350,8 @@ enum err_code deployment_delete(struct work *w, struct uuid id)
 {
     const char *text = param_uuid(w, id);
     struct rows rows;
-    enum err_code rc = db_begin(w);
+    bool own;
+    enum err_code rc = event_begin(w, &own);
 
     if (!rc)
         rc = event_emit(w, SUBJECT_DEPLOYMENT, "deleted", id);
@@ -360,7 +361,7 @@ enum err_code deployment_delete(struct work *w, struct uuid id)
         rc = db_query(w, Q_deployment_delete, PARAMS(text), &rows);
     if (!rc && !rows.count)
         rc = err_set(&w->err, NOT_FOUND, "Deployment not found");
-    return schedules_end(w, rc);
+    return own ? schedules_end(w, rc) : rc;
 }
 
 enum err_code deployment_pause(struct work *w, struct uuid id, bool paused)
