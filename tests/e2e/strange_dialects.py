@@ -176,7 +176,7 @@ FAULTS = {
     "clamps_freq_silently": "refuse:rate|clock",
     "says_energy": "refuse:output.*energy",
     "tenth_of_the_pace": "warn:slower",
-    "twice_the_pace": "refuse:rate",
+    "twice_the_pace": "warn:faster",
     "flip_in_first_stamp": "either:" + LOST + "|time",
     "flip_in_second_stamp": "refuse:" + LOST + "|time",
     "stamps_end": "either:stamp",

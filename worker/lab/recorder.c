@@ -223,13 +223,13 @@ static void warn_pace(struct recorder *r)
                   100 * fabs(p.drift_s) / p.span_s, p.drift_s > 0 ? "slower" : "faster");
 }
 
-/* So far off that it is no clock's error and no busy host: another rate.  A meter's clock that
- * vouches for the samples may be emulated by a program that is too slow, but by none too fast. */
+/* So far off that it is no clock's error and no busy host: another rate.  Where the meter's own
+ * clock vouches for the samples it is believed, with a warning: emulated meters run at any pace. */
 static enum err_code judge_pace(const struct recorder *r, struct err *e)
 {
     struct pace p;
     bool vouched = r->stamped > 1;
-    if (!measure_pace(r, &p) || (vouched && p.drift_s > 0) ||
+    if (vouched || !measure_pace(r, &p) ||
         fabs(p.drift_s) <= fmax(far_rel * p.span_s, far_s + p.late_s))
         return ERR_OK;
     double rate_hz = r->trace.rate_hz / (1 + p.drift_s / p.span_s);
