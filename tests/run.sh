@@ -82,12 +82,12 @@ room() {
     while [ "$(jobs -rp | wc -l)" -ge "$1" ]; do wait -n; done
 }
 
-# Runs each program of $list, one per core, even when one before it fails.
+# Runs each program of $list, even when one before it fails; most of them wait for something.
 each() {
     local status=0 program out
     out=$(mktemp -d "${TMPDIR:-/tmp}/sy-tests.XXXXXX")
     for program in $list; do
-        room "$cores"
+        room $((2 * cores))
         aside "$out/$(basename "$program")" "$@" "$program" &
     done
     wait

@@ -12,6 +12,8 @@ enum { WARNINGS_MAX = 50 };
 /* Host and meter clocks may differ by this much, and a busy host be this late, without a word. */
 static const double pace_rel = 0.002, jitter_s = 0.015, short_s = 3, short_late_s = 0.3,
                     arrival_step_s = 0.01;
+/* Slower by less than this within so short a time is a busy host. */
+static const double brief_s = 1, busy_rel = 4;
 static const double far_rel = 0.25, far_s = 0.2; /* from here on it is another rate */
 /* Boards draw more, so less is worth a word. */
 static const double little_a = 1e-3;
@@ -218,6 +220,9 @@ static void warn_pace(struct recorder *r)
 {
     struct pace p;
     if (!measure_pace(r, &p) || fabs(p.drift_s) <= pace_rel * p.span_s + p.late_s)
+        return;
+    bool busy_host = r->arrived_s < brief_s && p.drift_s > 0 && p.drift_s < busy_rel * p.span_s;
+    if (r->stamped > 1 && busy_host)
         return;
     recorder_warn(r, "the samples came %.2f %% %s than the meter's clock says",
                   100 * fabs(p.drift_s) / p.span_s, p.drift_s > 0 ? "slower" : "faster");
